@@ -1,0 +1,346 @@
+//! A compiled component, linked to what Spin offers, and the instances made from it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, ensure};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{InstancePre, Linker, ResourceTable};
+use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{
+    RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
+
+use crate::keyvalue::{self, KeyValueView, Stores};
+use crate::variables::{Variables, add_variables_to_linker};
+
+/// A component that is ready to be instantiated.
+#[derive(Clone)]
+pub struct Component {
+    pub(crate) instance: InstancePre<Guest>,
+    environment: Arc<Environment>,
+}
+
+/// What every instance of a component is given.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// Its key-value stores.
+    pub stores: Stores,
+    /// Its configuration.
+    pub variables: Variables,
+    /// Its environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Drops what it prints. Its error output goes to ours all the same.
+    pub quiet: bool,
+}
+
+/// The most instances at a time. Each may hold a thread while it waits for the store.
+pub(crate) const INSTANCES_MAX: u32 = 256;
+
+/// Far more than the component needs, far less than would hurt.
+const INSTANCE_MEMORY_BYTES_MAX: usize = 256 << 20;
+
+impl Component {
+    /// Compiles the file, or takes it from the cache of compiled code, and links it.
+    pub fn load(path: &Path, environment: Environment) -> Result<Self> {
+        let bytes = std::fs::read(path)
+            .map_err(|error| anyhow!("cannot read the component {}: {error}", path.display()))?;
+        let engine = engine()?;
+        let component =
+            wasmtime::component::Component::from_binary(&engine, &bytes).map_err(|error| {
+                anyhow!(
+                    "{} is not a component: {}",
+                    path.display(),
+                    first_line(&error)
+                )
+            })?;
+        refuse_unknown_imports(&component, &engine)?;
+        let instance = linker(&engine)
+            .and_then(|linker| linker.instantiate_pre(&component))
+            .map_err(|error| {
+                anyhow!(
+                    "the component does not fit Spin 4.1: {}",
+                    first_line(&error)
+                )
+            })?;
+        tick(&engine);
+        Ok(Self {
+            instance,
+            environment: Arc::new(environment),
+        })
+    }
+
+    /// The store of a new instance.
+    pub(crate) fn store(&self) -> Store<Guest> {
+        let mut store = Store::new(
+            self.instance.engine(),
+            Guest {
+                wasi: self.environment.wasi(),
+                http: WasiHttpCtx::new(),
+                no_way_out: NoWayOut,
+                table: ResourceTable::new(),
+                environment: self.environment.clone(),
+            },
+        );
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+}
+
+impl Environment {
+    /// No files, no network, no arguments; clocks and random numbers are the system's.
+    fn wasi(&self) -> WasiCtx {
+        let mut wasi = WasiCtx::builder();
+        wasi.envs(&self.environment).stderr(std::io::stderr());
+        if !self.quiet {
+            wasi.stdout(std::io::stderr());
+        }
+        wasi.build()
+    }
+}
+
+/// What the host holds for an instance.
+pub(crate) struct Guest {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    no_way_out: NoWayOut,
+    table: ResourceTable,
+    environment: Arc<Environment>,
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView {
+            ctx: &mut self.wasi,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            hooks: &mut self.no_way_out,
+            table: &mut self.table,
+        }
+    }
+}
+
+impl Guest {
+    fn key_value(&mut self) -> KeyValueView<'_> {
+        KeyValueView {
+            stores: &self.environment.stores,
+            table: &mut self.table,
+        }
+    }
+
+    fn variables(&mut self) -> &Variables {
+        &self.environment.variables
+    }
+}
+
+/// Refuses every outbound request, as Spin does where the manifest allows no host.
+struct NoWayOut;
+
+impl WasiHttpHooks for NoWayOut {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _sent: Sent,
+    ) -> Box<
+        dyn Future<Output = Result<(http::Response<WasiBody>, Sent), wasmtime_wasi_http::Error>>
+            + Send,
+    > {
+        Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
+    }
+}
+
+type Sent = Box<dyn Future<Output = Result<(), wasmtime_wasi_http::Error>> + Send>;
+
+fn engine() -> Result<Engine> {
+    let mut config = Config::new();
+    config.wasm_component_model_async(true);
+    config.epoch_interruption(true);
+    // Without a directory to write to every start compiles, which takes seconds and harms nothing else.
+    config.cache(Cache::from_file(None).ok());
+    config.allocation_strategy(pool());
+    // A machine that forbids to reserve so many addresses gets them one by one, more slowly.
+    let engine = Engine::new(&config)
+        .or_else(|_| Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand)));
+    engine.map_err(|error| anyhow!("no WebAssembly on this machine: {}", first_line(&error)))
+}
+
+/// Room for [`INSTANCES_MAX`] instances. A component has a few core instances and tables beside its own, which hold
+/// its parts together, and a stack for each of its requests.
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(INSTANCES_MAX)
+        .total_core_instances(INSTANCES_MAX * 8)
+        .total_memories(INSTANCES_MAX)
+        .total_tables(INSTANCES_MAX * 8)
+        .total_stacks(INSTANCES_MAX * 16)
+        .max_memory_size(INSTANCE_MEMORY_BYTES_MAX);
+    pool
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    keyvalue::add_to_linker(&mut linker, Guest::key_value)?;
+    add_variables_to_linker(&mut linker, Guest::variables)?;
+    Ok(linker)
+}
+
+/// What the linker has, by package or interface. The linker itself knows versions and types.
+const IMPORTS: [&str; 10] = [
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:http/",
+    "wasi:io/",
+    "wasi:random/",
+    "wasi:sockets/",
+    "wasi:keyvalue/",
+    "spin:key-value/",
+    "spin:variables/",
+];
+
+fn refuse_unknown_imports(
+    component: &wasmtime::component::Component,
+    engine: &Engine,
+) -> Result<()> {
+    let ty = component.component_type();
+    let unknown: Vec<_> = ty
+        .imports(engine)
+        .filter(|(_, import)| asks_for_code(&import.ty, engine))
+        .map(|(name, _)| name)
+        .filter(|name| !IMPORTS.iter().any(|known| name.starts_with(known)))
+        .collect();
+    ensure!(
+        unknown.is_empty(),
+        "the component imports {}, which this host does not offer",
+        unknown.join(" and ")
+    );
+    Ok(())
+}
+
+/// An interface that only names types is imported by whatever exports an interface that uses it, and needs no host.
+fn asks_for_code(import: &ComponentItem, engine: &Engine) -> bool {
+    match import {
+        ComponentItem::ComponentInstance(interface) => interface
+            .exports(engine)
+            .any(|(_, item)| asks_for_code(&item.ty, engine)),
+        ComponentItem::Type(_) => false,
+        ComponentItem::ComponentFunc(_)
+        | ComponentItem::CoreFunc(_)
+        | ComponentItem::Module(_)
+        | ComponentItem::Component(_)
+        | ComponentItem::Resource(_) => true,
+    }
+}
+
+/// The outermost sentence of an error, without the chain of causes that only an engineer of the runtime can read.
+fn first_line(error: &wasmtime::Error) -> String {
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Makes every guest yield now and then, so that one that computes for long can be ended.
+fn tick(engine: &Engine) {
+    const INTERVAL: Duration = Duration::from_millis(10);
+    let engine = engine.weak();
+    std::thread::spawn(move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(INTERVAL);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A component in binary, of these sections.
+    fn problem(name: &str, sections: &[(u8, &[u8])]) -> String {
+        let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+        for (id, section) in sections {
+            bytes.push(*id);
+            bytes.push(u8::try_from(section.len()).unwrap());
+            bytes.extend_from_slice(section);
+        }
+        let path = crate::state::test_directory(name).join("component.wasm");
+        std::fs::write(&path, bytes).unwrap();
+        let server = Component::load(&path, Environment::default()).and_then(|component| {
+            let listener = crate::serve::listen(([127, 0, 0, 1], 0).into())?;
+            crate::Server::start(component, listener, crate::Reuse::default())
+        });
+        server.err().map(|error| format!("{error:#}")).unwrap()
+    }
+
+    /// What is said of `(import "a:b/c" (instance (type …) (export "f" …)))`.
+    fn problem_with_import(name: &str, ty: &[u8], export: &[u8]) -> String {
+        let interface = [b"\x01\x42\x02\x01", ty, b"\x04\x00\x01f", export].concat();
+        problem(name, &[(7, &interface), (10, b"\x01\x00\x05a:b/c\x05\x00")])
+    }
+
+    #[test]
+    fn an_unknown_import_is_named() {
+        let (function, of_that_type) = (b"\x40\x00\x01\x00", b"\x01\x00");
+        assert_eq!(
+            problem_with_import("import", function, of_that_type),
+            "the component imports a:b/c, which this host does not offer"
+        );
+    }
+
+    #[test]
+    fn an_import_of_types_alone_needs_no_host() {
+        let (u32, that_type) = (b"\x79", b"\x03\x00\x00");
+        assert_eq!(
+            problem_with_import("types", u32, that_type),
+            "the component does not export wasi:http/handler@0.3.0"
+        );
+    }
+
+    #[test]
+    fn a_component_has_to_handle_http() {
+        assert_eq!(
+            problem("no-handler", &[]),
+            "the component does not export wasi:http/handler@0.3.0"
+        );
+    }
+
+    #[test]
+    fn what_is_no_component_is_named() {
+        let path = crate::state::test_directory("text").join("component.wasm");
+        let problem = || {
+            let error = Component::load(&path, Environment::default())
+                .err()
+                .unwrap();
+            error
+                .to_string()
+                .replace(&path.display().to_string(), "FILE")
+        };
+        assert_eq!(
+            problem(),
+            "cannot read the component FILE: No such file or directory (os error 2)"
+        );
+        std::fs::write(&path, "(component)").unwrap();
+        assert_eq!(
+            problem(),
+            "FILE is not a component: failed to parse WebAssembly module"
+        );
+    }
+}

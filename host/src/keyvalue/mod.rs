@@ -1,0 +1,123 @@
+//! Key-value stores: the port that a backend implements, and the two imports that offer it to a component.
+//!
+//! A store is never stronger than the backend of Spin that it stands for. [`sqlite`] behaves as Spin's default store
+//! does, [`weakness`] takes away what Spin's other backends do not keep, [`probe`] counts calls and lets them fail.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+pub use probe::{Call, Fault, Operation, Probe};
+pub use sqlite::Database;
+pub use weakness::{Increment, Weakness};
+
+mod probe;
+mod spin;
+mod sqlite;
+mod view;
+mod wasi;
+mod weakness;
+
+pub use view::{Attempt, Bucket, KeyValueView, add_to_linker};
+
+/// Spin's `MAX_HOST_BUFFERED_BYTES`: no read answers more than this, a listing of all keys included.
+pub const RESULT_BYTES_MAX: usize = 128 << 20;
+
+/// One store, as a backend implements it. Calls block; whoever stands on a runtime takes care of that.
+pub trait Store: Send + Sync + 'static {
+    /// The value of a key.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// Creates or overwrites.
+    fn set(&self, key: &str, value: &[u8]) -> Result<()>;
+    /// Succeeds on an absent key as well.
+    fn delete(&self, key: &str) -> Result<()>;
+    /// Whether the key has a value.
+    fn exists(&self, key: &str) -> Result<bool>;
+    /// All keys, unordered.
+    fn list_keys(&self) -> Result<Vec<String>>;
+    /// The pairs that exist, unordered.
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Pair<Option<Vec<u8>>>>>;
+    /// Writes all pairs.
+    fn set_many(&self, pairs: &[Pair<Vec<u8>>]) -> Result<()>;
+    /// Deletes all keys.
+    fn delete_many(&self, keys: &[String]) -> Result<()>;
+    /// Adds to a counter, absent ones being 0, and returns the sum.
+    fn increment(&self, key: &str, delta: i64) -> Result<i64>;
+    /// Begins an attempt to replace a value. Without a call of [`Cas::current`] it expects an absent key.
+    fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>>;
+}
+
+/// A key with what belongs to it.
+pub type Pair<T> = (String, T);
+
+/// An attempt to replace a value. A backend may hold a transaction or a connection in it.
+pub trait Cas: Send + Sync + 'static {
+    /// Reads the value that [`Cas::swap`] will expect.
+    fn current(&mut self) -> Result<Option<Vec<u8>>>;
+    /// Writes if the value is still the expected one.
+    fn swap(&mut self, value: &[u8]) -> Result<Swap>;
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swap {
+    /// The value was written.
+    Done,
+    /// The value was not the expected one, if the backend can be believed.
+    Failed,
+}
+
+/// The outcome of a call.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The store's own words. The component gets them as `other(…)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError(pub String);
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// The stores that a component may open, by the labels of its manifest.
+#[derive(Clone, Default)]
+pub struct Stores(Arc<BTreeMap<String, Arc<dyn Store>>>);
+
+impl Stores {
+    /// The one label that Spin defines by itself.
+    pub const DEFAULT: &'static str = "default";
+
+    /// A single store under the label `default`.
+    pub fn default_only(store: Arc<dyn Store>) -> Self {
+        Self::from_iter([(Self::DEFAULT.to_owned(), store)])
+    }
+
+    fn open(&self, label: &str) -> Option<Arc<dyn Store>> {
+        self.0.get(label).cloned()
+    }
+}
+
+impl FromIterator<(String, Arc<dyn Store>)> for Stores {
+    fn from_iter<I: IntoIterator<Item = (String, Arc<dyn Store>)>>(stores: I) -> Self {
+        Self(Arc::new(stores.into_iter().collect()))
+    }
+}
+
+/// Runs a store call on the thread of the component that waits for it.
+///
+/// A call takes some ten microseconds when it reads and a disk flush when it writes, and may wait for another one's
+/// flush. Handing the thread's other tasks over costs less than moving the call to a thread and its answer back, and
+/// is what Spin does. A runtime with a single thread has nobody to hand over to, so there the call simply runs.
+fn on_this_thread<R>(call: impl FnOnce() -> R) -> R {
+    let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
+        tokio::task::block_in_place(call)
+    } else {
+        call()
+    }
+}

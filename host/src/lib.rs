@@ -1,0 +1,32 @@
+//! Runs the component as Spin 4.1 does, for local use and for tests, and embeds it without HTTP.
+//!
+//! Entry points: [`Server`] is the component behind an HTTP listener, [`Plugin`] the component behind its own WIT
+//! interfaces. Both take a [`Component`], which is a file with an [`Environment`]: stores, variables, environment.
+//!
+//! One file for each import and each task:
+//!
+//! - [`manifest`] reads `spin.toml`, [`toolchain`] runs its build command, [`state`] keeps data and secret;
+//! - [`component`] compiles and links, [`http`] keeps and reuses instances, [`serve`] listens;
+//! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables`.
+//!
+//! The host is never stronger than Spin. Where Spin's own behaviour is odd, this one's is the same, and
+//! [`keyvalue::Weakness`] gives a test store the oddities of the backends that are not here.
+
+mod bindings;
+pub mod component;
+pub mod http;
+pub mod keyvalue;
+pub mod manifest;
+pub mod plugin;
+pub mod serve;
+pub mod state;
+pub mod toolchain;
+pub mod variables;
+
+pub use component::{Component, Environment};
+pub use http::Reuse;
+pub use manifest::Manifest;
+pub use plugin::Plugin;
+pub use serve::Server;
+pub use state::State;
+pub use variables::Variables;

@@ -1,0 +1,154 @@
+//! `rollcall-host`: builds the component, serves it, and says where.
+
+use std::collections::HashMap;
+use std::env;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Result, anyhow, ensure};
+use clap::Parser;
+use rollcall_host::keyvalue::Database;
+use rollcall_host::manifest::environment_name;
+use rollcall_host::{Component, Environment, Manifest, Reuse, Server, State, serve, toolchain};
+
+/// Builds the component that spin.toml describes and serves it, as `spin up --build` does.
+#[derive(Parser)]
+#[command(name = "rollcall-host", version)]
+struct Options {
+    /// Where to listen; port 0 is any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    listen: SocketAddr,
+    /// The directory of the data, or ":memory:" [default: .spin beside the manifest]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// The manifest [default: the nearest spin.toml upwards]
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// Serves the component as it is.
+    #[arg(long)]
+    no_build: bool,
+    /// An environment variable for the component.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = assignment)]
+    env: Vec<(String, String)>,
+    /// A variable of the application; otherwise SPIN_VARIABLE_<NAME> is taken from the environment.
+    #[arg(long, value_name = "name=value", value_parser = assignment)]
+    variable: Vec<(String, String)>,
+    /// Prints the address alone, and drops what the component prints except for its errors.
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    match run(Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("rollcall-host: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<()> {
+    let manifest = Manifest::read(&manifest_path(options.from.as_deref())?)?;
+    let state = match options.state {
+        Some(memory) if memory == Path::new(":memory:") => State::Memory,
+        Some(directory) => State::Directory(directory),
+        None => State::Directory(manifest.directory.join(".spin")),
+    };
+    let mut given: HashMap<_, _> = options.variable.into_iter().collect();
+    for name in given.keys() {
+        ensure!(
+            manifest.declares(name),
+            "--variable {name}: the manifest has no such variable"
+        );
+    }
+    let made_secret = make_admin_secret(&manifest, &state, &mut given)?;
+    let variables = manifest.resolve(|name| given_value(&given, name))?;
+    // What can be wrong is found before the build, which takes its time.
+    let stores = state.stores()?;
+    let listener = serve::listen(options.listen)?;
+    if !options.no_build {
+        toolchain::build(&manifest)?;
+    }
+    let environment = Environment {
+        stores,
+        variables,
+        environment: manifest
+            .environment
+            .into_iter()
+            .chain(options.env)
+            .collect(),
+        quiet: options.quiet,
+    };
+    let component = Component::load(&manifest.source, environment)?;
+    let server = Server::start(component, listener, Reuse::default())?;
+    announce(server.address(), &state, made_secret, options.quiet)?;
+    server.wait_for_signal()?;
+    server.stop();
+    Ok(())
+}
+
+/// The variable that this host makes up when nobody gives it.
+const ADMIN_SECRET: &str = "admin_secret";
+
+fn make_admin_secret(
+    manifest: &Manifest,
+    state: &State,
+    given: &mut HashMap<String, String>,
+) -> Result<Option<String>> {
+    if !manifest.declares(ADMIN_SECRET) || given_value(given, ADMIN_SECRET).is_some() {
+        return Ok(None);
+    }
+    let secret = state.admin_secret()?;
+    given.insert(ADMIN_SECRET.to_owned(), secret.clone());
+    Ok(Some(secret))
+}
+
+fn given_value(given: &HashMap<String, String>, name: &str) -> Option<String> {
+    given
+        .get(name)
+        .cloned()
+        .or_else(|| env::var(environment_name(name)).ok())
+}
+
+/// Cargo tells where the host was built from, so that `cargo run` works from anywhere.
+fn manifest_path(from: Option<&Path>) -> Result<PathBuf> {
+    if let Some(path) = from {
+        return Ok(path.to_owned());
+    }
+    let built_from = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    Manifest::find(&env::current_dir()?)
+        .or_else(|| Manifest::find(&built_from?))
+        .ok_or_else(|| anyhow!("no spin.toml here or above; name it with --from"))
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+fn announce(
+    address: SocketAddr,
+    state: &State,
+    made_secret: Option<String>,
+    quiet: bool,
+) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "Rollcall serves on http://{address}/")?;
+    if !quiet {
+        let data = match state {
+            State::Memory => "in memory, gone at the end".to_owned(),
+            State::Directory(directory) => {
+                directory.join(Database::FILE_NAME).display().to_string()
+            }
+        };
+        writeln!(out, "  admin page    http://{address}/")?;
+        if let Some(secret) = made_secret {
+            writeln!(out, "  admin secret  {secret}")?;
+        }
+        writeln!(out, "  data          {data}")?;
+    }
+    Ok(out.flush()?)
+}

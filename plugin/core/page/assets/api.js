@@ -1,0 +1,86 @@
+// The admin API. One place knows its addresses, its errors, and what being offline or signed out means.
+
+const BASE = '/admin/api/v1';
+
+/** A refusal by the server: `code` for the program, `message` for the reader. */
+export class ApiError extends Error {
+  constructor(status, code, message, retryAfter) {
+    super(message);
+    Object.assign(this, { status, code, retryAfter });
+  }
+}
+
+/** The server was not reached, or a gateway before it answered. */
+export class Offline extends Error {}
+
+/** The session has ended. The page shows the sign-in and comes back to the same place. */
+export class SignedOut extends Error {}
+
+const listeners = { signedOut: () => {}, reachable: () => {} };
+/** The page is told of a lost session, and of the server becoming reachable or not. */
+export const onSession = (signedOut, reachable) => Object.assign(listeners, { signedOut, reachable });
+
+export const api = {
+  product: () => call('GET', '/product'),
+  session: () => call('GET', '/session', undefined, { quiet: true }),
+  signIn: (secret) => call('POST', '/session', { secret }, { quiet: true }),
+  signOut: () => call('DELETE', '/session', undefined, { quiet: true }),
+  providers: () => call('GET', '/identity-providers'),
+  tenants: () => call('GET', '/tenants'),
+  addTenant: (name) => call('POST', '/tenants', { name }),
+  tenant: (id) => call('GET', at(id)),
+  changeTenant: (id, change) => call('PATCH', at(id), change),
+  deleteTenant: (id) => call('DELETE', at(id)),
+  connection: (id) => call('GET', at(id, 'connection')).catch((error) => { if (error.code === 'no_connection') return null; throw error; }),
+  connect: (id, identityProvider) => call('POST', at(id, 'connection'), { identityProvider }),
+  rotate: (id, overlapSeconds) => call('POST', at(id, 'connection', 'rotate'), { overlapSeconds }),
+  endConnection: (id) => call('DELETE', at(id, 'connection')),
+  activity: (id) => call('GET', at(id, 'activity')),
+  users: (id, query) => call('GET', at(id, 'users') + search(query)),
+  user: (id, user) => call('GET', at(id, 'users', user)),
+  deleteUser: (id, user) => call('DELETE', at(id, 'users', user)),
+  deleteUsers: (id, confirm) => call('DELETE', at(id, 'users'), { confirm }),
+  requests: (id, query) => call('GET', at(id, 'requests') + search(query)),
+  request: (id, number) => call('GET', at(id, 'requests', number)),
+  exportUrl: (id, format, query) => BASE + at(id, 'requests', 'export') + search({ ...query, format }),
+};
+
+function at(...parts) {
+  return `/tenants/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
+}
+
+function search(query = {}) {
+  const pairs = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== '');
+  return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
+}
+
+async function call(method, path, body, { quiet = false } = {}) {
+  let response;
+  let text;
+  try {
+    response = await fetch(BASE + path, {
+      method,
+      credentials: 'same-origin',
+      cache: 'no-store',
+      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    text = await response.text();
+  } catch {
+    listeners.reachable(false);
+    throw new Offline();
+  }
+  listeners.reachable(true);
+  const answer = parse(text);
+  if (response.ok) return answer;
+  if (response.status === 401 && !quiet) {
+    listeners.signedOut();
+    throw new SignedOut();
+  }
+  const { code, message } = answer?.error ?? {};
+  throw new ApiError(response.status, code ?? `http_${response.status}`, message ?? '', Number(response.headers.get('retry-after')) || 0);
+}
+
+function parse(text) {
+  try { return text === '' ? null : JSON.parse(text); } catch { return null; }
+}

@@ -1,0 +1,76 @@
+// Elements. Everything that comes from outside enters as text: there is no way to write markup here.
+
+const SVG = 'http://www.w3.org/2000/svg';
+
+/**
+ * An HTML element: `h('p.hint', {title}, 'text', child)`; the properties may be left out.
+ * `on…` properties are listeners; `false`, `null` and `undefined` leave a property or a child out.
+ */
+export const h = (tag, ...rest) => build((name) => document.createElement(name), tag, rest);
+
+/** An SVG element. */
+export const s = (tag, ...rest) => build((name) => document.createElementNS(SVG, name), tag, rest);
+
+/** A line icon. It never stands alone: the words beside it carry the meaning. */
+export const icon = (name, extra = '') => s('svg', { viewBox: '0 0 20 20', class: `icon ${extra}`, 'aria-hidden': 'true' }, s('path', { d: ICONS[name] }));
+
+/** Replaces the children and keeps the focus on the element with the same `data-key`. */
+export function fill(parent, ...children) {
+  const key = parent.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  parent.replaceChildren(...children.flat(9).filter(present));
+  if (key) parent.querySelector(`[data-key="${CSS.escape(key)}"]`)?.focus();
+}
+
+let serial = 0;
+/** An id for label and description pairs. */
+export const uid = () => `u${serial += 1}`;
+
+function build(create, tag, rest) {
+  const [name, ...classes] = tag.split('.');
+  const node = create(name);
+  const props = rest[0]?.constructor === Object ? rest.shift() : {};
+  const children = rest;
+  if (classes.length > 0) node.setAttribute('class', classes.join(' '));
+  for (const [name, value] of Object.entries(props)) {
+    if (!present(value)) continue;
+    if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
+    else if (name !== 'value') node.setAttribute(name, value === true ? '' : value);
+  }
+  node.append(...children.flat(9).filter(present));
+  // Last, because a select can only choose an option that it has.
+  if (present(props.value)) node.value = props.value;
+  return node;
+}
+
+const present = (value) => value !== false && value !== null && value !== undefined;
+
+const ICONS = {
+  ok: 'M10 2.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15ZM6.8 10.2l2.2 2.2 4.2-4.7',
+  bad: 'M10 2.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15ZM7.3 7.3l5.4 5.4M12.7 7.3l-5.4 5.4',
+  warn: 'M10 3 2.5 16.5h15L10 3ZM10 8v4M10 14.3v.2',
+  info: 'M10 2.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15ZM10 9v5M10 6.3v.2',
+  clock: 'M10 2.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15ZM10 6v4.3l2.8 1.7',
+  wait: 'M3 10h.2M10 10h.2M17 10h.2',
+  off: 'M10 2.5a7.5 7.5 0 1 0 0 15 7.5 7.5 0 0 0 0-15ZM6.5 10h7',
+  check: 'm4 10.5 4 4 8-9',
+  copy: 'M7 7V4.5A1.5 1.5 0 0 1 8.5 3h7A1.5 1.5 0 0 1 17 4.5v7a1.5 1.5 0 0 1-1.5 1.5H13M4.5 7h7A1.5 1.5 0 0 1 13 8.5v7a1.5 1.5 0 0 1-1.5 1.5h-7A1.5 1.5 0 0 1 3 15.5v-7A1.5 1.5 0 0 1 4.5 7Z',
+  eye: 'M2 10s2.8-5 8-5 8 5 8 5-2.8 5-8 5-8-5-8-5ZM10 7.7a2.3 2.3 0 1 0 0 4.6 2.3 2.3 0 0 0 0-4.6Z',
+  hide: 'M3 3l14 14M8.2 5.2A8 8 0 0 1 10 5c5.2 0 8 5 8 5a14 14 0 0 1-2.2 2.8M5.2 6.8A13 13 0 0 0 2 10s2.8 5 8 5a8 8 0 0 0 3.4-.8',
+  key: 'M12.5 3a4.5 4.5 0 1 0-3.3 7.6L3 16.8V17h3v-2h2v-2l1.4-1.4A4.5 4.5 0 0 0 12.5 3ZM13.5 6.5v.1',
+  search: 'M8.5 3a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11ZM12.5 12.5 17 17',
+  plus: 'M10 4v12M4 10h12',
+  edit: 'M4 13.5V16h2.5L16 6.5 13.5 4 4 13.5Z',
+  trash: 'M4 6h12M8 6V4h4v2M5.5 6l.7 11h7.6l.7-11M8.5 9v5M11.5 9v5',
+  down: 'M10 3v10M5.5 9l4.5 4.5L14.5 9M4 17h12',
+  left: 'M16 10H4M9 5l-5 5 5 5',
+  right: 'M4 10h12M11 5l5 5-5 5',
+  chevron: 'm7 5 5 5-5 5',
+  pause: 'M7 4v12M13 4v12',
+  play: 'M6 4l10 6-10 6V4Z',
+  sun: 'M10 6.5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7ZM10 2v1.5M10 16.5V18M2 10h1.5M16.5 10H18M4.3 4.3l1.1 1.1M14.6 14.6l1.1 1.1M4.3 15.7l1.1-1.1M14.6 5.4l1.1-1.1',
+  moon: 'M16.5 12A7 7 0 0 1 8 3.5 7 7 0 1 0 16.5 12Z',
+  out: 'M8 3H4v14h4M13 6l4 4-4 4M7 10h10',
+  user: 'M10 3a3.3 3.3 0 1 0 0 6.6A3.3 3.3 0 0 0 10 3ZM3.5 17c.6-3 3.1-5 6.5-5s5.9 2 6.5 5',
+  link: 'M8.5 11.5 11.5 8.5M9 6l1.8-1.8a3.5 3.5 0 0 1 5 5L14 11M11 14l-1.8 1.8a3.5 3.5 0 0 1-5-5L6 9',
+  loop: 'M16.5 9A6.7 6.7 0 0 0 4.6 6M3.5 11a6.7 6.7 0 0 0 11.9 3M4 3v3.5h3.5M16 17v-3.5h-3.5',
+};

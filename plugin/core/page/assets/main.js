@@ -1,0 +1,182 @@
+// The page: header, routes, session. A route is a hash, so that the server serves one document.
+
+import { Offline, api, onSession } from './api.js';
+import { fill, h, icon, s } from './dom.js';
+import { LANGUAGES, currentLanguage, loadLanguage, refreshTimes, rememberLanguage, startLanguage, t } from './i18n.js';
+import { announce, load, select, submit } from './widgets.js';
+import { connection } from './screens/connection.js';
+import { log } from './screens/log.js';
+import { organizationFrame } from './screens/frame.js';
+import { organizations } from './screens/organizations.js';
+import { record } from './screens/record.js';
+import { settings } from './screens/settings.js';
+import { setup } from './screens/setup.js';
+import { signIn } from './screens/sign-in.js';
+import { user } from './screens/user.js';
+import { users } from './screens/users.js';
+
+const ROUTES = [
+  [/^\/?$/, organizations],
+  [/^\/organizations$/, organizations],
+  [/^\/o\/([^/]+)$/, connection, 'connection'],
+  [/^\/o\/([^/]+)\/setup$/, setup, 'connection'],
+  [/^\/o\/([^/]+)\/log$/, log, 'log'],
+  [/^\/o\/([^/]+)\/log\/(\d+)$/, record, 'log'],
+  [/^\/o\/([^/]+)\/users$/, users, 'users'],
+  [/^\/o\/([^/]+)\/users\/([^/]+)$/, user, 'users'],
+  [/^\/o\/([^/]+)\/settings$/, settings, 'settings'],
+];
+
+const page = { product: { productName: 'Rollcall', version: '' }, signedIn: false, lost: false, life: new AbortController(), reachable: true };
+
+onSession(
+  () => { if (page.signedIn) { page.signedIn = false; page.lost = true; closeDialogs(); draw({ focus: true }); } },
+  (reachable) => { if (reachable !== page.reachable) { page.reachable = reachable; showReachable(); } },
+);
+window.addEventListener('hashchange', () => { closeDialogs(); draw({ focus: true }); });
+setInterval(refreshTimes, 5000);
+start();
+
+async function start() {
+  await startLanguage();
+  shell();
+  await load(document.getElementById('main'), async () => {
+    const [product, session] = await Promise.all([api.product(), api.session().catch((error) => { if (error instanceof Offline) throw error; return null; })]);
+    page.product = product;
+    page.signedIn = session !== null;
+    shell();
+    draw();
+  }, { signal: page.life.signal });
+}
+
+/** Draws the screen that the hash names. `focus` moves the focus to its heading, as a page load would. */
+function draw({ focus = false } = {}) {
+  page.life.abort();
+  page.life = new AbortController();
+  const main = document.getElementById('main');
+  header();
+  const [path, query = ''] = decodeURI(location.hash.slice(1)).split('?');
+  const context = {
+    signal: page.life.signal,
+    product: page.product,
+    query: new URLSearchParams(location.hash.split('?')[1] ?? query),
+    first: /^\/?$/.test(path),
+    go: (hash, { replace = false } = {}) => { if (replace) { history.replaceState(null, '', hash); draw({ focus: true }); } else location.hash = hash; },
+    redraw: () => draw({ focus: true }),
+    title: (text) => { document.title = [text, t('title')].filter(Boolean).join(' · '); },
+  };
+  // Filters live in the hash as well: they survive a reload and a lost session, and are no step of the history.
+  context.keep = (query) => {
+    const kept = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
+    history.replaceState(null, '', `#${path}${kept.size ? `?${kept}` : ''}`);
+  };
+  if (!page.signedIn) {
+    context.title(t('signin.title'));
+    fill(main, signIn({ ...context, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); } }));
+    if (!matchMedia('(max-width: 40rem)').matches || focus) main.querySelector('input')?.focus();
+    return;
+  }
+  const [pattern, screen, tab] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [/^/, missing];
+  const parts = path.match(pattern).slice(1).map(decodeURIComponent);
+  window.scrollTo(0, 0);
+  if (tab) organizationFrame(main, { ...context, id: parts[0], part: parts[1], tab }, screen);
+  else screen(main, context);
+  if (focus) focusHeading(main, page.life.signal);
+}
+
+/** The heading may come with the first answer of the server: focus it then, unless the reader has moved on. */
+function focusHeading(main, signal) {
+  const focus = () => {
+    const heading = main.querySelector('h1');
+    if (!heading) return false;
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+    return true;
+  };
+  if (focus()) return;
+  const watch = new MutationObserver(() => { if (document.activeElement !== document.body || focus()) watch.disconnect(); });
+  watch.observe(main, { childList: true, subtree: true });
+  signal.addEventListener('abort', () => watch.disconnect());
+}
+
+function missing(main, context) {
+  context.title(t('missing.title'));
+  fill(main, h('div.empty', h('h1', t('missing.title')), h('p', t('missing.text')), h('p', h('a', { href: '#/organizations' }, t('organizations.title')))));
+}
+
+function shell() {
+  fill(document.getElementById('app'),
+    h('a', { href: '#main', class: 'skip', onclick: (event) => { event.preventDefault(); document.getElementById('main').focus(); } }, t('skip')),
+    h('header.top', { id: 'top' }),
+    h('div', { id: 'reachable', role: 'status' }),
+    h('main', { id: 'main', tabindex: '-1' }),
+    h('footer.foot', h('span', `${page.product.productName} ${page.product.version}`), h('span', t('foot'))),
+    h('div', { id: 'announcements', role: 'status', class: 'vh' }));
+  header();
+  showReachable();
+}
+
+function header() {
+  fill(document.getElementById('top'), h('div.top-inner',
+    h('a', { href: '#/organizations', class: 'brand' }, mark(), h('b', page.product.productName), h('span', t('title'))),
+    h('div.tools',
+      h('label.vh', { for: 'language' }, t('language')),
+      select(Object.entries(LANGUAGES), currentLanguage(), { id: 'language', 'data-key': 'language', onchange: switchLanguage }),
+      themeButton(),
+      page.signedIn && h('button', { type: 'button', class: 'tool', title: t('signout'), 'aria-label': t('signout'), 'data-key': 'signout', onclick: signOut }, icon('out')))));
+}
+
+async function switchLanguage(event) {
+  await loadLanguage(event.target.value);
+  rememberLanguage(event.target.value);
+  shell();
+  draw();
+  document.getElementById('language').focus();
+}
+
+function themeButton() {
+  const dark = () => (document.documentElement.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
+  const label = () => t(dark() ? 'theme.light' : 'theme.dark');
+  const node = h('button', { type: 'button', class: 'tool', title: label(), 'aria-label': label(), 'data-key': 'theme' }, icon(dark() ? 'sun' : 'moon'));
+  node.addEventListener('click', () => {
+    const theme = dark() ? 'light' : 'dark';
+    document.documentElement.dataset.theme = theme;
+    try { localStorage.setItem('rollcall.theme', theme); } catch { /* Not remembered, still switched. */ }
+    header();
+    document.querySelector('[data-key=theme]').focus();
+  });
+  return node;
+}
+
+async function signOut(event) {
+  await submit(event.currentTarget, async () => {
+    await api.signOut();
+    page.signedIn = false;
+    page.lost = false;
+    history.replaceState(null, '', '#/');
+    draw({ focus: true });
+  }, (message) => announce(message));
+}
+
+function showReachable() {
+  const retry = () => window.dispatchEvent(new Event('rollcall:retry'));
+  const place = document.getElementById('reachable');
+  if (!place) return;
+  fill(place, !page.reachable && h('div.offline', icon('warn'), h('span', t('offline.text')),
+    h('button', { type: 'button', class: 'button small', onclick: async () => { retry(); await api.product().catch(() => {}); } }, t('offline.retry'))));
+  if (page.reachable) window.dispatchEvent(new Event('rollcall:back'));
+  else probe();
+}
+
+/** A screen without a live part would not notice that the server is back. */
+function probe() {
+  setTimeout(() => { if (!page.reachable) api.product().catch(() => {}).finally(probe); }, 5000);
+}
+
+function closeDialogs() {
+  for (const open of document.querySelectorAll('dialog[open]')) open.close();
+}
+
+const mark = () => s('svg', { viewBox: '0 0 32 32', class: 'mark', 'aria-hidden': 'true' },
+  s('rect', { width: 32, height: 32, rx: 8 }),
+  s('path', { d: 'M7.5 11l2.3 2.3 4-4.6M7.5 21l2.3 2.3 4-4.6' }), s('path', { d: 'M18.5 11.5h6M18.5 21.5h6', class: 'faint' }));

@@ -1,0 +1,105 @@
+// How a record of the log reads: a sentence, a reason, and what to do about it.
+// Everything comes from action, status and user; the server's own `detail` is shown beside, never taken apart
+// further than needed to tell two reasons of one status from each other.
+
+import { h } from './dom.js';
+import { reason, rich, t } from './i18n.js';
+
+const NAMED = new Set(['create', 'update', 'rename', 'disable', 'enable', 'delete', 'read', 'match']);
+const WRITES = new Set(['create', 'update', 'rename', 'disable', 'enable', 'delete']);
+
+/** "Created alice@contoso.com", "Not created: bob@contoso.com. The userName is already taken". */
+export function sentence(record) {
+  const action = NAMED.has(record.action) || ['probe', 'list', 'discover', 'refused'].includes(record.action) ? record.action : 'refused';
+  const places = { user: h('b', nameOf(record) || t('sentence.someone')) };
+  if (record.outcome === 'success') {
+    const unchanged = WRITES.has(action) && action !== 'create' && action !== 'delete' && record.changed === false;
+    return rich(unchanged ? 'sentence.unchanged' : `sentence.${action}`, places);
+  }
+  const because = [' ', h('span.why', reason(reasonOf(record))[0])];
+  const known = NAMED.has(action) && (nameOf(record) || action !== 'read');
+  return [...rich(known ? `sentence.${action}.failed` : 'sentence.refused.failed', places), ...because];
+}
+
+/** The same as plain text, for titles and copies. */
+export function plainSentence(record) {
+  return sentence(record).map((piece) => piece.textContent ?? piece).join('');
+}
+
+/** The user of a record: by its userName, or as the operation names it when nobody was created. */
+export function nameOf({ user, operation = '' }) {
+  return user?.userName ?? (operation.match(/\buser (\S.*)$/)?.[1] ?? '');
+}
+
+/** The key of the reason of a failure. */
+export function reasonOf({ status, scimType, detail, path, action, token }) {
+  const said = (detail ?? '').toLowerCase();
+  const group = /\/groups(\/|$)/i.test(path ?? '');
+  if (status === 401) return token || /match|ended|expired|unknown|wrong/.test(said) ? 'token' : 'noToken';
+  if (status === 403) return /seat|licen/.test(said) ? 'seats' : group ? 'groups' : 'forbidden';
+  if (group && [404, 405, 501].includes(status)) return 'groups';
+  if (status === 404) return /\/users\/[^/]+$/i.test(path ?? '') ? 'gone' : 'address';
+  if (status === 405 || status === 501) return 'syntax';
+  if (status === 409) return scimType === 'uniqueness' || /already/.test(said) ? 'taken' : 'conflict';
+  if (status === 400) return badRequest(scimType, said, action);
+  return { 412: 'conflict', 413: 'large', 415: 'syntax', 429: 'throttled' }[status] ?? (status >= 500 ? 'server' : 'other');
+}
+
+function badRequest(scimType, said, action) {
+  if (/username/.test(said) && /required|missing|empty/.test(said)) return 'noName';
+  if (/^(operations\[\d+\]\.)?(value\.)?active\b|\bactive:/.test(said)) return 'active';
+  if (action === 'match' || action === 'probe') return 'filter';
+  return { uniqueness: 'taken', invalidFilter: 'filter', invalidPath: 'path', noTarget: 'path', invalidValue: 'value', mutability: 'value', invalidSyntax: 'syntax', tooMany: 'large' }[scimType] ?? 'syntax';
+}
+
+/** What a success means, where its sentence alone would leave a question. */
+export function meaningOf(record) {
+  if (record.outcome !== 'success') return null;
+  if (WRITES.has(record.action) && record.changed === false && record.action !== 'delete') return t('meaning.unchanged');
+  if (/^[0-9a-f]{32}/.test(record.after?.userName ?? '') && record.before?.userName !== record.after.userName) return t('meaning.recycled');
+  return { probe: t('meaning.probe'), match: t('meaning.match'), disable: t('meaning.disable'), discover: t('meaning.discover') }[record.action] ?? null;
+}
+
+/** JSON as lines that can be read; anything else stays as it came. */
+export function pretty(body) {
+  if (body === null || body === undefined || body === '') return '';
+  if (typeof body !== 'string') return JSON.stringify(body, null, 2);
+  try { return JSON.stringify(JSON.parse(body), null, 2); } catch { return body; }
+}
+
+/** `{a: {b: 1}, c: [x]}` as `[["a.b", "1"], ["c[0]", "x"]]`. */
+export function flat(value, path = '') {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value)) return value.flatMap((one, i) => flat(one, `${path}[${i}]`));
+  if (typeof value === 'object') return Object.entries(value).flatMap(([name, one]) => flat(one, path ? `${path}.${name}` : name));
+  return [[path, String(value)]];
+}
+
+const target = ({ path, query }) => path + (query ? `?${query.replace(/^\?/, '')}` : '');
+
+/** The request for a shell. The token is a variable: the log does not know it. */
+export function curl(record, origin) {
+  const body = pretty(record.requestBody);
+  const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  return [`curl -i -X ${record.method} ${quote(origin + target(record))}`, '-H "Authorization: Bearer $SECRET_TOKEN"',
+    ...(body ? [`-H ${quote('Content-Type: application/scim+json')}`, `--data-raw ${quote(body)}`] : [])].join(' \\\n  ');
+}
+
+/** Request and response as plain HTTP, ready to become a test case. */
+export function transcript(record, origin) {
+  const request = pretty(record.requestBody);
+  const response = pretty(record.responseBody);
+  const type = 'Content-Type: application/scim+json';
+  return [`# ${record.operation ?? record.action}`, `# ${record.time}, request ${record.requestId}`,
+    `${record.method} ${target(record)} HTTP/1.1`, `Host: ${origin.replace(/^https?:\/\//, '')}`, 'Authorization: Bearer ***',
+    ...(request ? [type, '', request] : []), '',
+    `HTTP/1.1 ${statusLine(record.status)}`, ...(response ? [type, '', response] : []), ''].join('\n');
+}
+
+export const statusLine = (status) => `${status} ${PHRASES[status] ?? ''}`.trim();
+
+const PHRASES = {
+  200: 'OK', 201: 'Created', 204: 'No Content', 400: 'Bad Request', 401: 'Unauthorized', 403: 'Forbidden', 404: 'Not Found', 405: 'Method Not Allowed',
+  409: 'Conflict', 412: 'Precondition Failed', 413: 'Content Too Large', 415: 'Unsupported Media Type', 429: 'Too Many Requests',
+  500: 'Internal Server Error', 501: 'Not Implemented', 503: 'Service Unavailable',
+};

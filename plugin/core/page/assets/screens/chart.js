@@ -1,0 +1,79 @@
+// The traffic by outcome as bars, and the same numbers as a table.
+
+import { fill, h, icon, s } from '../dom.js';
+import { day, hour, number, t } from '../i18n.js';
+import { segments } from '../widgets.js';
+
+const HEIGHT = 168;
+const FLOOR = 22;
+
+/** A card's content; `.update({hours, days})` redraws. */
+export function chart() {
+  const state = { range: 'hours', data: { hours: [], days: [] }, width: 640 };
+  const picture = h('div.chart');
+  const table = h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('chart.table') });
+  const sum = h('p.chart-sum');
+  const redraw = () => { draw(picture, state); numbers(table, sum, state); };
+  const node = h('div.stack',
+    h('div.head', sum, segments(t('chart.range'), [['hours', t('chart.hours')], ['days', t('chart.days')]], state.range, (range) => { state.range = range; redraw(); })),
+    picture,
+    h('ul.legend', h('li', h('i.swatch.success'), t('outcome.success')), h('li', h('i.swatch.failure'), t('outcome.failure'))),
+    h('details.more', h('summary', icon('chevron', 'turn'), h('span', t('chart.table'))), table));
+  new ResizeObserver(([{ contentRect }]) => { if (Math.abs(contentRect.width - state.width) > 1 && contentRect.width > 0) { state.width = contentRect.width; draw(picture, state); } }).observe(picture);
+  node.update = (data) => {
+    const mark = JSON.stringify([data.hours, data.days]);
+    if (state.mark === mark) return;
+    Object.assign(state, { data, mark });
+    redraw();
+  };
+  return node;
+}
+
+function draw(picture, { range, data, width }) {
+  const bars = data[range] ?? [];
+  const most = nice(Math.max(1, ...bars.map(total)));
+  const gutter = 16 + String(most).length * 8;
+  const step = (width - gutter) / Math.max(1, bars.length);
+  const thick = Math.max(2, Math.min(28, step * 0.68));
+  const room = HEIGHT - FLOOR - 8;
+  const y = (n) => 8 + room - (n / most) * room;
+  const label = range === 'hours' ? hour : day;
+  const every = Math.ceil(bars.length / Math.max(2, Math.floor(width / 84)));
+  const lines = [0, most / 2, most].filter(Number.isInteger).map((n) => [
+    s('line', { x1: gutter, x2: width, y1: y(n), y2: y(n), class: n === 0 ? 'axis' : 'grid' }),
+    s('text', { x: gutter - 8, y: y(n) + 4, class: 'tick end' }, number(n))]);
+  const columns = bars.map((bar, i) => {
+    const x = gutter + i * step + (step - thick) / 2;
+    const good = y(0) - y(bar.success);
+    const bad = y(0) - y(bar.failure);
+    return s('g.bar', s('title', `${label(bar.from)}: ${words(bar)}`),
+      s('rect', { x: gutter + i * step, y: 8, width: step, height: room, class: 'reach' }),
+      good > 0 && s('rect', { x, y: y(bar.success), width: thick, height: good, rx: 2, class: 'success' }),
+      bad > 0 && s('rect', { x, y: y(total(bar)) - (good > 0 ? 1.5 : 0), width: thick, height: Math.max(bad, 2), rx: 2, class: 'failure' }),
+      i % every === 0 && s('text', { x: x + thick / 2, y: HEIGHT - 4, class: 'tick' }, label(bar.from)));
+  });
+  fill(picture, s('svg', { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, role: 'img', 'aria-label': `${t(`chart.${range}`)}: ${sums(bars)}` },
+    s('defs', s('pattern', { id: 'hatch', width: 6, height: 6, patternUnits: 'userSpaceOnUse', patternTransform: 'rotate(45)' },
+      s('rect', { width: 6, height: 6, class: 'hatch-ground' }), s('rect', { width: 2, height: 6, class: 'hatch-line' }))),
+    lines, columns));
+}
+
+function numbers(table, sum, { range, data }) {
+  const bars = data[range] ?? [];
+  sum.textContent = sums(bars);
+  fill(table, h('table.table.small',
+    h('thead', h('tr', h('th', { scope: 'col' }, t('chart.from')), h('th', { scope: 'col', class: 'num' }, t('outcome.success')), h('th', { scope: 'col', class: 'num' }, t('outcome.failure')))),
+    h('tbody', [...bars].reverse().map((bar) => h('tr',
+      h('th', { scope: 'row' }, range === 'hours' ? `${day(bar.from)}, ${hour(bar.from)}` : day(bar.from)),
+      h('td.num', number(bar.success)), h('td.num', number(bar.failure)))))));
+}
+
+const total = ({ success, failure }) => success + failure;
+const words = ({ success, failure }) => `${t('chart.success', { n: success })}, ${t('chart.failure', { n: failure })}`;
+const sums = (bars) => words({ success: bars.reduce((n, bar) => n + bar.success, 0), failure: bars.reduce((n, bar) => n + bar.failure, 0) });
+
+/** The next 2, 4, 10, 20, 40, 100 … above: a scale that can be read. */
+function nice(n) {
+  const power = 10 ** Math.floor(Math.log10(n));
+  return [2, 4, 10].map((step) => step * power).find((top) => top >= n);
+}

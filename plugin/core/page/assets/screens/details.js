@@ -1,0 +1,52 @@
+// What goes into the identity provider: Tenant URL, Secret Token, attribute mappings.
+
+import { fill, h, icon } from '../dom.js';
+import { t } from '../i18n.js';
+import { copyButton } from '../widgets.js';
+
+// Entra's own field names, in every language: the reader looks for these words on Entra's screen.
+export const TENANT_URL = 'Tenant URL';
+export const SECRET_TOKEN = 'Secret Token';
+
+/** Both values with copy buttons. The token stays hidden until asked for. */
+export function credentials(connection) {
+  return h('div.credentials.stack',
+    value(TENANT_URL, h('code.secret', connection.tenantUrl), copyButton(TENANT_URL, () => connection.tenantUrl)),
+    token(connection.secretToken));
+}
+
+/** The table of the attribute mappings with the type and the precedence that Entra asks for. */
+export function mappings(connection) {
+  return h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('mappings.title') },
+    h('table.table.mappings',
+      h('thead', h('tr', [t('mappings.target'), t('mappings.source'), t('mappings.type'), t('mappings.precedence')].map((name) => h('th', { scope: 'col' }, name)))),
+      h('tbody', connection.attributeMappings.map((mapping) => h('tr',
+        h('th', { scope: 'row' }, h('code', mapping.target)),
+        h('td', h('div.expression', h('code', mapping.source), mapping.type === 'expression' && copyButton(t('mappings.switch'), () => mapping.source))),
+        h('td', t(`mappings.${mapping.type}`)),
+        h('td.num', mapping.matchingPrecedence === null ? h('span.muted', '–', h('span.vh', t('mappings.no'))) : String(mapping.matchingPrecedence)))))));
+}
+
+function token(secret) {
+  const shown = h('code.secret');
+  const toggle = h('button', { type: 'button', class: 'button small', 'data-key': 'reveal' });
+  let open = false;
+  const draw = () => {
+    shown.textContent = open ? secret : '•'.repeat(28);
+    shown.classList.toggle('dots', !open);
+    shown.setAttribute('aria-label', open ? secret : t('details.hidden'));
+    shown.setAttribute('role', 'img');
+    if (open) { shown.removeAttribute('role'); shown.removeAttribute('aria-label'); }
+    fill(toggle, icon(open ? 'hide' : 'eye'), h('span', t(open ? 'details.hide' : 'details.show')));
+    toggle.setAttribute('aria-label', t(open ? 'details.hide.what' : 'details.show.what', { what: SECRET_TOKEN }));
+  };
+  toggle.addEventListener('click', () => { open = !open; draw(); });
+  draw();
+  return value(SECRET_TOKEN, shown, toggle, copyButton(SECRET_TOKEN, () => secret));
+}
+
+function value(name, shown, ...actions) {
+  return h('div.credential', { role: 'group', 'aria-label': name },
+    h('b', name),
+    h('div.credential-line', shown, h('div.row.tight', actions)));
+}

@@ -1,0 +1,61 @@
+// What all screens of one organization share: its name, its health, the tabs.
+
+import { api } from '../api.js';
+import { fill, h, icon } from '../dom.js';
+import { t } from '../i18n.js';
+import { badge, load } from '../widgets.js';
+
+const TABS = [['connection', ''], ['log', '/log'], ['users', '/users'], ['settings', '/settings']];
+const known = new Map();
+
+/** Draws the frame and the screen in it. An organization seen before shows at once and is brought up to date. */
+export function organizationFrame(main, context, screen) {
+  const base = `#/o/${encodeURIComponent(context.id)}`;
+  const draw = (tenant, nodes) => {
+    const health = h('span.org-health', healthBadge(tenant));
+    fill(main,
+      h('div.org',
+        h('nav', { 'aria-label': t('crumbs'), class: 'crumbs' }, h('a', { href: '#/organizations' }, icon('left'), h('span', t('organizations.title')))),
+        h('div.org-line', h('p.org-name', tenant.name), health),
+        h('nav', { 'aria-label': tenant.name, class: 'tabs' }, TABS.map(([name, path]) =>
+          h('a', { href: base + path, 'aria-current': name === context.tab ? 'page' : null }, t(`tab.${name}`))))),
+      nodes);
+    // On a narrow screen the tabs scroll: the current one is never out of sight.
+    const current = main.querySelector('.tabs [aria-current]');
+    current.parentElement.scrollLeft = current.offsetLeft - 48;
+    return health;
+  };
+
+  const content = h('div.content.stack');
+  const show = (tenant) => {
+    const health = draw(tenant, content);
+    const update = (fresh) => { known.set(context.id, fresh); fill(health, healthBadge(fresh)); };
+    screen(content, {
+      ...context, base, tenant,
+      title: (text) => context.title(`${text} · ${tenant.name}`),
+      // The screens that watch the traffic keep the badge true.
+      health: (state) => fill(health, healthBadge({ ...tenant, connection: tenant.connection ?? {}, health: { state } })),
+      refresh: async () => { const fresh = await api.tenant(context.id); update(fresh); return fresh; },
+    });
+  };
+
+  if (known.has(context.id)) {
+    show(known.get(context.id));
+    api.tenant(context.id).then((fresh) => known.set(context.id, fresh)).catch(() => {});
+    return;
+  }
+  load(main, async () => {
+    const tenant = await api.tenant(context.id);
+    known.set(context.id, tenant);
+    if (!context.signal.aborted) show(tenant);
+  }, { signal: context.signal });
+}
+
+/** Forgets what was known: after a change that the frame would show wrongly. */
+export const forget = (id) => known.delete(id);
+
+const TONES = { waiting: 'busy', healthy: 'good', failing: 'bad', overdue: 'warn', ended: 'quiet', unauthorized: 'bad', none: 'quiet' };
+
+export const healthOf = (tenant) => (tenant.connection ? tenant.health?.state ?? 'waiting' : 'none');
+export const healthTone = (state) => TONES[state] ?? 'quiet';
+export const healthBadge = (tenant) => badge(healthTone(healthOf(tenant)), t(`health.${healthOf(tenant)}`));

@@ -1,0 +1,77 @@
+// One record: the exchange as it happened, what it changed, why it failed and what to do in Entra.
+
+import { api } from '../api.js';
+import { h, icon } from '../dom.js';
+import { exact, milliseconds, reason, t, when } from '../i18n.js';
+import { curl, flat, meaningOf, nameOf, plainSentence, pretty, reasonOf, sentence, statusLine, transcript } from '../reading.js';
+import { badge, card, copyButton, facts, load, note } from '../widgets.js';
+import { logHash } from './log.js';
+
+export function record(content, context) {
+  context.title(t('record.title', { number: context.part }));
+  load(content, async () => {
+    const found = await api.request(context.id, context.part);
+    context.title(plainSentence(found));
+    return page(found, context);
+  }, { signal: context.signal, lines: 8 });
+}
+
+function page(found, context) {
+  const origin = (context.product.publicUrl ?? location.origin).replace(/\/$/, '');
+  const failed = found.outcome !== 'success';
+  return [
+    h('nav', { 'aria-label': t('record.back'), class: 'crumbs' }, h('a', { href: logHash(context.id, context.base) }, icon('left'), h('span', t('record.back')))),
+    h('div.head', h('h1.record-title', sentence(found)), badge(failed ? 'bad' : 'good', t(`outcome.${failed ? 'failure' : 'success'}`))),
+    failed ? explanation(found) : meaningOf(found) && note('info', h('p', meaningOf(found))),
+    changes(found),
+    card(t('record.exchange'),
+      h('div.row', copyButton('curl', () => curl(found, origin), { label: t('record.curl') }), copyButton(t('record.transcript.what'), () => transcript(found, origin), { label: t('record.transcript') })),
+      h('div.exchange',
+        side(t('record.request'), `${found.method} ${found.path}${found.query ? `?${readable(found.query)}` : ''}`, found.requestBody, ['Authorization: Bearer ***', ...(found.requestBody ? ['Content-Type: application/scim+json'] : [])]),
+        side(t('record.response'), statusLine(found.status), found.responseBody, []))),
+    card(t('record.facts'), facts([
+      [t('record.time'), h('span', exact(found.time), h('span.hint', when(found.time)))],
+      [t('record.user'), user(found, context)],
+      [t('record.duration'), milliseconds(found.durationUs)],
+      [t('record.token'), found.token ? h('code', `…${found.token}`) : h('span.muted', t('record.none'))],
+      [t('record.number'), String(found.number)],
+      [t('record.id'), h('span.row.tight', h('code.break', found.requestId), copyButton(t('record.id'), () => found.requestId))],
+    ])),
+  ];
+}
+
+function explanation(found) {
+  const [, why, steps] = reason(reasonOf(found));
+  return h('section.card.reason', { 'aria-label': t('reason.title') },
+    h('div', h('h2', icon('bad'), h('span', t('reason.title'))), h('p', why),
+      found.detail && h('p.detail', h('span.hint', t('reason.detail')), h('code.break', found.detail))),
+    h('div', h('h2', icon('right'), h('span', t('reason.todo'))), h('ol.todo', steps.split('\n').map((line) => h('li', line)))));
+}
+
+function changes({ before, after, outcome, kind }) {
+  if (outcome !== 'success' || kind !== 'change') return null;
+  const old = new Map(flat(before ?? {}));
+  const fresh = new Map(flat(after ?? {}));
+  const names = [...new Set([...old.keys(), ...fresh.keys()])].filter((name) => old.get(name) !== fresh.get(name));
+  if (names.length === 0) return null;
+  const value = (map, name) => (map.has(name) ? h('span.break', map.get(name)) : h('span.muted', t('record.absent')));
+  return card(t('record.changes'), h('table.table.cards',
+    h('thead', h('tr', [t('record.attribute'), t('record.before'), t('record.after')].map((name) => h('th', { scope: 'col' }, name)))),
+    h('tbody', names.map((name) => h('tr', h('th', { scope: 'row' }, h('code.break', name)),
+      h('td', { 'data-label': t('record.before'), class: 'was' }, value(old, name)), h('td', { 'data-label': t('record.after'), class: 'is' }, value(fresh, name)))))));
+}
+
+function side(title, line, body, headers) {
+  const text = pretty(body);
+  return h('div.message', h('h3', title),
+    h('pre', { tabindex: '0', role: 'region', 'aria-label': title }, h('b', line), headers.map((header) => h('span.header', `\n${header}`)), '\n\n', text || h('span.muted', t('record.nobody'))));
+}
+
+function user(found, { base }) {
+  if (found.user?.id) return h('a', { href: `${base}/users/${encodeURIComponent(found.user.id)}` }, found.user.userName);
+  return nameOf(found) || h('span.muted', t('record.none'));
+}
+
+function readable(query) {
+  try { return decodeURIComponent(query.replace(/^\?/, '').replaceAll('+', ' ')); } catch { return query; }
+}

@@ -1,0 +1,44 @@
+// Sign in with the admin secret. It goes to the server and is kept nowhere here.
+
+import { ApiError, api } from '../api.js';
+import { h, icon } from '../dom.js';
+import { t } from '../i18n.js';
+import { button, field, note, submit } from '../widgets.js';
+
+export function signIn({ product, lost, done, signal }) {
+  const secret = h('input', { type: 'password', autocomplete: 'current-password', name: 'secret', required: true, spellcheck: 'false' });
+  const labelled = field(t('signin.secret'), secret, { hint: t('signin.hint') });
+  const go = button(t('signin.go'), { kind: 'primary wide', type: 'submit' });
+  const words = go.querySelector('span');
+
+  const submitted = async (event) => {
+    event.preventDefault();
+    if (secret.value === '') return labelled.fail(t('signin.empty'));
+    labelled.fail('');
+    let wait = 0;
+    const signedIn = await submit(go, async () => { await api.signIn(secret.value); return true; }, (message, error) => {
+      wait = error instanceof ApiError ? error.retryAfter : 0;
+      labelled.fail(message);
+      secret.select();
+    });
+    if (wait) countDown(wait);
+    if (!signedIn) return undefined;
+    secret.value = '';
+    return done();
+  };
+
+  // The server slows down guesses; the button says for how long.
+  const countDown = (seconds) => {
+    go.disabled = seconds > 0;
+    words.textContent = seconds > 0 ? t('signin.wait', { n: seconds }) : t('signin.go');
+    if (seconds > 0 && !signal.aborted) setTimeout(() => countDown(seconds - 1), 1000);
+    else labelled.fail('');
+  };
+
+  return h('div.signin',
+    h('div.signin-flow', { 'aria-hidden': 'true' }, h('span.node', icon('key')), h('i'), h('i'), h('i'), h('span.node', icon('user'))),
+    h('h1', t('signin.heading', { product: product.productName })),
+    h('p.lead', t('signin.lead')),
+    lost && note('info', h('p', t('signin.lost'))),
+    h('form.card.stack', { onsubmit: submitted, novalidate: true }, labelled, go));
+}

@@ -1,0 +1,189 @@
+// The parts that every screen is made of.
+
+import { ApiError, Offline, SignedOut } from './api.js';
+import { fill, h, icon, uid } from './dom.js';
+import { has, t } from './i18n.js';
+
+/** Says something to everybody: seen for a moment, and read out by a screen reader. */
+export function announce(text, { seen = true } = {}) {
+  const region = document.getElementById('announcements');
+  region.className = seen ? 'toast' : 'vh';
+  // Emptied first, so that the same words twice are spoken twice.
+  region.textContent = '';
+  setTimeout(() => { region.textContent = text; }, 30);
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => { region.textContent = ''; }, 5000);
+}
+
+export function button(label, { icon: name, kind = '', ...props } = {}) {
+  return h('button', { type: 'button', class: `button ${kind}`, ...props }, name && icon(name), h('span', label));
+}
+
+export function link(label, href, { icon: name, kind = '', ...props } = {}) {
+  return h('a', { href, class: `button ${kind}`, ...props }, name && icon(name), h('span', label));
+}
+
+/** Copies what `text` gives at that moment; `what` names it to the screen reader. */
+export function copyButton(what, text, { label = t('copy.it'), kind = '' } = {}) {
+  const words = h('span', label);
+  const node = h('button', { type: 'button', class: `button small ${kind}`, 'aria-label': label === t('copy.it') ? t('copy.what', { what }) : null, 'data-key': `copy-${what}` }, icon('copy'), words);
+  node.addEventListener('click', async () => {
+    const done = await copy(await text());
+    announce(t(done ? 'copy.done' : 'copy.failed', { what }), { seen: !done });
+    if (!done) return;
+    node.classList.add('copied');
+    node.firstChild.replaceWith(icon('check'));
+    words.textContent = t('copy.short');
+    setTimeout(() => {
+      node.classList.remove('copied');
+      node.firstChild.replaceWith(icon('copy'));
+      words.textContent = label;
+    }, 2000);
+  });
+  return node;
+}
+
+/** Label, control, hint and error as one. `control` gets its id and description here. */
+export function field(label, control, { hint, quietLabel = false } = {}) {
+  control.id ||= uid();
+  const hintNode = hint && h('p.hint', { id: `${control.id}-hint` }, hint);
+  const error = h('p.field-error', { id: `${control.id}-error`, hidden: true });
+  const described = hint ? `${control.id}-hint` : '';
+  if (described) control.setAttribute('aria-describedby', described);
+  const node = h('div.field',
+    h('label', { for: control.id, class: quietLabel ? 'vh' : null }, label), hintNode, control, error);
+  node.fail = (message) => {
+    error.hidden = !message;
+    fill(error, message && icon('warn'), message && h('span', message));
+    control.toggleAttribute('aria-invalid', false);
+    if (message) control.setAttribute('aria-invalid', 'true');
+    control.setAttribute('aria-describedby', `${described} ${message ? error.id : ''}`.trim());
+    if (message) control.focus();
+  };
+  return node;
+}
+
+export function select(options, value, props) {
+  return h('select', { ...props, value }, options.map(([id, label]) => h('option', { value: id }, label)));
+}
+
+/** Two or three choices side by side: radio buttons, one look. */
+export function segments(legend, options, value, onpick, { hidden = true } = {}) {
+  const name = uid();
+  return h('fieldset.segments', h('legend', { class: hidden ? 'vh' : null }, legend),
+    options.map(([id, label]) => h('label',
+      h('input', { type: 'radio', name, value: id, checked: id === value, class: 'vh', onchange: () => onpick(id) }), h('span', label))));
+}
+
+const BADGES = { good: 'ok', bad: 'bad', warn: 'warn', quiet: 'off', busy: 'clock' };
+/** A state: icon and word, the colour only repeats them. */
+export const badge = (tone, label) => h('span', { class: `badge ${tone}` }, icon(BADGES[tone]), h('span', label));
+
+export function note(tone, ...children) {
+  return h('div', { class: `note ${tone}` }, icon({ good: 'ok', bad: 'bad', warn: 'warn', info: 'info' }[tone]), h('div', children));
+}
+
+export function card(title, ...children) {
+  const id = uid();
+  return h('section.card', { 'aria-labelledby': title && id }, title && h('h2', { id }, title), children);
+}
+
+export function facts(pairs) {
+  return h('dl.facts', pairs.filter(Boolean).map(([name, value]) => h('div', h('dt', name), h('dd', value))));
+}
+
+export function empty(title, text, ...actions) {
+  return h('div.empty', h('div.empty-mark', { 'aria-hidden': 'true' }, h('i'), h('i'), h('i')),
+    h('h2', title), text && h('p', text), actions.length > 0 && h('div.row.center', actions));
+}
+
+/** Grey lines while something loads; silent at first, so that a quick answer does not flicker. */
+export const loading = (lines = 4) => h('div.loading', { role: 'status' }, h('span.vh', t('loading')),
+  Array.from({ length: lines }, () => h('i', { 'aria-hidden': 'true' })));
+
+/** What went wrong, in the reader's words. */
+export function complaint(error) {
+  if (error instanceof Offline) return t('error.offline');
+  if (error instanceof ApiError) {
+    if (has(`error.${error.code}`)) return t(`error.${error.code}`, { n: error.retryAfter });
+    if (error.status === 404) return t('error.missing');
+    return error.message ? t('error.said', { message: error.message }) : t('error.status', { status: String(error.status) });
+  }
+  return t('error.page');
+}
+
+/** Shows `loading`, then what `task` returns, or the error with a button to try again. */
+export async function load(place, task, { signal, lines } = {}) {
+  fill(place, loading(lines));
+  try {
+    const nodes = await task();
+    if (!signal?.aborted && nodes) fill(place, nodes);
+  } catch (error) {
+    if (signal?.aborted || error instanceof SignedOut) return;
+    if (!(error instanceof ApiError || error instanceof Offline)) console.error(error);
+    const again = () => load(place, task, { signal, lines });
+    // Comes back by itself as soon as the server is reached again.
+    if (error instanceof Offline) window.addEventListener('rollcall:back', again, { once: true, signal });
+    fill(place, h('div.empty', { role: 'alert' }, icon('warn', 'big'), h(document.querySelector('main h1') ? 'h2' : 'h1', null, t('error.title')), h('p', complaint(error)),
+      h('div.row.center', button(t('again'), { icon: 'loop', onclick: again }))));
+  }
+}
+
+/** Runs a change behind a button: busy meanwhile, and the complaint where the button is. */
+export async function submit(trigger, task, fail) {
+  trigger.disabled = true;
+  trigger.classList.add('busy');
+  try {
+    return await task();
+  } catch (error) {
+    if (!(error instanceof SignedOut)) fail(complaint(error), error);
+    return undefined;
+  } finally {
+    trigger.disabled = false;
+    trigger.classList.remove('busy');
+  }
+}
+
+/**
+ * A dialog with one action. When `action` is done the dialog closes and `onDone` follows; `false` keeps it open.
+ * With `typed` the action is possible only after this text was typed.
+ */
+export function dialog({ title, body, confirm, kind = 'primary', typed, action, onDone = () => {}, size = '' }) {
+  const id = uid();
+  const go = button(confirm, { kind, type: 'submit', disabled: typed ? true : null });
+  const problem = h('div', { role: 'alert' });
+  const input = typed && h('input', { type: 'text', autocomplete: 'off', spellcheck: 'false' });
+  input?.addEventListener('input', () => { go.disabled = input.value.trim() !== typed; });
+  const node = h('dialog', { 'aria-labelledby': id, class: size, onclose: () => node.remove() },
+    h('form', { method: 'dialog', onsubmit: async (event) => {
+      event.preventDefault();
+      if (typed && input.value.trim() !== typed) return;
+      problem.replaceChildren();
+      const done = await submit(go, async () => (await action()) !== false, (message) => problem.replaceChildren(note('bad', h('p', message))));
+      if (!done) return;
+      node.close();
+      onDone();
+    } },
+    h('h2', { id }, title), h('div.dialog-body.stack', body, typed && field(t('typed.label', { name: typed }), input), problem),
+    h('div.row.end', button(t('cancel'), { onclick: () => node.close() }), go)));
+  document.body.append(node);
+  node.showModal();
+  return node;
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without https the clipboard interface is missing; the old way still works after a click.
+    const area = h('textarea.vh', { 'aria-hidden': 'true' }, text);
+    (document.querySelector('dialog[open]') ?? document.body).append(area);
+    const focused = document.activeElement;
+    area.select();
+    const done = document.execCommand('copy');
+    area.remove();
+    focused?.focus();
+    return done;
+  }
+}

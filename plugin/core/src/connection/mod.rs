@@ -1,0 +1,202 @@
+//! The connection of a tenant to its identity provider: started, in use, rotated, ended.
+
+pub mod provider;
+
+use crate::ledger::{Error, Head, Read, Turn};
+use crate::ports::{Entropy, Ports};
+use crate::secrets::{self, NONCE_LEN, Secrets};
+use crate::space::TenantId;
+use crate::traffic::Traffic;
+use jiff::{SignedDuration, Timestamp};
+use provider::IdentityProvider;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a token starts with, so that secret scanners know it.
+pub const TOKEN_PREFIX: &str = "rollcall_";
+
+/// Tokens that can be valid at once: the current one, and the one before it during its overlap.
+const TOKENS_MAX: usize = 2;
+
+/// The longest overlap that a rotation may ask for: 90 days.
+pub const OVERLAP_SECONDS_MAX: u64 = 90 * 24 * 60 * 60;
+
+/// The overlap of a rotation that names none: a day, enough for every provider's next cycle and its admin's morning.
+pub const OVERLAP_SECONDS_DEFAULT: u64 = 24 * 60 * 60;
+
+/// A tenant's connection as it is stored. Tenants that never had one have no record.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Connection {
+    /// [`IdentityProvider::id`].
+    pub identity_provider: String,
+    /// When the setup was started.
+    pub started_at: Timestamp,
+    /// When it was ended; nothing while it lasts.
+    pub ended_at: Option<Timestamp>,
+    /// The newest last.
+    pub tokens: Vec<Token>,
+}
+
+/// A secret token as it is stored: recognisable, and openable only with the installation's key.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Token {
+    /// Tells the tokens of a connection apart.
+    pub id: String,
+    digest: String,
+    sealed: String,
+    /// The last four characters.
+    pub hint: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is refused; nothing for the current one.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// Where a connection stands.
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Set up; the provider has not yet shown a valid token.
+    Started,
+    /// The provider has been here with a valid token.
+    Active,
+    /// Ended. The users stay.
+    Ended,
+}
+
+/// Why the connection could not be changed as asked.
+#[derive(Debug, PartialEq)]
+pub enum Refusal {
+    /// There is a connection that has not been ended.
+    AlreadyConnected,
+    /// There is none, or it has ended.
+    NotConnected,
+}
+
+impl Connection {
+    /// The connection of a space, ended or not.
+    pub fn read(view: &impl Read) -> Result<Option<Connection>, Error> {
+        view.read(&view.space().connection())
+    }
+
+    /// Where the connection stands.
+    pub fn state(&self, head: &Head) -> State {
+        if self.ended_at.is_some() {
+            State::Ended
+        } else if self.tokens.iter().any(|token| head.tokens.iter().any(|used| used.id == token.id)) {
+            State::Active
+        } else {
+            State::Started
+        }
+    }
+
+    /// The token that was presented, if it is valid now. Every token is compared, so that the time tells nothing.
+    pub fn token(&self, presented: &str, now: Timestamp) -> Option<&Token> {
+        if self.ended_at.is_some() {
+            return None;
+        }
+        let valid = |token: &Token| token.ends_at.is_none_or(|end| now < end);
+        self.tokens.iter().filter(|t| secrets::matches_digest(presented, &t.digest) & valid(t)).last()
+    }
+
+    /// The current token in clear, unless it was sealed under another key.
+    pub fn reveal(&self, secrets: &Secrets, tenant: &TenantId) -> Option<String> {
+        let token = self.tokens.last()?;
+        secrets.open(&place(tenant, &token.id), &token.sealed)
+    }
+
+    /// Tokens that are valid now.
+    pub fn valid_tokens(&self, now: Timestamp) -> impl Iterator<Item = &Token> {
+        self.tokens.iter().filter(move |token| token.ends_at.is_none_or(|end| now < end))
+    }
+}
+
+/// Starts the setup. After an ended connection this makes a new one; the users are still there, and the provider finds
+/// them by userName.
+pub fn start(
+    turn: &mut Turn<'_>,
+    ports: &Ports,
+    secrets: &Secrets,
+    tenant: &TenantId,
+    provider: &IdentityProvider,
+) -> Result<Result<Connection, Refusal>, Error> {
+    if Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none()) {
+        return Ok(Err(Refusal::AlreadyConnected));
+    }
+    let now = ports.clock.now();
+    let connection = Connection {
+        identity_provider: provider.id.to_owned(),
+        started_at: now,
+        ended_at: None,
+        tokens: vec![new_token(&*ports.entropy, secrets, tenant, now)],
+    };
+    turn.head.last_transfer = None;
+    turn.head.last_success = None;
+    turn.head.last_change = None;
+    turn.head.tokens = Vec::new();
+    turn.head.traffic = Traffic::default();
+    turn.write(turn.space().connection(), &connection);
+    Ok(Ok(connection))
+}
+
+/// Makes a new token. The one before it stays valid for the overlap; one that was still in its own overlap ends now.
+pub fn rotate(
+    turn: &mut Turn<'_>,
+    ports: &Ports,
+    secrets: &Secrets,
+    tenant: &TenantId,
+    overlap: Duration,
+) -> Result<Result<Connection, Refusal>, Error> {
+    let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
+        return Ok(Err(Refusal::NotConnected));
+    };
+    let now = ports.clock.now();
+    if let Some(current) = connection.tokens.last_mut() {
+        let overlap = SignedDuration::try_from(overlap).unwrap_or_default();
+        current.ends_at = Some(now.checked_add(overlap).unwrap_or(now));
+    }
+    connection.tokens.retain(|token| token.ends_at.is_none_or(|end| now < end));
+    while connection.tokens.len() >= TOKENS_MAX {
+        connection.tokens.remove(0);
+    }
+    connection.tokens.push(new_token(&*ports.entropy, secrets, tenant, now));
+    turn.head.tokens.retain(|used| connection.tokens.iter().any(|token| token.id == used.id));
+    turn.write(turn.space().connection(), &connection);
+    Ok(Ok(connection))
+}
+
+/// Ends the sync. The tokens are gone at once; users and journal stay.
+pub fn end(turn: &mut Turn<'_>, ports: &Ports) -> Result<Result<Connection, Refusal>, Error> {
+    let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
+        return Ok(Err(Refusal::NotConnected));
+    };
+    connection.ended_at = Some(ports.clock.now());
+    connection.tokens.clear();
+    turn.head.tokens = Vec::new();
+    turn.write(turn.space().connection(), &connection);
+    Ok(Ok(connection))
+}
+
+
+fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: Timestamp) -> Token {
+    let (mut secret, mut id, mut nonce) = ([0; 32], [0; 6], [0; NONCE_LEN]);
+    entropy.fill(&mut secret);
+    entropy.fill(&mut id);
+    entropy.fill(&mut nonce);
+    let secret = format!("{TOKEN_PREFIX}{}", secrets::text_of(&secret));
+    let id = secrets::text_of(&id);
+    Token {
+        digest: secrets::digest_text(&secret),
+        sealed: secrets.seal(&place(tenant, &id), &secret, nonce),
+        hint: secret[secret.len() - 4..].to_owned(),
+        id,
+        created_at: now,
+        ends_at: None,
+    }
+}
+
+fn place(tenant: &TenantId, token: &str) -> String {
+    format!("{tenant}/{token}")
+}

@@ -1,0 +1,610 @@
+//! The admin API: tenants, connections, users, the journal. JSON in camelCase, errors as `{"error":{"code","message"}}`.
+
+use super::export::Format;
+use super::respond::{self, Problem, admin_body, admin_error};
+use super::route::{self, Admin, Misrouted, OfTenant};
+use super::{Body, Rollcall, Stream, session};
+use crate::connection::{self, Connection, provider};
+use crate::directory::{self, Change};
+use crate::journal::{self, Filter, Kind, Outcome, Record};
+use crate::ledger::{self, Turn};
+use crate::scim::{Dialect, Resource, ResourceType};
+use crate::settings::LIMITS;
+use crate::space::{Space, TenantId};
+use crate::tenant::{self, Tenant};
+use crate::traffic::{self, Activity};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// An answer, or an answer that says why not.
+type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
+
+impl Rollcall {
+    /// Answers a call of the admin API.
+    pub(super) fn admin(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
+        match route::check_method(request.method(), route.methods()) {
+            Ok(()) => {}
+            Err(Misrouted::NotFound) => {
+                let message = "path: no such call";
+                return admin_error(StatusCode::NOT_FOUND, "not_found", message).map(Body::Full);
+            }
+            Err(Misrouted::Method(known)) => return wrong_method(known).map(Body::Full),
+        }
+        if request.body().len() > LIMITS.body_bytes_max {
+            let message = format!("body: expected at most {} bytes, found more", LIMITS.body_bytes_max);
+            return admin_error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message).map(Body::Full);
+        }
+        match route {
+            Admin::Session => self.session_call(request),
+            Admin::Product => self.product().map(Body::Full),
+            Admin::IdentityProviders | Admin::Tenants | Admin::Tenant(..) | Admin::Nowhere => {
+                match self.admit(request) {
+                    Ok(()) => self.admitted(route, request),
+                    Err(refused) => refused.map(Body::Full),
+                }
+            }
+        }
+    }
+
+    fn admitted(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
+        let get = request.method() == Method::GET;
+        let answered = match route {
+            Admin::IdentityProviders => Ok(identity_providers()),
+            Admin::Tenants if get => self.list_tenants(request),
+            Admin::Tenants => self.create_tenant(request),
+            Admin::Tenant(id, OfTenant::Export) => match self.export(id, request) {
+                Ok(response) => return response,
+                Err(refused) => Err(refused),
+            },
+            Admin::Tenant(id, what) => self.of_tenant(id, what, request),
+            Admin::Session | Admin::Product | Admin::Nowhere => Err(missing("path: no such call")),
+        };
+        answered.unwrap_or_else(|refused| refused).map(Body::Full)
+    }
+
+    fn of_tenant(&self, id: &TenantId, what: &OfTenant, request: &Request<Vec<u8>>) -> Answered {
+        let tenant = self.tenant(id)?;
+        match (what, request.method().as_str()) {
+            (OfTenant::Itself, "GET") => self.show_tenant(id, &tenant),
+            (OfTenant::Itself, "PATCH") => self.change_tenant(id, request),
+            (OfTenant::Itself, _) => self.delete_tenant(id),
+            (OfTenant::Connection, "GET") => self.show_connection(id, request),
+            (OfTenant::Connection, "POST") => self.start_connection(id, request),
+            (OfTenant::Connection, _) => self.end_connection(id),
+            (OfTenant::Rotate, _) => self.rotate(id, request),
+            (OfTenant::Users, "GET") => self.list_users_of(id, request),
+            (OfTenant::Users, _) => self.delete_users(id, &tenant, request),
+            (OfTenant::User(user), "GET") => self.show_user(id, user),
+            (OfTenant::User(user), _) => self.delete_user(id, user),
+            (OfTenant::Requests, _) => self.list_requests(id, request),
+            (OfTenant::Request(number), _) => self.show_request(id, *number),
+            (OfTenant::Activity, _) => self.show_activity(id, &tenant),
+            (OfTenant::Check, _) => {
+                let findings = self.check(id).map_err(|problem| self.call_failed(&problem))?;
+                Ok(admin_body(StatusCode::OK, &json!({"findings": findings})))
+            }
+            (OfTenant::Export, _) => Err(missing("path: no such call")),
+        }
+    }
+
+    fn product(&self) -> Response<Vec<u8>> {
+        let product = json!({
+            "productName": self.settings.product_name,
+            "version": env!("CARGO_PKG_VERSION"),
+            "publicUrl": self.settings.public_url,
+        });
+        admin_body(StatusCode::OK, &product)
+    }
+
+    // Tenants
+
+    fn create_tenant(&self, request: &Request<Vec<u8>>) -> Answered {
+        #[derive(serde::Deserialize)]
+        struct Wish {
+            name: String,
+        }
+        let wish: Wish = body(request, "{\"name\": \"…\"}")?;
+        let tenant = tenant::create(&self.ports, &self.settings, &wish.name)
+            .map_err(|error| self.failed_call(error))?
+            .map_err(|refusal| of_registry(&refusal))?;
+        Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
+    }
+
+    fn list_tenants(&self, request: &Request<Vec<u8>>) -> Answered {
+        let query = Query::of(request.uri());
+        let start = query.number("startIndex")?.unwrap_or(1).max(1);
+        let count = query.count("count", LIMITS.tenants_page_max, LIMITS.tenants_page_max)?;
+        let (tenants, total) = tenant::list(&self.ports, &self.settings, start - 1, count)
+            .map_err(|error| self.failed_call(error))?;
+        let mut rows = Vec::with_capacity(tenants.len());
+        for tenant in &tenants {
+            rows.push(self.overview(tenant)?);
+        }
+        Ok(admin_body(StatusCode::OK, &json!({"tenants": rows, "totalResults": total, "startIndex": start})))
+    }
+
+    fn show_tenant(&self, _: &TenantId, tenant: &Tenant) -> Answered {
+        Ok(admin_body(StatusCode::OK, &self.overview(tenant)?))
+    }
+
+    fn change_tenant(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        let wish: Map<String, Value> = body(request, "{\"name\": \"…\", \"seats\": number or null}")?;
+        let mut change = tenant::Change::default();
+        for (name, value) in wish {
+            match (name.as_str(), value) {
+                ("name", Value::String(name)) => change.name = Some(name),
+                ("seats", Value::Null) => change.seats = Some(None),
+                ("seats", Value::Number(seats)) if seats.as_u64().is_some() => change.seats = Some(seats.as_u64()),
+                (other, _) => {
+                    let message = format!("{other}: expected name as text, or seats as a whole number or null");
+                    return Err(admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message));
+                }
+            }
+        }
+        let tenant = tenant::change(&self.ports, &self.settings, id, change)
+            .map_err(|error| self.failed_call(error))?
+            .map_err(|refusal| of_registry(&refusal))?;
+        Ok(admin_body(StatusCode::OK, &self.overview(&tenant)?))
+    }
+
+    fn delete_tenant(&self, id: &TenantId) -> Answered {
+        tenant::delete(&self.ports, &self.settings, id)
+            .map_err(|error| self.failed_call(error))?
+            .map_err(|refusal| of_registry(&refusal))?;
+        Ok(respond::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// A tenant as the list of organisations shows it.
+    fn overview(&self, tenant: &Tenant) -> Result<Map<String, Value>, Response<Vec<u8>>> {
+        let mut row = basics(tenant);
+        let id = TenantId::parse(&tenant.id).ok_or_else(|| missing("tenant: no such tenant"))?;
+        let view = self.view(&id);
+        let head = view.head().map_err(|error| self.failed_call(error))?;
+        let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?;
+        row.insert("users".into(), json!(head.members));
+        row.insert("activeUsers".into(), json!(head.active));
+        let now = self.ports.clock.now();
+        let health = connection.as_ref().map(|connection| traffic::health(&head, connection.state(&head), now));
+        row.insert("health".into(), json!(health));
+        let connection = connection.map(|connection| {
+            json!({
+                "identityProvider": connection.identity_provider,
+                "state": connection.state(&head),
+                "lastTransferAt": time(head.last_transfer),
+                "lastSuccessAt": time(head.last_success),
+                "lastChangeAt": time(head.last_change),
+            })
+        });
+        row.insert("connection".into(), json!(connection));
+        Ok(row)
+    }
+
+    fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
+        tenant::read(&self.ports, &self.settings, id)
+            .map_err(|error| self.failed_call(error))?
+            .ok_or_else(|| missing("tenant: no tenant has this id"))
+    }
+
+    // Connections
+
+    fn start_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wish {
+            identity_provider: String,
+        }
+        let wish: Wish = body(request, "{\"identityProvider\": \"…\"}")?;
+        let Some(provider) = provider::available(&wish.identity_provider) else {
+            let message = format!(
+                "identityProvider: expected {}, found {:?}",
+                provider::available_ids(),
+                wish.identity_provider.chars().take(40).collect::<String>()
+            );
+            return Err(admin_error(StatusCode::BAD_REQUEST, "unknown_identity_provider", &message));
+        };
+        let (ports, secrets) = (&self.ports, &self.settings.secrets);
+        self.connection_turn(id, |turn| connection::start(turn, ports, secrets, id, provider))?;
+        self.connection(id, request, StatusCode::CREATED)
+    }
+
+    fn show_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        self.connection(id, request, StatusCode::OK)
+    }
+
+    fn rotate(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        let wish: Map<String, Value> = if request.body().is_empty() {
+            Map::new()
+        } else {
+            body(request, "{\"overlapSeconds\": number}")?
+        };
+        let seconds = match wish.get("overlapSeconds") {
+            None => connection::OVERLAP_SECONDS_DEFAULT,
+            Some(value) => value.as_u64().filter(|seconds| *seconds <= connection::OVERLAP_SECONDS_MAX).ok_or_else(|| {
+                let max = connection::OVERLAP_SECONDS_MAX;
+                let message = format!("overlapSeconds: expected a whole number from 0 to {max}");
+                admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
+            })?,
+        };
+        let (ports, secrets) = (&self.ports, &self.settings.secrets);
+        let overlap = Duration::from_secs(seconds);
+        self.connection_turn(id, |turn| connection::rotate(turn, ports, secrets, id, overlap))?;
+        self.connection(id, request, StatusCode::OK)
+    }
+
+    fn end_connection(&self, id: &TenantId) -> Answered {
+        self.connection_turn(id, |turn| connection::end(turn, &self.ports))?;
+        Ok(respond::empty(StatusCode::NO_CONTENT))
+    }
+
+    /// Changes a connection within a turn; what waits for the journal goes along, since it was sent before.
+    fn connection_turn(
+        &self,
+        id: &TenantId,
+        change: impl FnOnce(&mut Turn<'_>) -> Result<Result<Connection, connection::Refusal>, ledger::Error>,
+    ) -> Result<(), Response<Vec<u8>>> {
+        let failed = |error| self.failed_call(error);
+        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let waiting = self.buffer.borrow_mut().take(id);
+        journal::append(&mut turn, waiting);
+        let changed = change(&mut turn).map_err(failed)?;
+        turn.commit().map_err(failed)?;
+        changed.map(|_| ()).map_err(|refusal| match refusal {
+            connection::Refusal::AlreadyConnected => {
+                let message = "connection: there is one already; end it before starting another";
+                admin_error(StatusCode::CONFLICT, "already_connected", message)
+            }
+            connection::Refusal::NotConnected => no_connection(),
+        })
+    }
+
+    /// The connection as the page shows it at any time.
+    fn connection(&self, id: &TenantId, request: &Request<Vec<u8>>, status: StatusCode) -> Answered {
+        let view = self.view(id);
+        let head = view.head().map_err(|error| self.failed_call(error))?;
+        let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?.ok_or_else(no_connection)?;
+        let now = self.ports.clock.now();
+        let provider = provider::available(&connection.identity_provider);
+        let tokens: Vec<Value> = connection
+            .valid_tokens(now)
+            .map(|token| {
+                let used = head.tokens.iter().find(|used| used.id == token.id);
+                json!({
+                    "hint": token.hint,
+                    "createdAt": time(Some(token.created_at)),
+                    "endsAt": time(token.ends_at),
+                    "firstUsedAt": time(used.map(|used| used.first)),
+                    "lastUsedAt": time(used.map(|used| used.last)),
+                })
+            })
+            .collect();
+        let document = json!({
+            "identityProvider": connection.identity_provider,
+            "state": connection.state(&head),
+            "tenantUrl": self.tenant_url(id, request.uri(), request.headers()),
+            "secretToken": connection.reveal(&self.settings.secrets, id),
+            "attributeMappings": provider.map_or(&[][..], |provider| provider.mappings),
+            "startedAt": time(Some(connection.started_at)),
+            "endedAt": time(connection.ended_at),
+            "lastTransferAt": time(head.last_transfer),
+            "lastSuccessAt": time(head.last_success),
+            "lastChangeAt": time(head.last_change),
+            "users": head.members,
+            "activeUsers": head.active,
+            "tokens": tokens,
+        });
+        Ok(admin_body(status, &document))
+    }
+
+    /// The URL that the provider's admin enters: from `public_url`, or as this request came in.
+    pub(super) fn tenant_url(&self, id: &TenantId, uri: &Uri, headers: &HeaderMap) -> String {
+        let origin = match &self.settings.public_url {
+            Some(public) => public.clone(),
+            None => {
+                let authority = session::authority(uri, headers).unwrap_or("localhost");
+                format!("{}://{authority}", session::scheme(uri, headers))
+            }
+        };
+        format!("{origin}/scim/v2/{id}")
+    }
+
+    fn show_activity(&self, id: &TenantId, tenant: &Tenant) -> Answered {
+        let view = self.view(id);
+        let head = view.head().map_err(|error| self.failed_call(error))?;
+        let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?.ok_or_else(no_connection)?;
+        let activity = Activity::of(&head, connection.state(&head), tenant.seats, self.ports.clock.now());
+        Ok(admin_body(StatusCode::OK, &activity))
+    }
+
+    // Users
+
+    fn list_users_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        let query = Query::of(request.uri());
+        let start = query.number("startIndex")?.unwrap_or(1).max(1);
+        let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
+        let search = query.text("search").map(|text| text.to_lowercase()).filter(|text| !text.is_empty());
+        let active = query.choice("active", &[("true", true), ("false", false)])?;
+        let view = self.view(id);
+        let found = if search.is_none() && active.is_none() {
+            directory::search(&view, None, start - 1, count)
+        } else {
+            let keeps = |resource: &Resource| {
+                active.is_none_or(|active| resource.active() == active)
+                    && search.as_ref().is_none_or(|text| mentions(resource, text))
+            };
+            directory::sift(&view, keeps, start - 1, count)
+        };
+        let found = found.map_err(|error| self.refused(&error.into()))?;
+        let users: Vec<Value> = found.resources.iter().map(user_row).collect();
+        let document = json!({"users": users, "totalResults": found.total, "startIndex": start});
+        Ok(admin_body(StatusCode::OK, &document))
+    }
+
+    fn show_user(&self, id: &TenantId, user: &str) -> Answered {
+        let document = directory::get(&self.view(id), user).map_err(|error| self.refused(&error.into()))?;
+        let mut row = user_row(&document.resource);
+        row["resource"] = Value::Object(document.resource.to_json(ResourceType::user(), None));
+        Ok(admin_body(StatusCode::OK, &row))
+    }
+
+    fn delete_user(&self, id: &TenantId, user: &str) -> Answered {
+        let failed = |error: ledger::Error| self.failed_call(error);
+        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let change = Change::Delete { id: user.to_owned() };
+        let plan = directory::plan(&turn, &change, &None, &Dialect::strict(), self.ports.clock.now());
+        match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
+            Ok(()) => {
+                turn.commit().map_err(failed)?;
+                Ok(respond::empty(StatusCode::NO_CONTENT))
+            }
+            Err(error) => {
+                turn.release().map_err(failed)?;
+                Err(self.refused(&error.into()))
+            }
+        }
+    }
+
+    /// Deletes what an ended connection left behind, a batch at a time; the page repeats it until nothing remains.
+    fn delete_users(&self, id: &TenantId, tenant: &Tenant, request: &Request<Vec<u8>>) -> Answered {
+        let wish: Map<String, Value> = body(request, "{\"confirm\": \"the organisation's name\"}")?;
+        if wish.get("confirm").and_then(Value::as_str) != Some(tenant.name.as_str()) {
+            let message = "confirm: expected the name of the organisation";
+            return Err(admin_error(StatusCode::BAD_REQUEST, "not_confirmed", message));
+        }
+        let failed = |error: ledger::Error| self.failed_call(error);
+        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        if Connection::read(&turn).map_err(failed)?.is_some_and(|connection| connection.ended_at.is_none()) {
+            turn.release().map_err(failed)?;
+            let message = "connection: end it first; it would create the users anew";
+            return Err(admin_error(StatusCode::CONFLICT, "still_connected", message));
+        }
+        let seats = directory::roster::page(&turn, 0, LIMITS.users_deleted_at_once).map_err(failed)?;
+        let deleted = seats.len();
+        for (_, user) in seats {
+            let change = Change::Delete { id: user };
+            let carried = directory::plan(&turn, &change, &None, &Dialect::strict(), self.ports.clock.now())
+                .and_then(|plan| directory::carry_out(&mut turn, &plan));
+            if let Err(error) = carried {
+                turn.release().map_err(failed)?;
+                return Err(self.refused(&error.into()));
+            }
+        }
+        let remaining = turn.head.members;
+        turn.commit().map_err(failed)?;
+        Ok(admin_body(StatusCode::OK, &json!({"deleted": deleted, "remaining": remaining})))
+    }
+
+    // The journal
+
+    fn list_requests(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        let query = Query::of(request.uri());
+        let before = query.number("before")?;
+        let limit = query.count("limit", LIMITS.page_default, LIMITS.page_max)?;
+        let filter = query.filter()?;
+        self.flush_one(id);
+        let page = journal::page(&self.view(id), before, limit, &filter).map_err(|error| self.failed_call(error))?;
+        let rows: Vec<Value> = page.records.iter().map(brief).collect();
+        Ok(admin_body(StatusCode::OK, &json!({"requests": rows, "next": page.next})))
+    }
+
+    fn show_request(&self, id: &TenantId, number: u64) -> Answered {
+        self.flush_one(id);
+        let record = journal::get(&self.view(id), number).map_err(|error| self.failed_call(error))?;
+        let record = record.ok_or_else(|| missing("number: the journal holds no such request, or no longer"))?;
+        Ok(admin_body(StatusCode::OK, &record))
+    }
+
+    fn export(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Result<Response<Body>, Response<Vec<u8>>> {
+        let tenant = self.tenant(id)?;
+        let query = Query::of(request.uri());
+        let format = query.choice("format", &[("csv", Format::Csv), ("ndjson", Format::Ndjson)])?;
+        let format = format.unwrap_or(Format::Ndjson);
+        let filter = query.filter()?;
+        self.flush_one(id);
+        let mut response = respond::empty(StatusCode::OK);
+        respond::set(&mut response, http::header::CONTENT_TYPE, format.media_type());
+        let name = format!("attachment; filename=\"requests-{}.{}\"", tenant.id, format.extension());
+        respond::set(&mut response, http::header::CONTENT_DISPOSITION, &name);
+        Ok(response.map(|_| Body::Stream(Stream::new(id.clone(), format, filter))))
+    }
+
+    /// Who reads the journal sees what this instance has in memory, too.
+    fn flush_one(&self, id: &TenantId) {
+        let waiting = self.buffer.borrow().tenants().contains(id);
+        if waiting {
+            self.flush();
+        }
+    }
+
+    // Failures
+
+    fn failed_call(&self, error: ledger::Error) -> Response<Vec<u8>> {
+        self.refused(&Problem::from(error))
+    }
+
+    fn refused(&self, problem: &Problem) -> Response<Vec<u8>> {
+        problem.refusal(&self.ports, &self.request_id()).admin()
+    }
+
+    fn call_failed(&self, problem: &super::Unanswered) -> Response<Vec<u8>> {
+        let message = format!("service: the store did not answer ({problem:?})");
+        admin_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message)
+    }
+}
+
+fn identity_providers() -> Response<Vec<u8>> {
+    let rows: Vec<Value> = provider::IDENTITY_PROVIDERS
+        .iter()
+        .map(|provider| json!({"id": provider.id, "name": provider.name, "available": provider.available}))
+        .collect();
+    admin_body(StatusCode::OK, &json!({"identityProviders": rows}))
+}
+
+fn basics(tenant: &Tenant) -> Map<String, Value> {
+    let mut row = Map::new();
+    row.insert("id".into(), json!(tenant.id));
+    row.insert("name".into(), json!(tenant.name));
+    row.insert("createdAt".into(), time(Some(tenant.created_at)));
+    row.insert("seats".into(), json!(tenant.seats));
+    row
+}
+
+fn user_row(resource: &Resource) -> Value {
+    json!({
+        "id": resource.id,
+        "userName": resource.user_name(),
+        "displayName": resource.display_name(),
+        "active": resource.active(),
+        "externalId": resource.external_id,
+        "createdAt": time(Some(resource.meta.created)),
+        "lastModifiedAt": time(Some(resource.meta.last_modified)),
+    })
+}
+
+/// A record as the list shows it: without bodies and attributes.
+fn brief(record: &Record) -> Value {
+    let mut row = serde_json::to_value(record).expect("a record is plain data");
+    if let Some(row) = row.as_object_mut() {
+        for name in ["requestBody", "responseBody", "before", "after"] {
+            row.shift_remove(name);
+        }
+    }
+    row
+}
+
+fn mentions(resource: &Resource, text: &str) -> bool {
+    [resource.user_name(), resource.display_name(), resource.external_id.as_deref(), Some(&resource.id)]
+        .into_iter()
+        .flatten()
+        .any(|field| field.to_lowercase().contains(text))
+}
+
+/// A time as the API prints it: UTC, milliseconds.
+fn time(time: Option<Timestamp>) -> Value {
+    time.map_or(Value::Null, |time| Value::String(crate::scim::resource::print_time(time)))
+}
+
+fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
+    match refusal {
+        tenant::Refusal::NoSuchTenant => missing("tenant: no tenant has this id"),
+        tenant::Refusal::BadName => {
+            let message =
+                format!("name: expected 1 to {} bytes without control characters", LIMITS.tenant_name_bytes_max);
+            admin_error(StatusCode::BAD_REQUEST, "invalid_name", &message)
+        }
+        tenant::Refusal::Full => {
+            let message = format!("tenants: expected at most {}", LIMITS.tenants_max);
+            admin_error(StatusCode::CONFLICT, "too_many_tenants", &message)
+        }
+        tenant::Refusal::NotEmpty => {
+            let message = "tenant: it still has a connection or users; end the one and delete the others first";
+            admin_error(StatusCode::CONFLICT, "not_empty", message)
+        }
+    }
+}
+
+fn no_connection() -> Response<Vec<u8>> {
+    admin_error(StatusCode::NOT_FOUND, "no_connection", "connection: there is none; start the setup first")
+}
+
+fn missing(message: &str) -> Response<Vec<u8>> {
+    admin_error(StatusCode::NOT_FOUND, "not_found", message)
+}
+
+fn wrong_method(known: &[Method]) -> Response<Vec<u8>> {
+    let known: Vec<&str> = known.iter().map(Method::as_str).collect();
+    let message = format!("method: expected {}", known.join(", "));
+    let mut response = admin_error(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", &message);
+    respond::set(&mut response, http::header::ALLOW, &known.join(", "));
+    response
+}
+
+fn body<T: DeserializeOwned>(request: &Request<Vec<u8>>, expected: &str) -> Result<T, Response<Vec<u8>>> {
+    serde_json::from_slice(request.body()).map_err(|_| {
+        let message = format!("body: expected {expected}");
+        admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
+    })
+}
+
+/// The parameters of a call. The last of several with one name counts.
+struct Query(Vec<(String, String)>);
+
+impl Query {
+    fn of(uri: &Uri) -> Query {
+        let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        Query(pairs.into_owned().collect())
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, Response<Vec<u8>>> {
+        self.parsed(name, "a whole number")
+    }
+
+    fn count(&self, name: &str, default: usize, max: usize) -> Result<usize, Response<Vec<u8>>> {
+        Ok(self.parsed(name, "a whole number")?.unwrap_or(default).min(max))
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Response<Vec<u8>>> {
+        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        text.parse().map(Some).map_err(|_| bad_parameter(name, expected))
+    }
+
+    fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, Response<Vec<u8>>> {
+        let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let found = choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice);
+        found.map(Some).ok_or_else(|| {
+            let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+            bad_parameter(name, &words.join(" or "))
+        })
+    }
+
+    fn filter(&self) -> Result<Filter, Response<Vec<u8>>> {
+        let outcomes = [("success", Outcome::Success), ("failure", Outcome::Failure)];
+        let action = self.text("operation").filter(|word| !word.is_empty());
+        let action = action.map(|word| serde_json::from_value(Value::String(word.to_owned()))).transpose();
+        Ok(Filter {
+            outcome: self.choice("outcome", &outcomes)?,
+            kind: self.choice("kind", &[("change", Kind::Change), ("read", Kind::Read)])?,
+            action: action.map_err(|_| bad_parameter("operation", "an action such as create or disable"))?,
+            status: self.parsed("status", "an HTTP status")?,
+            user: self.text("user").filter(|id| !id.is_empty()).map(str::to_owned),
+            from: self.parsed("from", "an RFC 3339 time")?,
+            to: self.parsed("to", "an RFC 3339 time")?,
+            search: self.text("search").filter(|text| !text.is_empty()).map(str::to_owned),
+            without_probes: self.choice("probes", &[("true", false), ("false", true)])?.unwrap_or(false),
+        })
+    }
+}
+
+fn bad_parameter(name: &str, expected: &str) -> Response<Vec<u8>> {
+    admin_error(StatusCode::BAD_REQUEST, "invalid_parameter", &format!("{name}: expected {expected}"))
+}

@@ -1,0 +1,145 @@
+//! The journal as a file, read from the store while the client takes it.
+
+use super::Rollcall;
+use crate::journal::{self, Filter, Record};
+use crate::space::TenantId;
+
+/// Records that are read for one piece of the file.
+const RECORDS_A_CHUNK: usize = 50;
+
+/// How the file is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// RFC 4180, with a heading line.
+    Csv,
+    /// A JSON document a line.
+    Ndjson,
+}
+
+impl Format {
+    pub(super) fn media_type(self) -> &'static str {
+        match self {
+            Format::Csv => "text/csv; charset=utf-8",
+            Format::Ndjson => "application/x-ndjson; charset=utf-8",
+        }
+    }
+
+    pub(super) fn extension(self) -> &'static str {
+        match self {
+            Format::Csv => "csv",
+            Format::Ndjson => "ndjson",
+        }
+    }
+}
+
+/// A file on its way: where the reading stands.
+#[derive(Debug)]
+pub struct Stream {
+    tenant: TenantId,
+    format: Format,
+    filter: Filter,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Start,
+    Before(u64),
+    End,
+}
+
+impl Stream {
+    pub(super) fn new(tenant: TenantId, format: Format, filter: Filter) -> Stream {
+        Stream { tenant, format, filter, place: Place::Start }
+    }
+}
+
+impl Rollcall {
+    /// The next piece of a streamed body; nothing at its end. A store that fails midway ends the file with a line that
+    /// says so, because the status has long been sent.
+    pub fn next_chunk(&self, stream: &mut Stream) -> Option<Vec<u8>> {
+        let mut text = String::new();
+        let before = match stream.place {
+            Place::Start => {
+                if stream.format == Format::Csv {
+                    text.push_str(CSV_HEADING);
+                }
+                None
+            }
+            Place::Before(number) => Some(number),
+            Place::End => return None,
+        };
+        match journal::page(&self.view(&stream.tenant), before, RECORDS_A_CHUNK, &stream.filter) {
+            Ok(page) => {
+                for record in &page.records {
+                    text.push_str(&line(stream.format, record));
+                }
+                stream.place = page.next.map_or(Place::End, Place::Before);
+            }
+            Err(error) => {
+                self.ports.log.line(&format!("export: {error:?}"));
+                text.push_str("# the store did not answer; this file is not complete\r\n");
+                stream.place = Place::End;
+            }
+        }
+        Some(text.into_bytes())
+    }
+}
+
+const CSV_HEADING: &str =
+    "number,time,outcome,kind,action,operation,status,scimType,detail,changed,userId,userName,token,durationUs,\
+     method,path,query,requestId\r\n";
+
+fn line(format: Format, record: &Record) -> String {
+    match format {
+        Format::Ndjson => serde_json::to_string(record).expect("a record is plain data") + "\n",
+        Format::Csv => csv_line(record),
+    }
+}
+
+fn csv_line(record: &Record) -> String {
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let words = |value: &dyn Fn() -> serde_json::Result<serde_json::Value>| word(value().unwrap_or_default());
+    let user = record.user.as_ref();
+    let fields = [
+        record.number.to_string(),
+        record.time.to_string(),
+        words(&|| serde_json::to_value(record.outcome)),
+        words(&|| serde_json::to_value(record.kind)),
+        words(&|| serde_json::to_value(record.action)),
+        record.operation.clone(),
+        record.status.to_string(),
+        record.scim_type.clone().unwrap_or_default(),
+        record.detail.clone().unwrap_or_default(),
+        record.changed.to_string(),
+        user.map(|user| user.id.clone()).unwrap_or_default(),
+        user.map(|user| user.user_name.clone()).unwrap_or_default(),
+        record.token.clone().unwrap_or_default(),
+        record.duration_us.to_string(),
+        record.method.clone(),
+        record.path.clone(),
+        record.query.clone().unwrap_or_default(),
+        record.request_id.clone(),
+    ];
+    let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
+    fields.join(",") + "\r\n"
+}
+
+/// RFC 4180 quoting. A field that a spreadsheet would take for a formula gets an apostrophe: the text is the provider's.
+fn quoted(field: &str) -> String {
+    let formula = field.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let field = if formula { format!("'{field}") } else { field.to_owned() };
+    if field.contains([',', '"', '\r', '\n']) { format!("\"{}\"", field.replace('"', "\"\"")) } else { field }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_field_that_would_be_a_formula_stays_text() {
+        assert_eq!(quoted("=1+1"), "'=1+1");
+        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(quoted("a \"b\", c"), "\"a \"\"b\"\", c\"");
+    }
+}

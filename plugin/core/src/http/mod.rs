@@ -1,0 +1,232 @@
+//! One function from request to response, and the same without HTTP for those who own their listener.
+
+mod admin;
+mod asset;
+mod export;
+pub mod respond;
+pub mod route;
+mod scim;
+mod session;
+
+pub use export::Stream;
+pub use scim::Provision;
+
+use crate::directory;
+use crate::journal::{self, Buffer, Record};
+use crate::ledger::{self, View};
+use crate::ports::Ports;
+use crate::scim::{Dialect, ResourceType};
+use crate::settings::{LIMITS, Settings};
+use crate::space::{Space, TenantId};
+use crate::tenant;
+use http::{Request, Response};
+use jiff::Timestamp;
+use route::Route;
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+
+/// The application: everything that a request may need.
+pub struct Rollcall {
+    ports: Ports,
+    settings: Settings,
+    buffer: RefCell<Buffer>,
+    attempts: RefCell<session::Attempts>,
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it.
+    Full(Vec<u8>),
+    /// To be pulled with [`Rollcall::next_chunk`].
+    Stream(Stream),
+}
+
+/// Why a call without HTTP could not be answered.
+#[derive(Debug, PartialEq)]
+pub enum Unanswered {
+    /// No tenant has this id.
+    NoSuchTenant,
+    /// An argument is outside of its range.
+    OutOfRange(String),
+    /// The store failed; the text stands in the error output, too.
+    Store(String),
+}
+
+/// A user for the application.
+#[derive(Debug, PartialEq)]
+pub struct UserEntry {
+    /// The resource's id.
+    pub id: String,
+    /// Its userName.
+    pub user_name: String,
+    /// Its externalId.
+    pub external_id: Option<String>,
+    /// Its displayName.
+    pub display_name: Option<String>,
+    /// Whether it is not disabled.
+    pub active: bool,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When it last changed.
+    pub last_modified: Timestamp,
+    /// Its entity tag.
+    pub version: String,
+    /// All of it as SCIM JSON.
+    pub document: String,
+}
+
+impl Rollcall {
+    /// Makes the application. Nothing is read from the store yet.
+    pub fn new(ports: Ports, settings: Settings) -> Rollcall {
+        Rollcall { ports, settings, buffer: RefCell::default(), attempts: RefCell::default() }
+    }
+
+    /// Answers one HTTP request.
+    pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Body> {
+        match Route::of(request.uri().path()) {
+            Route::Scim(tenant) => self.over_http(tenant.as_ref(), &request).map(Body::Full),
+            Route::Admin(admin) => self.admin(&admin, &request),
+            Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),
+            Route::Nowhere => respond::empty(http::StatusCode::NOT_FOUND).map(Body::Full),
+        }
+    }
+
+    /// Whether records wait in memory for [`Rollcall::flush`].
+    pub fn has_buffered(&self) -> bool {
+        !self.buffer.borrow().is_empty()
+    }
+
+    /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
+    /// keeping it would only move the bound.
+    pub fn flush(&self) {
+        let tenants = self.buffer.borrow().tenants();
+        for tenant in tenants {
+            let entries = self.buffer.borrow_mut().take(&tenant);
+            let lost = entries.len();
+            if let Err(error) = journal::write(&self.ports, &self.settings, &tenant, entries) {
+                self.ports.log.line(&format!("journal: {lost} records of reads are lost: {error:?}"));
+            }
+        }
+    }
+
+    /// Refuses the id of a tenant that is not there.
+    pub fn expect_tenant(&self, tenant: &TenantId) -> Result<(), Unanswered> {
+        let found = tenant::read(&self.ports, &self.settings, tenant).map_err(|error| self.failed(&error))?;
+        found.map(|_| ()).ok_or(Unanswered::NoSuchTenant)
+    }
+
+    /// The user of this id.
+    pub fn user(&self, tenant: &TenantId, id: &str) -> Result<Option<UserEntry>, Unanswered> {
+        match directory::get(&self.view(tenant), id) {
+            Ok(document) => Ok(Some(user_entry(&document.resource))),
+            Err(directory::Error::NotFound(_)) => Ok(None),
+            Err(error) => Err(self.unanswered(error)),
+        }
+    }
+
+    /// The user of this name.
+    pub fn user_named(&self, tenant: &TenantId, user_name: &str) -> Result<Option<UserEntry>, Unanswered> {
+        let found = directory::named(&self.view(tenant), user_name).map_err(|error| self.unanswered(error))?;
+        Ok(found.map(|document| user_entry(&document.resource)))
+    }
+
+    /// Users in the order of their creation, and how many there are.
+    pub fn users(
+        &self,
+        tenant: &TenantId,
+        start_index: u64,
+        count: usize,
+    ) -> Result<(Vec<UserEntry>, u64), Unanswered> {
+        if start_index == 0 {
+            return Err(Unanswered::OutOfRange("start-index: expected 1 or more, found 0".to_owned()));
+        }
+        within("count", count)?;
+        let found = directory::search(&self.view(tenant), None, start_index - 1, count)
+            .map_err(|error| self.unanswered(error))?;
+        Ok((found.resources.iter().map(user_entry).collect(), found.total))
+    }
+
+    /// Records of the journal, newest first.
+    pub fn records(&self, tenant: &TenantId, before: Option<u64>, limit: usize) -> Result<journal::Page, Unanswered> {
+        within("limit", limit)?;
+        journal::page(&self.view(tenant), before, limit, &journal::Filter::default())
+            .map_err(|error| self.failed(&error))
+    }
+
+    /// The record of this number.
+    pub fn record(&self, tenant: &TenantId, number: u64) -> Result<Option<Record>, Unanswered> {
+        journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))
+    }
+
+    /// The invariants of a tenant, see [`directory::check`].
+    pub fn check(&self, tenant: &TenantId) -> Result<Vec<String>, Unanswered> {
+        directory::check::check(&self.ports, &self.view(tenant)).map_err(|error| self.failed(&error))
+    }
+
+    fn view(&self, tenant: &TenantId) -> View<'_> {
+        View::new(&self.ports, &self.settings, Space::tenant(tenant))
+    }
+
+    fn unanswered(&self, error: directory::Error) -> Unanswered {
+        match error {
+            directory::Error::Ledger(error) => self.failed(&error),
+            other => Unanswered::OutOfRange(format!("{other:?}")),
+        }
+    }
+
+    fn failed(&self, error: &ledger::Error) -> Unanswered {
+        let id = self.request_id();
+        self.ports.log.line(&format!("request {id}: {error:?}"));
+        Unanswered::Store(id)
+    }
+
+    /// A name for one request, for the client and for the error output.
+    fn request_id(&self) -> String {
+        let mut bytes = [0; 9];
+        self.ports.entropy.fill(&mut bytes);
+        crate::secrets::text_of(&bytes)
+    }
+
+    /// A new resource id: a random UUID, RFC 9562 §5.4.
+    fn new_id(&self) -> String {
+        let mut bytes = [0; 16];
+        self.ports.entropy.fill(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let group = |from: usize, to: usize| hex[from..to].concat();
+        [group(0, 4), group(4, 6), group(6, 8), group(8, 10), group(10, 16)].join("-")
+    }
+}
+
+/// A JSON object as text.
+pub fn json_text(map: &Map<String, Value>) -> String {
+    serde_json::to_string(map).expect("a JSON object prints")
+}
+
+fn within(what: &str, count: usize) -> Result<(), Unanswered> {
+    if count <= LIMITS.page_max {
+        return Ok(());
+    }
+    Err(Unanswered::OutOfRange(format!("{what}: expected at most {}, found {count}", LIMITS.page_max)))
+}
+
+fn user_entry(resource: &crate::scim::Resource) -> UserEntry {
+    UserEntry {
+        id: resource.id.clone(),
+        user_name: resource.user_name().unwrap_or_default().to_owned(),
+        external_id: resource.external_id.clone(),
+        display_name: resource.display_name().map(str::to_owned),
+        active: resource.active(),
+        created: resource.meta.created,
+        last_modified: resource.meta.last_modified,
+        version: resource.meta.version(),
+        document: json_text(&resource.to_json(ResourceType::user(), None)),
+    }
+}
+
+/// How the provider of a connection speaks.
+fn dialect_of(identity_provider: &str) -> Dialect {
+    crate::connection::provider::available(identity_provider).map_or_else(Dialect::strict, |provider| (provider.dialect)())
+}

@@ -1,0 +1,219 @@
+//! Answers. Every status, header and error body of this crate is made here.
+
+use super::route::Misrouted;
+use crate::directory;
+use crate::ledger;
+use crate::ports::Ports;
+use crate::scim::{self, messages};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// RFC 7644 §8.1.
+pub(crate) const SCIM_JSON: &str = "application/scim+json; charset=utf-8";
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// Names a request to its sender and in the error output.
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Why a SCIM request is refused.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// No such path.
+    Misrouted(Misrouted),
+    /// No token, or one that is not valid here.
+    Unauthorized(&'static str),
+    /// The body is larger than the limit.
+    TooLarge(usize),
+    /// The body is not announced as JSON.
+    MediaType(String),
+    /// Something that SCIM knows and we do not do.
+    NotImplemented(&'static str),
+    /// The resource is not there; says which.
+    NotFound(String),
+    /// `If-None-Match` names the present version, RFC 9110 §13.1.2.
+    NotModified(String),
+    /// From the directory.
+    Directory(directory::Error),
+}
+
+impl From<directory::Error> for Problem {
+    fn from(error: directory::Error) -> Problem {
+        Problem::Directory(error)
+    }
+}
+
+impl From<ledger::Error> for Problem {
+    fn from(error: ledger::Error) -> Problem {
+        Problem::Directory(directory::Error::Ledger(error))
+    }
+}
+
+impl From<scim::Error> for Problem {
+    fn from(error: scim::Error) -> Problem {
+        Problem::Directory(directory::Error::Scim(error))
+    }
+}
+
+impl From<Misrouted> for Problem {
+    fn from(error: Misrouted) -> Problem {
+        Problem::Misrouted(error)
+    }
+}
+
+/// A refusal as the client and the journal see it.
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) scim_type: Option<&'static str>,
+    pub(crate) detail: String,
+    headers: Vec<(HeaderName, String)>,
+}
+
+impl Problem {
+    /// The one place where problems become statuses. Store text goes to the error output under the request's id.
+    pub(crate) fn refusal(&self, ports: &Ports, request_id: &str) -> Refusal {
+        match self {
+            Problem::Misrouted(Misrouted::NotFound) => {
+                Refusal::plain(StatusCode::NOT_FOUND, "path: nothing is here; the tenant URL ends before /Users")
+            }
+            Problem::Misrouted(Misrouted::Method(known)) => {
+                let known: Vec<&str> = known.iter().map(Method::as_str).collect();
+                let detail = format!("method: expected {}", known.join(", "));
+                Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, known.join(", "))
+            }
+            Problem::Unauthorized(detail) => Refusal::plain(StatusCode::UNAUTHORIZED, detail)
+                .with(WWW_AUTHENTICATE, "Bearer realm=\"SCIM\", error=\"invalid_token\"".to_owned()),
+            Problem::TooLarge(max) => Refusal::plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("body: expected at most {max} bytes, found more"),
+            ),
+            Problem::MediaType(found) => Refusal::plain(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                &format!("content-type: expected application/scim+json or application/json, found {found}"),
+            ),
+            Problem::NotImplemented(detail) => Refusal::plain(StatusCode::NOT_IMPLEMENTED, detail),
+            Problem::NotFound(detail) => Refusal::plain(StatusCode::NOT_FOUND, detail),
+            Problem::NotModified(version) => {
+                Refusal::plain(StatusCode::NOT_MODIFIED, "").with(http::header::ETAG, version.clone())
+            }
+            Problem::Directory(error) => of_directory(error, ports, request_id),
+        }
+    }
+}
+
+fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Refusal {
+    match error {
+        directory::Error::NotFound(id) => {
+            Refusal::plain(StatusCode::NOT_FOUND, &format!("Users/{id}: no user has this id"))
+        }
+        directory::Error::NameTaken => Refusal {
+            scim_type: Some("uniqueness"),
+            ..Refusal::plain(StatusCode::CONFLICT, "userName: already used by another user")
+        },
+        directory::Error::Stale { expected, found } => Refusal::plain(
+            StatusCode::PRECONDITION_FAILED,
+            &format!("if-match: expected version {found}, found {expected}"),
+        ),
+        directory::Error::NoSeat { used, seats } => Refusal::plain(
+            StatusCode::FORBIDDEN,
+            &format!("active: no seat is left, {used} of {seats} are used; disable a user or raise the limit"),
+        ),
+        directory::Error::Scim(error) => Refusal {
+            scim_type: error.scim_type().map(|scim_type| scim_type.as_str()),
+            ..Refusal::plain(StatusCode::BAD_REQUEST, &error.to_string())
+        },
+        directory::Error::Ledger(error) => of_ledger(error, ports, request_id),
+    }
+}
+
+fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal {
+    let (line, detail) = match error {
+        ledger::Error::Store(error) => (error.to_string(), "the store did not answer"),
+        ledger::Error::Corrupt(what) => (what.clone(), "the store holds something unreadable"),
+        ledger::Error::Busy => ("busy".to_owned(), "too many changes at once"),
+    };
+    ports.log.line(&format!("request {request_id}: {line}"));
+    Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, &format!("service: {detail}; try again (request {request_id})"))
+        .with(RETRY_AFTER, "1".to_owned())
+}
+
+impl Refusal {
+    fn plain(status: StatusCode, detail: &str) -> Refusal {
+        Refusal { status, scim_type: None, detail: detail.to_owned(), headers: Vec::new() }
+    }
+
+    fn with(mut self, name: HeaderName, value: String) -> Refusal {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// RFC 7644 §3.12.
+    pub(crate) fn scim(&self) -> Response<Vec<u8>> {
+        let mut response = match self.status {
+            StatusCode::NOT_MODIFIED => empty(self.status),
+            status => {
+                let scim_type = self.scim_type;
+                scim_body(status, &messages::error(status.as_u16(), scim_type, &self.detail))
+            }
+        };
+        for (name, value) in &self.headers {
+            set(&mut response, name.clone(), value);
+        }
+        response
+    }
+
+    /// The admin API's form of the same.
+    pub(crate) fn admin(&self) -> Response<Vec<u8>> {
+        let code = match self.status {
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::NOT_FOUND => "not_found",
+            _ => self.scim_type.unwrap_or("refused"),
+        };
+        let mut response = admin_error(self.status, code, &self.detail);
+        for (name, value) in &self.headers {
+            set(&mut response, name.clone(), value);
+        }
+        response
+    }
+}
+
+/// A SCIM document.
+pub(crate) fn scim_body<T: Serialize>(status: StatusCode, document: &T) -> Response<Vec<u8>> {
+    body(status, SCIM_JSON, document)
+}
+
+/// A document of the admin API.
+pub(crate) fn admin_body<T: Serialize>(status: StatusCode, document: &T) -> Response<Vec<u8>> {
+    body(status, JSON, document)
+}
+
+/// An error of the admin API.
+pub(crate) fn admin_error(status: StatusCode, code: &str, message: &str) -> Response<Vec<u8>> {
+    let document: Value = json!({"error": {"code": code, "message": message}});
+    admin_body(status, &document)
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Vec<u8>> {
+    let mut response = Response::new(Vec::new());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Sets a header. Text that cannot stand in a header is left out: an answer without it is better than none.
+pub(crate) fn set<B>(response: &mut Response<B>, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+fn body<T: Serialize>(status: StatusCode, content_type: &'static str, document: &T) -> Response<Vec<u8>> {
+    let bytes = serde_json::to_vec(document).expect("answers are made of JSON values");
+    let mut response = empty(status);
+    *response.body_mut() = bytes;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}

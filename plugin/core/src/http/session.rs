@@ -1,0 +1,169 @@
+//! Signing in to the page: a signed cookie, no state in the store but a count of failures.
+
+use super::respond::{self, admin_body, admin_error};
+use super::{Body, Rollcall};
+use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+const COOKIE_NAME: &str = "rollcall_session";
+
+/// A working day; then the secret is asked for again.
+const SESSION_HOURS: i64 = 12;
+
+/// Wrong secrets that all of the world may try in one minute, on the page and at the API together.
+pub(super) const FAILURES_A_MINUTE_MAX: i64 = 20;
+
+impl Rollcall {
+    /// Lets the caller in, or says why not.
+    pub(super) fn admit(&self, request: &Request<Vec<u8>>) -> Result<(), Response<Vec<u8>>> {
+        let headers = request.headers();
+        if let Some(presented) = super::scim::bearer(headers) {
+            return self.check_secret(presented);
+        }
+        if headers.contains_key(AUTHORIZATION) {
+            return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
+        }
+        if self.session(headers).is_none() {
+            return Err(unauthorized("authorization: sign in, or send \"Bearer\" and the admin secret"));
+        }
+        if *request.method() != Method::GET && !same_origin(request) {
+            let message = "origin: a change with a session has to come from the page itself";
+            return Err(admin_error(StatusCode::FORBIDDEN, "origin_mismatch", message));
+        }
+        Ok(())
+    }
+
+    /// `/session`: sign in, see until when, sign out.
+    pub(super) fn session_call(&self, request: &Request<Vec<u8>>) -> Response<Body> {
+        let response = match *request.method() {
+            Method::POST => self.sign_in(request),
+            Method::DELETE => signed_out(request),
+            _ => match self.session(request.headers()) {
+                Some(until) => admin_body(StatusCode::OK, &json!({"expiresAt": until})),
+                None => unauthorized("session: sign in"),
+            },
+        };
+        response.map(Body::Full)
+    }
+
+    fn sign_in(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        if request.headers().contains_key(ORIGIN) && !same_origin(request) {
+            return admin_error(StatusCode::FORBIDDEN, "origin_mismatch", "origin: sign in from the page itself");
+        }
+        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
+        let Some(secret) = body.get("secret").and_then(Value::as_str) else {
+            return admin_error(StatusCode::BAD_REQUEST, "invalid_body", "body: expected {\"secret\": \"…\"}");
+        };
+        if let Err(refused) = self.check_secret(secret) {
+            return refused;
+        }
+        let now = self.ports.clock.now();
+        let until = now.checked_add(SignedDuration::from_hours(SESSION_HOURS)).unwrap_or(now);
+        let text = format!("{}.{}", until.as_second(), self.request_id());
+        let value = format!("{text}.{}", self.settings.secrets.sign(&text));
+        let mut response = respond::empty(StatusCode::NO_CONTENT);
+        respond::set(&mut response, SET_COOKIE, &cookie(request, &value, SESSION_HOURS * 3_600));
+        response
+    }
+
+    /// Compares a secret, and counts and slows down those who guess. While too many were wrong, a right one is not looked
+    /// at either: otherwise the slowing down would not slow anybody down.
+    fn check_secret(&self, presented: &str) -> Result<(), Response<Vec<u8>>> {
+        let minute = self.ports.clock.now().as_second() / 60;
+        let counter = |minute: i64| format!("r.failures.{minute}");
+        let right = self.settings.secrets.is_admin(presented);
+        // Reading a counter is a write transaction on some backends, so an instance asks only after a failure.
+        let mut attempts = self.attempts.borrow_mut();
+        if attempts.minute != minute {
+            *attempts = Attempts { minute, failures: 0 };
+        }
+        if !right || attempts.failures > 0 {
+            let delta = i64::from(!right);
+            match self.ports.store.increment(&counter(minute), delta) {
+                Ok(failures) => attempts.failures = failures,
+                Err(error) => self.ports.log.line(&format!("sign-in: failures are not counted: {error}")),
+            }
+        }
+        if attempts.failures > FAILURES_A_MINUTE_MAX {
+            let message = "secret: too many wrong ones; try again in a minute";
+            let mut response = admin_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message);
+            respond::set(&mut response, RETRY_AFTER, "60");
+            return Err(response);
+        }
+        if right {
+            return Ok(());
+        }
+        if attempts.failures == 1 {
+            let _ = self.ports.store.delete_many(&[counter(minute - 1), counter(minute - 2)]);
+        }
+        self.ports.log.line("sign-in: a wrong admin secret was presented");
+        Err(admin_error(StatusCode::UNAUTHORIZED, "wrong_secret", "secret: this is not the admin secret"))
+    }
+
+    fn session(&self, headers: &HeaderMap) -> Option<Timestamp> {
+        let value = cookies(headers).find_map(|(name, value)| (name == COOKIE_NAME).then_some(value))?;
+        let (text, signature) = value.rsplit_once('.')?;
+        let until = text.split_once('.')?.0.parse().ok().and_then(|second| Timestamp::from_second(second).ok())?;
+        (self.settings.secrets.signed(text, signature) && self.ports.clock.now() < until).then_some(until)
+    }
+}
+
+/// Wrong secrets that this instance has heard of.
+#[derive(Default)]
+pub(super) struct Attempts {
+    minute: i64,
+    failures: i64,
+}
+
+fn signed_out(request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+    let mut response = respond::empty(StatusCode::NO_CONTENT);
+    respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));
+    response
+}
+
+fn unauthorized(message: &str) -> Response<Vec<u8>> {
+    let mut response = admin_error(StatusCode::UNAUTHORIZED, "unauthorized", message);
+    respond::set(&mut response, http::header::WWW_AUTHENTICATE, "Bearer realm=\"admin\"");
+    response
+}
+
+fn cookie(request: &Request<Vec<u8>>, value: &str, seconds: i64) -> String {
+    let secure = if scheme(request.uri(), request.headers()) == "https" { "; Secure" } else { "" };
+    format!("{COOKIE_NAME}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+}
+
+/// Whether the browser says that the request comes from the page that we serve.
+fn same_origin(request: &Request<Vec<u8>>) -> bool {
+    let Some(origin) = request.headers().get(ORIGIN).and_then(|origin| origin.to_str().ok()) else {
+        return false;
+    };
+    // The scheme is left out: behind a proxy that ends TLS we see http where the browser says https.
+    let host = origin.split_once("://").map(|(_, host)| host);
+    host.is_some() && host == authority(request.uri(), request.headers())
+}
+
+/// The host and port that the client asked for.
+pub(super) fn authority<'r>(uri: &'r http::Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    host.or_else(|| uri.authority().map(http::uri::Authority::as_str))
+}
+
+/// The scheme that the client used, as far as the last proxy tells.
+pub(super) fn scheme<'r>(uri: &'r http::Uri, headers: &'r HeaderMap) -> &'r str {
+    let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
+    match forwarded.or_else(|| uri.scheme_str()) {
+        Some("https") => "https",
+        Some(_) | None => "http",
+    }
+}

@@ -1,0 +1,332 @@
+//! The journal: every request that came to a tenant's SCIM URL, and what it was answered.
+//!
+//! A ring of records in each tenant. Records are numbered without gaps by whoever holds the tenant's turn, so the
+//! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
+//! Records of requests that changed nothing wait in the instance's memory for the next batch, at most
+//! [`BUFFERED_MAX`] of them and, as long as the instance lives, at most [`FLUSH_AFTER`]: that is what a crash can lose.
+
+use crate::ledger::{Error, Read, TokenUse, Turn, View};
+use crate::ports::Ports;
+use crate::settings::{LIMITS, Settings};
+use crate::space::{Space, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Records that may wait in memory for a batch, all tenants of an instance together.
+pub const BUFFERED_MAX: usize = 64;
+
+/// How long a record may wait.
+pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
+
+/// The mark at the end of a body that was cut.
+pub const CUT: &str = "…[cut]";
+
+/// What a request set out to do.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// To write.
+    Change,
+    /// To read.
+    Read,
+}
+
+/// Whether it got what it asked for.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A 2xx or 304 answer.
+    Success,
+    /// Any other answer.
+    Failure,
+}
+
+/// What a request did, as one word; the page makes its sentences from it.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// POST of a new user.
+    Create,
+    /// A change of attributes.
+    Update,
+    /// A change of the userName, with or without other attributes.
+    Rename,
+    /// `active` from true to false.
+    Disable,
+    /// `active` from false to true.
+    Enable,
+    /// DELETE.
+    Delete,
+    /// GET of one resource.
+    Read,
+    /// A query by a unique attribute, as providers do before they create or update.
+    Match,
+    /// The look-up of a random userName by which Entra tests the connection.
+    Probe,
+    /// Any other query.
+    List,
+    /// ServiceProviderConfig, ResourceTypes, Schemas.
+    Discover,
+    /// Refused before it was looked at: bad token, unknown path, wrong method.
+    Refused,
+}
+
+/// The user that a request was about.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    /// The resource's id.
+    pub id: String,
+    /// Its userName at that time.
+    pub user_name: String,
+}
+
+/// One request.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Counts up from 1 in each tenant.
+    pub number: u64,
+    /// When the request arrived.
+    pub time: Timestamp,
+    /// How long the answer took.
+    pub duration_us: u64,
+    /// The HTTP method.
+    pub method: String,
+    /// The path below the tenant URL.
+    pub path: String,
+    /// The query.
+    pub query: Option<String>,
+    /// In words: `disable user alice@contoso.com`.
+    pub operation: String,
+    /// In one word.
+    pub action: Action,
+    /// Change or read.
+    pub kind: Kind,
+    /// Success or failure.
+    pub outcome: Outcome,
+    /// The HTTP status.
+    pub status: u16,
+    /// RFC 7644 §3.12, table 9.
+    pub scim_type: Option<String>,
+    /// What the provider was told.
+    pub detail: Option<String>,
+    /// Whether anything is different afterwards.
+    pub changed: bool,
+    /// Whom it was about.
+    pub user: Option<Subject>,
+    /// The last four characters of the token that was presented.
+    pub token: Option<String>,
+    /// Stands in the answer's `x-request-id` and in the operator's error output.
+    pub request_id: String,
+    /// Masked, cut.
+    pub request_body: Option<String>,
+    /// Masked, cut.
+    pub response_body: Option<String>,
+    /// The attributes that differ, before the change.
+    pub before: Option<Map<String, Value>>,
+    /// The same attributes after it.
+    pub after: Option<Map<String, Value>>,
+}
+
+/// A record on its way, with what the head of the tenant has to know of it.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The record; its number is given when it is written.
+    pub record: Record,
+    /// The id of the valid token that the request carried.
+    pub token_id: Option<String>,
+}
+
+/// Writes entries into a turn, in their order.
+pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
+    for entry in entries {
+        note(turn, &entry);
+        let mut record = entry.record;
+        record.number = turn.head.next_record;
+        turn.head.next_record += 1;
+        let slot = record.number % turn.head.journal_capacity.max(1);
+        turn.write(turn.space().journal(slot), &record);
+    }
+}
+
+/// Brings the connection's times forward.
+fn note(turn: &mut Turn<'_>, entry: &Entry) {
+    let number = turn.head.next_record;
+    turn.head.traffic.note(entry, number);
+    let Some(token) = &entry.token_id else {
+        return;
+    };
+    let record = &entry.record;
+    let head = &mut turn.head;
+    forward(&mut head.last_transfer, record.time);
+    if record.outcome == Outcome::Success {
+        forward(&mut head.last_success, record.time);
+    }
+    if record.changed {
+        forward(&mut head.last_change, record.time);
+    }
+    match head.tokens.iter_mut().find(|used| used.id == *token) {
+        Some(used) => used.last = used.last.max(record.time),
+        None => head.tokens.push(TokenUse { id: token.clone(), first: record.time, last: record.time }),
+    }
+}
+
+fn forward(time: &mut Option<Timestamp>, to: Timestamp) {
+    *time = Some(time.map_or(to, |time| time.max(to)));
+}
+
+/// Entries that wait for a batch.
+#[derive(Default)]
+pub struct Buffer {
+    waiting: BTreeMap<TenantId, Vec<Entry>>,
+    len: usize,
+}
+
+impl Buffer {
+    /// Adds an entry. True when the buffer is full and has to be written now.
+    pub fn push(&mut self, tenant: &TenantId, entry: Entry) -> bool {
+        self.waiting.entry(tenant.clone()).or_default().push(entry);
+        self.len += 1;
+        self.len >= BUFFERED_MAX
+    }
+
+    /// Takes out what waits for one tenant.
+    pub fn take(&mut self, tenant: &TenantId) -> Vec<Entry> {
+        let entries = self.waiting.remove(tenant).unwrap_or_default();
+        self.len -= entries.len();
+        entries
+    }
+
+    /// The tenants that have something waiting.
+    pub fn tenants(&self) -> Vec<TenantId> {
+        self.waiting.keys().cloned().collect()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+/// Writes entries that belong to no change.
+pub fn write(ports: &Ports, settings: &Settings, tenant: &TenantId, entries: Vec<Entry>) -> Result<(), Error> {
+    let mut turn = Turn::take(ports, settings, Space::tenant(tenant))?;
+    append(&mut turn, entries);
+    turn.commit()
+}
+
+/// What to leave out of a list of records.
+#[derive(Default, Clone, Debug)]
+pub struct Filter {
+    /// Only this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only changes or only reads.
+    pub kind: Option<Kind>,
+    /// Only this action.
+    pub action: Option<Action>,
+    /// Only this status.
+    pub status: Option<u16>,
+    /// Only about this user, by id.
+    pub user: Option<String>,
+    /// Not before.
+    pub from: Option<Timestamp>,
+    /// Before.
+    pub to: Option<Timestamp>,
+    /// Only records in whose operation, path, query, detail or user name this stands, without case.
+    pub search: Option<String>,
+    /// Leave out the connection tests.
+    pub without_probes: bool,
+}
+
+impl Filter {
+    /// Whether a record stays.
+    pub fn keeps(&self, record: &Record) -> bool {
+        self.outcome.is_none_or(|outcome| outcome == record.outcome)
+            && self.kind.is_none_or(|kind| kind == record.kind)
+            && self.action.is_none_or(|action| action == record.action)
+            && self.status.is_none_or(|status| status == record.status)
+            && self.user.as_ref().is_none_or(|id| record.user.as_ref().is_some_and(|user| user.id == *id))
+            && self.from.is_none_or(|from| record.time >= from)
+            && self.to.is_none_or(|to| record.time < to)
+            && self.search.as_ref().is_none_or(|text| mentions(record, &text.to_lowercase()))
+            && !(self.without_probes && record.action == Action::Probe)
+    }
+}
+
+fn mentions(record: &Record, text: &str) -> bool {
+    let user = record.user.as_ref().map(|user| user.user_name.as_str());
+    [Some(record.operation.as_str()), Some(&record.path), record.query.as_deref(), record.detail.as_deref(), user]
+        .into_iter()
+        .flatten()
+        .any(|field| field.to_lowercase().contains(text))
+}
+
+/// A page of records, newest first.
+pub struct Page {
+    /// The records.
+    pub records: Vec<Record>,
+    /// What to pass as `before` to read on; nothing when the oldest record was reached.
+    pub next: Option<u64>,
+}
+
+/// Records with a number below `before`, `limit` of them at most.
+///
+/// Looks at no more than [`Limits::journal_scan_max`](crate::settings::Limits::journal_scan_max) records, so a page may
+/// come back with fewer than `limit` and still have a `next`.
+pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter) -> Result<Page, Error> {
+    let head = view.head()?;
+    let newest = before.unwrap_or(u64::MAX).min(head.next_record).saturating_sub(1);
+    let oldest = head.next_record.saturating_sub(head.journal_capacity).max(1);
+    let mut records = Vec::new();
+    let mut number = newest;
+    let floor = newest.saturating_sub(LIMITS.journal_scan_max).max(oldest - 1);
+    while number > floor && records.len() < limit {
+        let record = view.read::<Record>(&view.space().journal(number % head.journal_capacity.max(1)))?;
+        // A slot can already hold a younger record than the head that we read knows of.
+        records.extend(record.filter(|record| record.number == number && filter.keeps(record)));
+        number -= 1;
+    }
+    Ok(Page { records, next: (number >= oldest).then_some(number + 1) })
+}
+
+/// The record of this number, if the ring still holds it.
+pub fn get(view: &View<'_>, number: u64) -> Result<Option<Record>, Error> {
+    let head = view.head()?;
+    let record = view.read::<Record>(&view.space().journal(number % head.journal_capacity.max(1)))?;
+    Ok(record.filter(|record| record.number == number))
+}
+
+/// Cuts a text to what a record may hold, at a character boundary, and says so.
+pub fn cut(text: &str) -> String {
+    let max = LIMITS.journal_body_bytes_max;
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let mut end = max;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{CUT}", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_at_the_limit_is_kept_whole_and_one_above_is_cut_with_a_mark() {
+        let max = LIMITS.journal_body_bytes_max;
+        assert_eq!(cut(&"a".repeat(max)), "a".repeat(max));
+        assert_eq!(cut(&"a".repeat(max + 1)), "a".repeat(max) + CUT);
+    }
+
+    #[test]
+    fn a_body_is_never_cut_within_a_character() {
+        let text = "a".to_owned() + &"é".repeat(LIMITS.journal_body_bytes_max);
+        assert!(cut(&text).ends_with(&format!("é{CUT}")));
+    }
+}

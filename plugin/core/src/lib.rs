@@ -1,0 +1,17 @@
+//! SCIM 2.0 user synchronisation on a key-value store: all the logic and no I/O.
+//!
+//! Read `http` for the way of a request, `scim` for the protocol, `directory` for the users, `ledger` for how anything
+//! is written. The ports in `ports` are all that this crate knows of the world.
+
+pub mod connection;
+pub mod directory;
+pub mod http;
+pub mod journal;
+pub mod ledger;
+pub mod ports;
+pub mod scim;
+pub mod secrets;
+pub mod settings;
+pub mod space;
+pub mod tenant;
+pub mod traffic;

@@ -1,0 +1,75 @@
+//! What the core asks of the world: a store, a clock, randomness, and a place for error lines.
+//!
+//! The component implements these over Spin's interfaces, the tests over models that are as weak as Spin's
+//! backends. Nothing else in this crate reaches outside.
+
+use jiff::Timestamp;
+use std::fmt;
+use std::time::Duration;
+
+/// All ports of one instance.
+pub struct Ports {
+    /// The key-value store.
+    pub store: Box<dyn Store>,
+    /// Time.
+    pub clock: Box<dyn Clock>,
+    /// Randomness fit for secrets.
+    pub entropy: Box<dyn Entropy>,
+    /// The operator's error output.
+    pub log: Box<dyn Log>,
+}
+
+/// The few verbs that every key-value backend of Spin keeps.
+///
+/// Keys are ours: at most 255 bytes of `A-Z a-z 0-9 - _ . :`. Compare-and-swap is missing on purpose: two of the four
+/// backends break it.
+pub trait Store {
+    /// The value of a key, or nothing where the key is absent.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Writes all pairs; whole or not at all on SQLite and Redis.
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
+
+    /// Deletes all keys; absent ones are no error.
+    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError>;
+
+    /// Adds to a counter and answers its new value; an absent counter is 0. Exactly one caller sees each value.
+    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
+
+    /// Every key of the store, unordered. For the checker alone: it costs the whole store.
+    fn list_keys(&self) -> Result<Vec<String>, StoreError>;
+}
+
+/// The backend's own words. They go to the error output, never to a client or into the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreError(pub String);
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Time, both kinds of it.
+pub trait Clock {
+    /// The time of day.
+    fn now(&self) -> Timestamp;
+
+    /// Time since some fixed moment, never going back. What deadlines are measured with.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits. Other requests of the same instance wait too, so callers keep it to milliseconds.
+    fn pause(&self, duration: Duration);
+}
+
+/// Randomness fit for secrets.
+pub trait Entropy {
+    /// Fills the bytes.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operator's error output.
+pub trait Log {
+    /// Writes one line.
+    fn line(&self, line: &str);
+}

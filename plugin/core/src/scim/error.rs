@@ -1,0 +1,107 @@
+//! Why a request is not good SCIM. Everything here is shown to the client.
+
+use std::fmt;
+
+/// The error keyword of RFC 7644 §3.12, table 9.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScimType {
+    /// A filter that does not parse, or compares what cannot be compared.
+    InvalidFilter,
+    /// More results than the server is willing to work through.
+    TooMany,
+    /// A body that is not of the expected shape.
+    InvalidSyntax,
+    /// A PATCH path that does not parse or names no attribute.
+    InvalidPath,
+    /// A PATCH path that leads to nothing that could be changed.
+    NoTarget,
+    /// A value of the wrong type, or a required one that is missing.
+    InvalidValue,
+    /// A change to something that only the server changes.
+    Mutability,
+}
+
+impl ScimType {
+    /// The keyword as it is sent.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ScimType::InvalidFilter => "invalidFilter",
+            ScimType::TooMany => "tooMany",
+            ScimType::InvalidSyntax => "invalidSyntax",
+            ScimType::InvalidPath => "invalidPath",
+            ScimType::NoTarget => "noTarget",
+            ScimType::InvalidValue => "invalidValue",
+            ScimType::Mutability => "mutability",
+        }
+    }
+}
+
+/// A refusal: where, what was expected, what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    scim_type: ScimType,
+    detail: String,
+}
+
+impl Error {
+    /// The keyword.
+    pub fn scim_type(&self) -> Option<ScimType> {
+        Some(self.scim_type)
+    }
+
+    /// A body of the wrong shape.
+    pub fn syntax(detail: impl Into<String>) -> Error {
+        Error { scim_type: ScimType::InvalidSyntax, detail: detail.into() }
+    }
+
+    /// A wrong or missing value.
+    pub fn value(detail: impl Into<String>) -> Error {
+        Error { scim_type: ScimType::InvalidValue, detail: detail.into() }
+    }
+
+    /// A wrong filter.
+    pub fn filter(detail: impl Into<String>) -> Error {
+        Error { scim_type: ScimType::InvalidFilter, detail: detail.into() }
+    }
+
+    /// A wrong path.
+    pub fn path(detail: impl Into<String>) -> Error {
+        Error { scim_type: ScimType::InvalidPath, detail: detail.into() }
+    }
+
+    /// A path to nothing.
+    pub fn no_target(detail: impl Into<String>) -> Error {
+        Error { scim_type: ScimType::NoTarget, detail: detail.into() }
+    }
+
+    /// A change to what only the server changes.
+    pub fn mutability(detail: impl Into<String>) -> Error {
+        Error { scim_type: ScimType::Mutability, detail: detail.into() }
+    }
+
+    /// A query that would have to read more users than it may.
+    pub fn too_many(max: u64) -> Error {
+        let detail = format!(
+            "filter: would have to read more than {max} users; compare userName, externalId, id or emails.value with eq"
+        );
+        Error { scim_type: ScimType::TooMany, detail }
+    }
+
+    /// The same refusal, said of a place further out.
+    pub(crate) fn within(self, place: &str) -> Error {
+        Error { detail: format!("{place}{}", self.detail), ..self }
+    }
+
+    /// The same refusal under another keyword: a wrong filter within a path is a wrong path.
+    pub(crate) fn becoming(self, scim_type: ScimType) -> Error {
+        Error { scim_type, ..self }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl std::error::Error for Error {}

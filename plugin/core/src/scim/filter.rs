@@ -1,0 +1,581 @@
+//! Filters: text, tree, bound tree, answer.
+//!
+//! RFC 7644 §3.4.2.2:
+//! ```text
+//! FILTER    = attrExp / logExp / valuePath / *1"not" "(" FILTER ")"
+//! valuePath = attrPath "[" valFilter "]"
+//! attrExp   = (attrPath SP "pr") / (attrPath SP compareOp SP compValue)
+//! logExp    = FILTER SP ("and" / "or") SP FILTER
+//! compareOp = "eq" / "ne" / "co" / "sw" / "ew" / "gt" / "lt" / "ge" / "le"
+//! attrPath  = [URI ":"] ATTRNAME *1subAttr
+//! compValue = false / null / true / number / string
+//! ```
+//! `and` binds tighter than `or`, `not` needs its parentheses, keywords and names go without case. A valuePath may be
+//! followed by a comparison of a sub-attribute, `emails[type eq "work"].value eq "x"`, which Entra's matching sends.
+
+use super::error::Error;
+use super::resource::Resource;
+use super::scan::Scan;
+use super::schema::{Attribute, ResourceType, Target, Type};
+use super::value;
+use crate::settings::LIMITS;
+use serde_json::{Map, Value};
+use std::cmp::Ordering;
+use std::fmt;
+
+/// A filter as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Filter {
+    /// All of them.
+    And(Vec<Filter>),
+    /// One of them.
+    Or(Vec<Filter>),
+    /// Not this.
+    Not(Box<Filter>),
+    /// `attribute operator value`
+    Compare(String, Compare, Value),
+    /// `attribute pr`
+    Present(String),
+    /// `attribute[filter]`: one element that fits. With a comparison, of a part of that element.
+    Element(String, Box<Filter>),
+}
+
+/// The comparisons of RFC 7644, table 3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compare {
+    /// Equal.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// Contains.
+    Co,
+    /// Starts with.
+    Sw,
+    /// Ends with.
+    Ew,
+    /// Greater.
+    Gt,
+    /// Less.
+    Lt,
+    /// Greater or equal.
+    Ge,
+    /// Less or equal.
+    Le,
+}
+
+const COMPARES: [(&str, Compare); 9] = [
+    ("eq", Compare::Eq),
+    ("ne", Compare::Ne),
+    ("co", Compare::Co),
+    ("sw", Compare::Sw),
+    ("ew", Compare::Ew),
+    ("gt", Compare::Gt),
+    ("lt", Compare::Lt),
+    ("ge", Compare::Ge),
+    ("le", Compare::Le),
+];
+
+/// Reads a filter.
+pub fn parse(text: &str) -> Result<Filter, Error> {
+    if text.len() > LIMITS.filter_bytes_max {
+        let max = LIMITS.filter_bytes_max;
+        return Err(Error::filter(format!("filter: expected at most {max} bytes, found {}", text.len())));
+    }
+    let mut parser = Parser { scan: Scan::new(text), depth: 0, terms: 0 };
+    let filter = parser.or().map_err(|error| error.within("filter: "))?;
+    parser.scan.blanks();
+    if parser.scan.at_end() {
+        Ok(filter)
+    } else {
+        Err(parser.expected("\"and\", \"or\" or the end").within("filter: "))
+    }
+}
+
+/// Reads the filter within the brackets of a path, up to the closing one, which stays.
+pub(crate) fn parse_within(text: &str) -> Result<(Filter, usize), Error> {
+    let mut parser = Parser { scan: Scan::new(text), depth: 0, terms: 0 };
+    let filter = parser.or()?;
+    parser.scan.blanks();
+    Ok((filter, text.len() - parser.scan.rest().len()))
+}
+
+struct Parser<'t> {
+    scan: Scan<'t>,
+    depth: usize,
+    terms: usize,
+}
+
+impl Parser<'_> {
+    /// logExp of "or"
+    fn or(&mut self) -> Result<Filter, Error> {
+        self.chain("or", Self::and, Filter::Or)
+    }
+
+    /// logExp of "and"
+    fn and(&mut self) -> Result<Filter, Error> {
+        self.chain("and", Self::term, Filter::And)
+    }
+
+    fn chain(
+        &mut self,
+        keyword: &str,
+        next: fn(&mut Self) -> Result<Filter, Error>,
+        join: fn(Vec<Filter>) -> Filter,
+    ) -> Result<Filter, Error> {
+        let first = next(self)?;
+        let mut filters = vec![first];
+        loop {
+            self.scan.blanks();
+            if !self.scan.keyword(keyword) {
+                break;
+            }
+            filters.push(next(self)?);
+        }
+        Ok(if filters.len() == 1 { filters.remove(0) } else { join(filters) })
+    }
+
+    /// attrExp / valuePath / *1"not" "(" FILTER ")"
+    fn term(&mut self) -> Result<Filter, Error> {
+        self.scan.blanks();
+        if self.scan.eat("(") {
+            return self.nested(")");
+        }
+        if self.scan.word().eq_ignore_ascii_case("not") && self.not_follows() {
+            return Ok(Filter::Not(Box::new(self.nested(")")?)));
+        }
+        self.comparison()
+    }
+
+    /// Steps over `not (`. An attribute could be called `not`, so the parenthesis decides.
+    fn not_follows(&mut self) -> bool {
+        let mut ahead = Scan::new(self.scan.rest());
+        ahead.keyword("not");
+        ahead.blanks();
+        if !ahead.eat("(") {
+            return false;
+        }
+        self.scan.keyword("not");
+        self.scan.blanks();
+        self.scan.eat("(")
+    }
+
+    fn nested(&mut self, close: &str) -> Result<Filter, Error> {
+        if self.depth >= LIMITS.filter_depth_max {
+            let max = LIMITS.filter_depth_max;
+            return Err(Error::filter(format!("expected at most {max} levels, found more")));
+        }
+        self.depth += 1;
+        let filter = self.or()?;
+        self.depth -= 1;
+        self.scan.blanks();
+        if self.scan.eat(close) { Ok(filter) } else { Err(self.expected(&format!("{close:?}"))) }
+    }
+
+    fn comparison(&mut self) -> Result<Filter, Error> {
+        self.terms += 1;
+        if self.terms > LIMITS.filter_terms_max {
+            let max = LIMITS.filter_terms_max;
+            return Err(Error::filter(format!("expected at most {max} comparisons, found more")));
+        }
+        let name = self.scan.take(is_name);
+        if name.is_empty() {
+            return Err(self.expected("an attribute"));
+        }
+        if self.scan.eat("[") {
+            return self.element(name);
+        }
+        self.operator(name)
+    }
+
+    fn element(&mut self, name: &str) -> Result<Filter, Error> {
+        let filter = self.nested("]")?;
+        if !self.scan.eat(".") {
+            return Ok(Filter::Element(name.to_owned(), Box::new(filter)));
+        }
+        let part = self.scan.take(is_name);
+        if part.is_empty() {
+            return Err(self.expected("a sub-attribute"));
+        }
+        let comparison = self.operator(part)?;
+        let both = match filter {
+            Filter::And(mut filters) => {
+                filters.push(comparison);
+                Filter::And(filters)
+            }
+            Filter::Or(_) | Filter::Not(_) | Filter::Compare(..) | Filter::Present(_) | Filter::Element(..) => {
+                Filter::And(vec![filter, comparison])
+            }
+        };
+        Ok(Filter::Element(name.to_owned(), Box::new(both)))
+    }
+
+    fn operator(&mut self, name: &str) -> Result<Filter, Error> {
+        if !self.scan.blanks() {
+            return Err(self.expected("a blank and an operator"));
+        }
+        if self.scan.keyword("pr") {
+            return Ok(Filter::Present(name.to_owned()));
+        }
+        let compare = COMPARES.iter().find(|(word, _)| self.scan.keyword(word)).map(|(_, compare)| *compare);
+        let compare = compare.ok_or_else(|| self.expected("an operator such as \"eq\""))?;
+        if !self.scan.blanks() {
+            return Err(self.expected("a blank and a value"));
+        }
+        let value = self.scan.literal().ok_or_else(|| self.expected("a value such as \"text\", true or 1"))?;
+        Ok(Filter::Compare(name.to_owned(), compare, value))
+    }
+
+    fn expected(&self, what: &str) -> Error {
+        Error::filter(format!("expected {what}, {}", self.scan.found()))
+    }
+}
+
+/// What a name with its URN is made of. `$ref` needs the dollar.
+pub(crate) fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "-_$:.".contains(c)
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Filter::And(filters) => joined(f, filters, " and ", |filter| {
+                matches!(filter, Filter::And(_) | Filter::Or(_))
+            }),
+            Filter::Or(filters) => joined(f, filters, " or ", |filter| matches!(filter, Filter::Or(_))),
+            Filter::Not(filter) => write!(f, "not ({filter})"),
+            Filter::Compare(name, compare, value) => write!(f, "{name} {} {value}", compare.as_str()),
+            Filter::Present(name) => write!(f, "{name} pr"),
+            Filter::Element(name, filter) => write!(f, "{name}[{filter}]"),
+        }
+    }
+}
+
+fn joined(
+    f: &mut fmt::Formatter<'_>,
+    filters: &[Filter],
+    word: &str,
+    group: impl Fn(&Filter) -> bool,
+) -> fmt::Result {
+    for (index, filter) in filters.iter().enumerate() {
+        if index > 0 {
+            f.write_str(word)?;
+        }
+        if group(filter) {
+            write!(f, "({filter})")?;
+        } else {
+            write!(f, "{filter}")?;
+        }
+    }
+    Ok(())
+}
+
+impl Compare {
+    fn as_str(self) -> &'static str {
+        match self {
+            Compare::Eq => "eq",
+            Compare::Ne => "ne",
+            Compare::Co => "co",
+            Compare::Sw => "sw",
+            Compare::Ew => "ew",
+            Compare::Gt => "gt",
+            Compare::Lt => "lt",
+            Compare::Ge => "ge",
+            Compare::Le => "le",
+        }
+    }
+}
+
+/// A filter whose names have been found in a schema and whose values fit their types.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundFilter(Node);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Node {
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    Not(Box<Node>),
+    Compare(Place, Compare, Operand),
+    Present(Place),
+    Element(Target, Box<Node>),
+}
+
+/// Where a comparison looks: in the resource, or in the element that is being looked at.
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    Resource(Target),
+    Element(&'static Attribute),
+}
+
+/// What is compared with, by the type of the attribute.
+#[derive(Debug, Clone, PartialEq)]
+enum Operand {
+    Text { text: String, exact: bool },
+    Boolean(bool),
+    Number(f64),
+    Time(jiff::Timestamp),
+    Null,
+}
+
+/// The few resources among which all matches are, by an attribute that is indexed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Lookup {
+    /// By id.
+    Id(String),
+    /// By userName.
+    UserName(String),
+    /// By externalId.
+    ExternalId(String),
+    /// By an e-mail address.
+    Email(String),
+}
+
+impl BoundFilter {
+    /// Reads a filter and binds it.
+    pub fn parse(text: &str, of: &ResourceType) -> Result<BoundFilter, Error> {
+        BoundFilter::bind(&parse(text)?, of)
+    }
+
+    /// Finds every name in the schema and checks every value against its type.
+    pub fn bind(filter: &Filter, of: &ResourceType) -> Result<BoundFilter, Error> {
+        bind(filter, &|name| Ok(Place::Resource(of.resolve_in_filter(name)?)), Some(of)).map(BoundFilter)
+    }
+
+    /// Whether the resource fits.
+    pub fn matches(&self, resource: &Resource) -> bool {
+        matches(&self.0, &Scope::Resource(resource))
+    }
+
+    /// A point look-up that finds every match, and perhaps others. There is one if every match must have one certain
+    /// value in an indexed attribute.
+    pub fn lookup(&self) -> Option<Lookup> {
+        lookup(&self.0, None)
+    }
+}
+
+/// A filter over the parts of one element.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ElementFilter(Node);
+
+impl ElementFilter {
+    pub(crate) fn bind(filter: &Filter, attribute: &'static Attribute) -> Result<ElementFilter, Error> {
+        bind(filter, &|name| part(attribute, name), None).map(ElementFilter)
+    }
+
+    pub(crate) fn matches(&self, element: &Value) -> bool {
+        element.as_object().is_some_and(|parts| matches(&self.0, &Scope::Element(parts)))
+    }
+
+    /// The parts that an element must have to fit, where the filter says so: `type eq "work"`. Nothing where it only says
+    /// what an element must not be, or leaves a choice.
+    pub(crate) fn describes(&self) -> Option<Map<String, Value>> {
+        let mut parts = Map::new();
+        describe(&self.0, &mut parts).then_some(parts)
+    }
+}
+
+fn describe(node: &Node, parts: &mut Map<String, Value>) -> bool {
+    match node {
+        Node::And(nodes) => nodes.iter().all(|node| describe(node, parts)),
+        Node::Compare(Place::Element(attribute), Compare::Eq, operand) => {
+            let value = match operand {
+                Operand::Text { text, .. } => Value::String(text.clone()),
+                Operand::Boolean(boolean) => Value::Bool(*boolean),
+                Operand::Number(_) | Operand::Time(_) | Operand::Null => return false,
+            };
+            parts.insert(attribute.name.to_owned(), value);
+            true
+        }
+        Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) => false,
+    }
+}
+
+type Resolve<'r> = dyn Fn(&str) -> Result<Place, Error> + 'r;
+
+fn bind(filter: &Filter, resolve: &Resolve<'_>, of: Option<&ResourceType>) -> Result<Node, Error> {
+    let all = |filters: &[Filter]| filters.iter().map(|filter| bind(filter, resolve, of)).collect::<Result<Vec<_>, _>>();
+    Ok(match filter {
+        Filter::And(filters) => Node::And(all(filters)?),
+        Filter::Or(filters) => Node::Or(all(filters)?),
+        Filter::Not(filter) => Node::Not(Box::new(bind(filter, resolve, of)?)),
+        Filter::Present(name) => Node::Present(resolve(name)?),
+        Filter::Compare(name, compare, value) => {
+            let place = resolve(name)?;
+            let leaf = place.leaf().ok_or_else(|| {
+                Error::filter(format!("filter: {name}: expected a sub-attribute to compare, found the whole attribute"))
+            })?;
+            Node::Compare(place, *compare, operand(name, leaf, *compare, value)?)
+        }
+        Filter::Element(name, filter) => {
+            let nested = || Error::filter(format!("filter: {name}: expected no brackets within brackets"));
+            let target = of.ok_or_else(nested)?.resolve_in_filter(name)?;
+            match target {
+                Target::Attribute { attribute, sub: None, .. } if attribute.kind == Type::Complex => {
+                    Node::Element(target, Box::new(bind(filter, &|name| part(attribute, name), None)?))
+                }
+                Target::Attribute { .. } | Target::Extension(_) => {
+                    return Err(Error::filter(format!("filter: {name}: expected a complex attribute before the bracket")));
+                }
+            }
+        }
+    })
+}
+
+fn part(attribute: &'static Attribute, name: &str) -> Result<Place, Error> {
+    attribute.sub(name).map(Place::Element).ok_or_else(|| {
+        Error::filter(format!("filter: {name}: expected a sub-attribute of {}, found an unknown name", attribute.name))
+    })
+}
+
+impl Place {
+    fn leaf(&self) -> Option<&'static Attribute> {
+        match self {
+            Place::Resource(target) => target.leaf(),
+            Place::Element(attribute) => Some(attribute),
+        }
+    }
+}
+
+fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Result<Operand, Error> {
+    let refuse = |what: &str| Err(Error::filter(format!("filter: {name}: {what}")));
+    let operand = match (leaf.kind, value) {
+        (_, Value::Null) => Operand::Null,
+        (Type::Boolean, Value::Bool(boolean)) => Operand::Boolean(*boolean),
+        // Entra compares primary with the string "True".
+        (Type::Boolean, Value::String(text)) => match value::boolean(text) {
+            Some(boolean) => Operand::Boolean(boolean),
+            None => return refuse("expected true or false"),
+        },
+        (Type::Integer | Type::Decimal, Value::Number(number)) => Operand::Number(number.as_f64().unwrap_or(f64::NAN)),
+        (Type::DateTime, Value::String(text)) => match (compare, value::date_time(text)) {
+            (Compare::Co | Compare::Sw | Compare::Ew, _) => Operand::Text { text: text.clone(), exact: true },
+            (_, Some(time)) => Operand::Time(time),
+            (_, None) => return refuse("expected a dateTime such as \"2026-11-23T10:00:00Z\""),
+        },
+        (Type::String | Type::Reference | Type::Binary, Value::String(text)) => {
+            let exact = leaf.case_exact;
+            Operand::Text { text: if exact { text.clone() } else { fold(text) }, exact }
+        }
+        (kind, _) => return refuse(&format!("expected a value of type {}", kind.as_str())),
+    };
+    match (&operand, compare) {
+        // RFC 7644, table 3: a boolean or binary value has no order, and only text has parts.
+        (Operand::Boolean(_) | Operand::Null, Compare::Eq | Compare::Ne) => Ok(operand),
+        (Operand::Boolean(_) | Operand::Null, _) => refuse("expected \"eq\" or \"ne\" for this value"),
+        (Operand::Text { .. }, Compare::Gt | Compare::Lt | Compare::Ge | Compare::Le) if leaf.kind == Type::Binary => {
+            refuse("expected \"eq\" or \"ne\" for this value")
+        }
+        (Operand::Number(_), Compare::Co | Compare::Sw | Compare::Ew) => refuse("expected an operator for numbers"),
+        (Operand::Text { .. } | Operand::Number(_) | Operand::Time(_), _) => Ok(operand),
+    }
+}
+
+enum Scope<'s> {
+    Resource(&'s Resource),
+    Element(&'s Map<String, Value>),
+}
+
+impl Scope<'_> {
+    fn values(&self, place: &Place) -> Vec<Value> {
+        match (self, place) {
+            (Scope::Resource(resource), Place::Resource(target)) => resource.values(target),
+            (Scope::Element(parts), Place::Element(attribute)) => parts.get(attribute.name).cloned().into_iter().collect(),
+            (Scope::Resource(_), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => Vec::new(),
+        }
+    }
+}
+
+fn matches(node: &Node, scope: &Scope<'_>) -> bool {
+    match node {
+        Node::And(nodes) => nodes.iter().all(|node| matches(node, scope)),
+        Node::Or(nodes) => nodes.iter().any(|node| matches(node, scope)),
+        Node::Not(node) => !matches(node, scope),
+        Node::Present(place) => scope.values(place).iter().any(|value| !value.is_null()),
+        Node::Element(target, node) => match scope {
+            Scope::Resource(resource) => resource
+                .values(target)
+                .iter()
+                .any(|element| element.as_object().is_some_and(|parts| matches(node, &Scope::Element(parts)))),
+            Scope::Element(_) => false,
+        },
+        Node::Compare(place, compare, operand) => compares(&scope.values(place), *compare, operand),
+    }
+}
+
+/// Of several values, one that fits is enough (RFC 7644 §3.4.2.2). `ne` is the contrary of `eq`: it fits where no value is
+/// equal, and so also where there is none.
+fn compares(values: &[Value], compare: Compare, operand: &Operand) -> bool {
+    let any = |compare| values.iter().any(|value| fits(plain(value), compare, operand));
+    match (operand, compare) {
+        (Operand::Null, Compare::Ne) => values.iter().any(|value| !value.is_null()),
+        (Operand::Null, _) => values.iter().all(Value::is_null),
+        (_, Compare::Ne) => !any(Compare::Eq),
+        (_, compare) => any(compare),
+    }
+}
+
+/// A complex value stands for its `value` (RFC 7644 §3.4.2.2 on multi-valued attributes).
+fn plain(value: &Value) -> &Value {
+    value.as_object().and_then(|parts| parts.get("value")).unwrap_or(value)
+}
+
+fn fits(value: &Value, compare: Compare, operand: &Operand) -> bool {
+    let order = match (operand, value) {
+        (Operand::Text { text, exact }, Value::String(found)) => {
+            let folded;
+            let found = if *exact {
+                found.as_str()
+            } else {
+                folded = fold(found);
+                folded.as_str()
+            };
+            match compare {
+                Compare::Co => return found.contains(text.as_str()),
+                Compare::Sw => return found.starts_with(text.as_str()),
+                Compare::Ew => return found.ends_with(text.as_str()),
+                Compare::Eq | Compare::Ne | Compare::Gt | Compare::Lt | Compare::Ge | Compare::Le => {
+                    Some(found.cmp(text.as_str()))
+                }
+            }
+        }
+        (Operand::Boolean(boolean), Value::Bool(found)) => Some(found.cmp(boolean)),
+        (Operand::Number(number), Value::Number(found)) => found.as_f64().and_then(|found| found.partial_cmp(number)),
+        (Operand::Time(time), Value::String(found)) => value::date_time(found).map(|found| found.cmp(time)),
+        (Operand::Text { .. } | Operand::Boolean(_) | Operand::Number(_) | Operand::Time(_) | Operand::Null, _) => None,
+    };
+    order.is_some_and(|order| match compare {
+        Compare::Eq => order == Ordering::Equal,
+        Compare::Ne => order != Ordering::Equal,
+        Compare::Gt => order == Ordering::Greater,
+        Compare::Lt => order == Ordering::Less,
+        Compare::Ge => order != Ordering::Less,
+        Compare::Le => order != Ordering::Greater,
+        Compare::Co | Compare::Sw | Compare::Ew => false,
+    })
+}
+
+/// Unicode lower case, as the directory folds names.
+fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn lookup(node: &Node, element: Option<&Target>) -> Option<Lookup> {
+    match node {
+        Node::And(nodes) => nodes.iter().find_map(|node| lookup(node, element)),
+        Node::Element(target, node) => lookup(node, Some(target)),
+        Node::Compare(place, Compare::Eq, Operand::Text { text, .. }) => {
+            let name = match (place, element) {
+                (Place::Resource(target), None) => target.to_string(),
+                (Place::Element(part), Some(target)) => format!("{target}.{}", part.name),
+                (Place::Resource(_), Some(_)) | (Place::Element(_), None) => return None,
+            };
+            match name.as_str() {
+                "id" => Some(Lookup::Id(text.clone())),
+                "userName" => Some(Lookup::UserName(text.clone())),
+                "externalId" => Some(Lookup::ExternalId(text.clone())),
+                "emails" | "emails.value" => Some(Lookup::Email(text.clone())),
+                _ => None,
+            }
+        }
+        Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) => None,
+    }
+}

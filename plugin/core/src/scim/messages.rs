@@ -1,0 +1,62 @@
+//! The bodies around resources: lists (RFC 7644 §3.4.2) and errors (§3.12).
+
+use serde_json::{Map, Value, json};
+
+/// A page of a list. `totalResults` counts all matches, not only those of the page.
+pub fn list_response(total: u64, start_index: u64, resources: Vec<Map<String, Value>>) -> Value {
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+        "totalResults": total,
+        "startIndex": start_index,
+        "itemsPerPage": resources.len(),
+        // RFC 7644 §3.4.2 has it only where there are matches; Microsoft's own server always has it, and clients rely on it.
+        "Resources": resources,
+    })
+}
+
+/// A refusal. `status` is a string: RFC 7644 §3.12 says so, and deserialisers that were made from it insist.
+pub fn error(status: u16, scim_type: Option<&str>, detail: &str) -> Value {
+    let mut body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": status.to_string(),
+    });
+    if let Some(scim_type) = scim_type {
+        body["scimType"] = json!(scim_type);
+    }
+    body["detail"] = json!(detail);
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_without_matches_is_a_list() {
+        assert_eq!(
+            list_response(0, 1, Vec::new()).to_string(),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#
+        );
+    }
+
+    #[test]
+    fn a_page_counts_its_own_items_apart_from_all_matches() {
+        let resource = Map::from_iter([("id".to_owned(), json!("1"))]);
+        assert_eq!(
+            list_response(7, 3, vec![resource]).to_string(),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":7,"startIndex":3,"itemsPerPage":1,"Resources":[{"id":"1"}]}"#
+        );
+    }
+
+    #[test]
+    fn an_error_says_its_status_as_a_string() {
+        assert_eq!(
+            error(400, Some("invalidValue"), "active: expected a boolean, found the number 1").to_string(),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"400","scimType":"invalidValue","detail":"active: expected a boolean, found the number 1"}"#
+        );
+        assert_eq!(
+            error(404, None, "Users/1: no user has this id").to_string(),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"404","detail":"Users/1: no user has this id"}"#
+        );
+    }
+}

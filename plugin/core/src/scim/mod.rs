@@ -1,0 +1,28 @@
+//! SCIM 2.0 (RFC 7643, RFC 7644): values and pure functions. Nothing here knows a store, HTTP, the time or chance.
+//!
+//! Three texts of a client go the same way: parsed into a tree, bound to a schema, applied to a resource. They are the
+//! filter, the PATCH path and the PATCH body. What is bound cannot name what is not there.
+
+pub mod dialect;
+pub mod discovery;
+pub mod error;
+pub mod filter;
+pub mod mask;
+pub mod messages;
+pub mod patch;
+pub mod path;
+pub mod projection;
+pub mod query;
+pub mod resource;
+mod scan;
+pub mod schema;
+mod value;
+
+pub use dialect::Dialect;
+pub use error::{Error, ScimType};
+pub use filter::BoundFilter;
+pub use patch::PatchRequest;
+pub use projection::Projection;
+pub use query::ListQuery;
+pub use resource::{Meta, Resource, UserBody, diff};
+pub use schema::ResourceType;

@@ -1,0 +1,239 @@
+//! Which attributes an answer has (RFC 7644 §3.9).
+//!
+//! Names that mean nothing are passed over: the RFC asks for no refusal, and a client that asks for more than there is
+//! gets what there is. The two parameters exclude each other there; we take away from what was asked for.
+
+use super::schema::{Attribute, ResourceType, Returned, Schema, Target};
+use serde_json::{Map, Value};
+
+/// A choice of attributes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Projection {
+    of: &'static ResourceType,
+    wanted: Option<Vec<Target>>,
+    excluded: Vec<Target>,
+}
+
+impl Projection {
+    /// Reads `attributes` and `excludedAttributes`, names separated by commas.
+    pub fn parse(of: &'static ResourceType, attributes: Option<&str>, excluded: Option<&str>) -> Projection {
+        let targets = |names: &str| names.split(',').filter_map(|name| of.resolve(name.trim()).ok()).collect();
+        Projection { of, wanted: attributes.map(targets), excluded: excluded.map(targets).unwrap_or_default() }
+    }
+
+    /// Leaves out of a resource what the client does not want, and what nobody gets.
+    pub fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {
+        let project = |(name, value): (String, Value)| {
+            let value = match self.of.extension(&name) {
+                Some(schema) => self.extension(schema, value),
+                None => match self.of.resolve(&name) {
+                    Ok(Target::Attribute { attribute, .. }) => self.attribute(None, attribute, value),
+                    Ok(Target::Extension(_)) | Err(_) => None,
+                },
+            };
+            Some((name, value?))
+        };
+        resource.into_iter().filter_map(project).collect()
+    }
+
+    fn extension(&self, schema: &'static Schema, value: Value) -> Option<Value> {
+        let Value::Object(parts) = value else {
+            return None;
+        };
+        let project = |(name, value): (String, Value)| {
+            let value = self.attribute(Some(schema), schema.attribute(&name)?, value)?;
+            Some((name, value))
+        };
+        let parts: Map<String, Value> = parts.into_iter().filter_map(project).collect();
+        (!parts.is_empty()).then_some(Value::Object(parts))
+    }
+
+    fn attribute(
+        &self,
+        extension: Option<&'static Schema>,
+        attribute: &'static Attribute,
+        value: Value,
+    ) -> Option<Value> {
+        match attribute.returned {
+            Returned::Always => return Some(value),
+            Returned::Never => return None,
+            Returned::Default | Returned::Request => {}
+        }
+        let named = self.wanted.as_deref().map(|wanted| Share::of(wanted, extension, attribute));
+        let excluded = Share::of(&self.excluded, extension, attribute);
+        let keeps = |sub: &Attribute| match sub.returned {
+            Returned::Always => true,
+            Returned::Never => false,
+            Returned::Default => named.as_ref().is_none_or(|named| named.has(sub)) && !excluded.has(sub),
+            Returned::Request => named.as_ref().is_some_and(|named| named.names(sub)) && !excluded.has(sub),
+        };
+        let chosen = match (&named, attribute.returned) {
+            (None, returned) => returned == Returned::Default,
+            (Some(named), _) => *named != Share::Nothing,
+        };
+        if !chosen || excluded == Share::Whole {
+            return None;
+        }
+        parts(attribute, value, &keeps)
+    }
+}
+
+/// How much of an attribute a list of names means.
+#[derive(Debug, PartialEq)]
+enum Share {
+    Nothing,
+    Parts(Vec<&'static str>),
+    Whole,
+}
+
+impl Share {
+    fn of(targets: &[Target], schema: Option<&'static Schema>, meant: &'static Attribute) -> Share {
+        let mut parts = Vec::new();
+        for target in targets {
+            match target {
+                Target::Extension(extension) if Some(*extension) == schema => return Share::Whole,
+                Target::Attribute { extension, attribute, sub } if *extension == schema && *attribute == meant => {
+                    match sub {
+                        None => return Share::Whole,
+                        Some(sub) => parts.push(sub.name),
+                    }
+                }
+                Target::Extension(_) | Target::Attribute { .. } => {}
+            }
+        }
+        if parts.is_empty() { Share::Nothing } else { Share::Parts(parts) }
+    }
+
+    fn has(&self, sub: &Attribute) -> bool {
+        *self == Share::Whole || self.names(sub)
+    }
+
+    fn names(&self, sub: &Attribute) -> bool {
+        match self {
+            Share::Parts(names) => names.contains(&sub.name),
+            Share::Nothing | Share::Whole => false,
+        }
+    }
+}
+
+/// The parts of a complex value that are kept; a simple one has none and is kept as it is.
+fn parts(attribute: &Attribute, value: Value, keeps: &impl Fn(&Attribute) -> bool) -> Option<Value> {
+    if attribute.sub_attributes.is_empty() {
+        return Some(value);
+    }
+    match value {
+        Value::Array(elements) => {
+            let elements: Vec<Value> =
+                elements.into_iter().filter_map(|element| parts(attribute, element, keeps)).collect();
+            (!elements.is_empty()).then_some(Value::Array(elements))
+        }
+        Value::Object(object) => {
+            let kept: Map<String, Value> =
+                object.into_iter().filter(|(name, _)| attribute.sub(name).is_some_and(keeps)).collect();
+            (!kept.is_empty()).then_some(Value::Object(kept))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn project(attributes: Option<&str>, excluded: Option<&str>) -> String {
+        let Value::Object(user) = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
+            "id": "1",
+            "externalId": "x",
+            "userName": "alice",
+            "name": {"givenName": "Alice", "familyName": "Example"},
+            "emails": [{"value": "a@example.com", "type": "work"}, {"type": "home"}],
+            ENTERPRISE: {"department": "Sales", "manager": {"value": "2"}},
+            "meta": {"resourceType": "User", "version": "W/\"1\""},
+        }) else {
+            unreachable!()
+        };
+        let of = ResourceType::user();
+        let mut projected = Projection::parse(of, attributes, excluded).apply(user);
+        assert!(projected.shift_remove("schemas").is_some() && projected.shift_remove("id").is_some());
+        Value::Object(projected).to_string()
+    }
+
+    #[test]
+    fn id_and_schemas_are_in_every_answer() {
+        assert_eq!(project(Some("id"), None), "{}");
+        assert_eq!(project(Some("userName"), Some("id,schemas")), r#"{"userName":"alice"}"#);
+    }
+
+    #[test]
+    fn a_client_gets_the_attributes_that_it_asks_for() {
+        assert_eq!(project(Some("USERNAME, externalId"), None), r#"{"externalId":"x","userName":"alice"}"#);
+        assert_eq!(project(Some("meta.version"), None), r#"{"meta":{"version":"W/\"1\""}}"#);
+    }
+
+    #[test]
+    fn a_client_gets_the_parts_that_it_asks_for() {
+        assert_eq!(project(Some("name.givenName"), None), r#"{"name":{"givenName":"Alice"}}"#);
+        assert_eq!(project(Some("emails.value"), None), r#"{"emails":[{"value":"a@example.com"}]}"#);
+        assert_eq!(
+            project(Some("name,name.givenName"), None),
+            r#"{"name":{"givenName":"Alice","familyName":"Example"}}"#
+        );
+    }
+
+    #[test]
+    fn an_extension_is_asked_for_whole_or_by_attribute() {
+        let department = format!(r#"{{"{ENTERPRISE}":{{"department":"Sales"}}}}"#);
+        assert_eq!(project(Some(&format!("{ENTERPRISE}:department")), None), department);
+        assert_eq!(project(Some("department"), None), department);
+        assert_eq!(
+            project(Some(ENTERPRISE), None),
+            format!(r#"{{"{ENTERPRISE}":{{"department":"Sales","manager":{{"value":"2"}}}}}}"#)
+        );
+    }
+
+    #[test]
+    fn a_client_does_not_get_what_it_excludes() {
+        assert_eq!(
+            project(None, Some(&format!("externalId,name.familyName,emails.type,meta,{ENTERPRISE}:manager"))),
+            format!(
+                r#"{{"userName":"alice","name":{{"givenName":"Alice"}},"emails":[{{"value":"a@example.com"}}],"{ENTERPRISE}":{{"department":"Sales"}}}}"#
+            )
+        );
+        let without = project(None, Some(&format!("emails,name,meta,{ENTERPRISE}")));
+        assert_eq!(without, r#"{"externalId":"x","userName":"alice"}"#);
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_passed_over() {
+        assert_eq!(project(Some("nonsense"), None), "{}");
+        assert_eq!(project(Some("nonsense,userName,"), Some("urn:example:x")), r#"{"userName":"alice"}"#);
+    }
+
+    #[test]
+    fn what_is_excluded_is_taken_from_what_is_asked_for() {
+        assert_eq!(project(Some("name"), Some("name.familyName")), r#"{"name":{"givenName":"Alice"}}"#);
+    }
+
+    #[test]
+    fn what_is_never_returned_is_not_to_be_had() {
+        let resource = Map::from_iter([("password".to_owned(), json!("secret"))]);
+        let of = ResourceType::user();
+        for attributes in [None, Some("password")] {
+            assert_eq!(Projection::parse(of, attributes, None).apply(resource.clone()), Map::new());
+        }
+    }
+
+    #[test]
+    fn the_members_of_a_group_can_be_left_out() {
+        let group = Map::from_iter([
+            ("displayName".to_owned(), json!("Sales")),
+            ("members".to_owned(), json!([{"value": "1"}])),
+        ]);
+        let projected = Projection::parse(ResourceType::group(), None, Some("members")).apply(group);
+        assert_eq!(Value::Object(projected), json!({"displayName": "Sales"}));
+    }
+}

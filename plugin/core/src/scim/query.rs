@@ -1,0 +1,139 @@
+//! The query of a request (RFC 7644 §3.4.2 and §3.9).
+//!
+//! Parameters of other names are passed over; Entra adds `aadOptscim062020` to whatever it asks. One without a value
+//! counts as absent. Of one that is repeated, the first counts.
+
+use super::error::Error;
+use super::projection::Projection;
+use super::schema::ResourceType;
+use crate::settings::LIMITS;
+
+/// What a client asks of a list or of one resource.
+///
+/// `sortBy` and `sortOrder` are not kept: RFC 7644 §3.4.2.3 lets a server that announces no sorting pass over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListQuery {
+    /// The filter as it was sent.
+    pub filter: Option<String>,
+    /// The first match of the page, counted from 1.
+    pub start_index: u64,
+    /// The most resources that the page may have.
+    pub count: usize,
+    attributes: Option<String>,
+    excluded_attributes: Option<String>,
+}
+
+impl ListQuery {
+    /// Reads the part of a URL behind the question mark, in form encoding, where a blank is `+`.
+    pub fn parse(query: &str) -> Result<ListQuery, Error> {
+        let parameter = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, value)| key == name && !value.is_empty())
+                .map(|(_, value)| value.into_owned())
+        };
+        Ok(ListQuery {
+            filter: parameter("filter"),
+            start_index: start_index(parameter("startIndex").as_deref())?,
+            count: count(parameter("count").as_deref())?,
+            attributes: parameter("attributes"),
+            excluded_attributes: parameter("excludedAttributes"),
+        })
+    }
+
+    /// Which attributes the answer has.
+    pub fn projection(&self, of: &'static ResourceType) -> Projection {
+        Projection::parse(of, self.attributes.as_deref(), self.excluded_attributes.as_deref())
+    }
+}
+
+/// RFC 7644 §3.4.2.4: a value below 1 is taken as 1.
+fn start_index(text: Option<&str>) -> Result<u64, Error> {
+    let number = text.map(|text| whole_number("startIndex", text)).transpose()?.unwrap_or(1);
+    Ok(u64::try_from(number).unwrap_or(0).max(1))
+}
+
+/// RFC 7644 §3.4.2.4: a negative value is taken as 0, and a server may return fewer than the client asks for.
+fn count(text: Option<&str>) -> Result<usize, Error> {
+    let Some(text) = text else {
+        return Ok(LIMITS.page_default);
+    };
+    let number = whole_number("count", text)?.max(0);
+    Ok(usize::try_from(number).unwrap_or(usize::MAX).min(LIMITS.page_max))
+}
+
+/// A number of any length: one that is too long for us is the nearest that is not.
+fn whole_number(name: &str, text: &str) -> Result<i64, Error> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        let shown: String = text.chars().take(40).collect();
+        return Err(Error::value(format!("{name}: expected a whole number, found {shown:?}")));
+    }
+    let magnitude: i64 = digits.parse().unwrap_or(i64::MAX);
+    Ok(if negative { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(query: &str) -> (u64, usize) {
+        let query = ListQuery::parse(query).unwrap();
+        (query.start_index, query.count)
+    }
+
+    fn filter(query: &str) -> Option<String> {
+        ListQuery::parse(query).unwrap().filter
+    }
+
+    fn refusal(query: &str) -> String {
+        ListQuery::parse(query).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_blank_in_a_filter_is_a_plus_sign_or_percent_20() {
+        let expected = Some(r#"userName eq "alice+x@contoso.com""#.to_owned());
+        assert_eq!(filter("filter=userName+eq+%22alice%2Bx%40contoso.com%22"), expected);
+        assert_eq!(filter("filter=userName%20eq%20%22alice%2Bx@contoso.com%22"), expected);
+    }
+
+    #[test]
+    fn parameters_of_other_names_are_passed_over() {
+        assert_eq!(filter("aadOptscim062020&filter=a+pr&aadOptscim062020=true").as_deref(), Some("a pr"));
+        assert_eq!(filter("Filter=a+pr"), None);
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_absent() {
+        assert_eq!(filter("filter=&startIndex=&count="), None);
+        assert_eq!(page("startIndex=&count="), (1, LIMITS.page_default));
+        assert_eq!(page(""), (1, LIMITS.page_default));
+    }
+
+    #[test]
+    fn a_page_starts_at_1_or_above() {
+        assert_eq!(page("startIndex=1").0, 1);
+        assert_eq!(page("startIndex=0").0, 1);
+        assert_eq!(page("startIndex=-5").0, 1);
+        assert_eq!(page("startIndex=201").0, 201);
+        assert_eq!(page("startIndex=99999999999999999999999").0, i64::MAX.unsigned_abs());
+    }
+
+    #[test]
+    fn a_page_is_as_long_as_asked_and_no_longer_than_the_limit() {
+        let max = LIMITS.page_max;
+        assert_eq!(page("count=0").1, 0);
+        assert_eq!(page("count=-1").1, 0);
+        assert_eq!(page(&format!("count={max}")).1, max);
+        assert_eq!(page(&format!("count={}", max + 1)).1, max);
+        assert_eq!(page("count=99999999999999999999999").1, max);
+        assert_eq!(page("count=-99999999999999999999999").1, 0);
+    }
+
+    #[test]
+    fn what_is_not_a_whole_number_is_refused() {
+        assert_eq!(refusal("startIndex=one"), r#"startIndex: expected a whole number, found "one""#);
+        assert_eq!(refusal("count=1.5"), r#"count: expected a whole number, found "1.5""#);
+        assert_eq!(refusal("count=-"), r#"count: expected a whole number, found "-""#);
+        assert_eq!(refusal("count=+1"), r#"count: expected a whole number, found " 1""#);
+    }
+}

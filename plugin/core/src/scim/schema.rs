@@ -1,0 +1,382 @@
+//! Schemas as data (RFC 7643 §7). What the engine enforces and what `/Schemas` shows come from the same tables.
+
+mod tables;
+
+use super::error::Error;
+use std::fmt;
+
+/// A schema: a named set of attributes.
+#[derive(Debug, PartialEq)]
+pub struct Schema {
+    /// Its URN.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// Its attributes.
+    pub attributes: &'static [Attribute],
+}
+
+/// An attribute or sub-attribute and its characteristics, RFC 7643 §7.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Attribute {
+    /// Its name in its canonical case.
+    pub name: &'static str,
+    /// The type of one value.
+    pub kind: Type,
+    /// Whether there can be several values.
+    pub multi_valued: bool,
+    /// What it means.
+    pub description: &'static str,
+    /// Whether a resource must have it.
+    pub required: bool,
+    /// Suggested values. Advisory: others are kept as they are.
+    pub canonical_values: &'static [&'static str],
+    /// Whether text compares with case.
+    pub case_exact: bool,
+    /// Who may change it.
+    pub mutability: Mutability,
+    /// When it is sent.
+    pub returned: Returned,
+    /// Whether values may repeat.
+    pub uniqueness: Uniqueness,
+    /// What a reference may point to.
+    pub reference_types: &'static [&'static str],
+    /// The parts of a complex attribute.
+    pub sub_attributes: &'static [Attribute],
+}
+
+/// The types of RFC 7643 §2.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    /// Text.
+    String,
+    /// True or false.
+    Boolean,
+    /// A real number.
+    Decimal,
+    /// A whole number.
+    Integer,
+    /// A date and time with offset.
+    DateTime,
+    /// Base64 text.
+    Binary,
+    /// A URI.
+    Reference,
+    /// Sub-attributes.
+    Complex,
+}
+
+/// Who may change an attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutability {
+    /// The server alone.
+    ReadOnly,
+    /// The client at any time.
+    ReadWrite,
+    /// The client once.
+    Immutable,
+    /// The client at any time, and nobody reads it.
+    WriteOnly,
+}
+
+/// When an attribute is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Returned {
+    /// Whatever the client asks for.
+    Always,
+    /// Never.
+    Never,
+    /// Unless the client leaves it out.
+    Default,
+    /// If the client asks for it.
+    Request,
+}
+
+/// Whether values may repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Uniqueness {
+    /// They may.
+    None,
+    /// Not within the tenant.
+    Server,
+    /// Nowhere.
+    Global,
+}
+
+/// A kind of resource, RFC 7643 §6.
+#[derive(Debug, PartialEq)]
+pub struct ResourceType {
+    /// Its name and id.
+    pub name: &'static str,
+    /// Where its resources are, below the tenant URL.
+    pub endpoint: &'static str,
+    /// What it is.
+    pub description: &'static str,
+    /// Its own schema.
+    pub schema: &'static Schema,
+    /// Schemas that add to it.
+    pub extensions: &'static [&'static Schema],
+}
+
+/// Where an attribute stands in a resource.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target {
+    /// An attribute of a schema; of an extension where one is named.
+    Attribute {
+        /// The extension that has it.
+        extension: Option<&'static Schema>,
+        /// The attribute.
+        attribute: &'static Attribute,
+        /// The part of it that is meant.
+        sub: Option<&'static Attribute>,
+    },
+    /// All attributes of an extension.
+    Extension(&'static Schema),
+}
+
+impl Target {
+    /// The attribute that a value is compared with or written to; a complex one without a part stands for its `value`.
+    pub fn leaf(&self) -> Option<&'static Attribute> {
+        match self {
+            Target::Extension(_) => None,
+            Target::Attribute { sub: Some(sub), .. } => Some(sub),
+            Target::Attribute { attribute, .. } if attribute.kind == Type::Complex => attribute.sub("value"),
+            Target::Attribute { attribute, .. } => Some(attribute),
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::Extension(schema) => f.write_str(schema.id),
+            Target::Attribute { extension, attribute, sub } => {
+                if let Some(schema) = extension {
+                    write!(f, "{}:", schema.id)?;
+                }
+                f.write_str(attribute.name)?;
+                sub.map_or(Ok(()), |sub| write!(f, ".{}", sub.name))
+            }
+        }
+    }
+}
+
+impl Attribute {
+    /// The part of this name, without case.
+    pub fn sub(&self, name: &str) -> Option<&'static Attribute> {
+        named(self.sub_attributes, name)
+    }
+}
+
+impl Schema {
+    /// The attribute of this name, without case (RFC 7643 §2.1).
+    pub fn attribute(&self, name: &str) -> Option<&'static Attribute> {
+        named(self.attributes, name)
+    }
+}
+
+fn named(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
+    attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
+}
+
+impl ResourceType {
+    /// Users: RFC 7643 §4.1 and §4.3.
+    pub fn user() -> &'static ResourceType {
+        &tables::USER_TYPE
+    }
+
+    /// Groups: RFC 7643 §4.2.
+    pub fn group() -> &'static ResourceType {
+        &tables::GROUP_TYPE
+    }
+
+    /// Its own schema and the extensions.
+    pub fn schemas(&self) -> impl Iterator<Item = &'static Schema> + use<> {
+        std::iter::once(self.schema).chain(self.extensions.iter().copied())
+    }
+
+    /// The extension of this URN, without case.
+    pub fn extension(&self, urn: &str) -> Option<&'static Schema> {
+        self.extensions.iter().copied().find(|schema| schema.id.eq_ignore_ascii_case(urn))
+    }
+
+    /// Finds what a name means: `userName`, `name.givenName`, `urn:…:User:department`, `urn:…:User:manager.value`.
+    ///
+    /// RFC 7644 §3.10 asks for the URN of an extension's attribute. A name without it is taken for the extension's
+    /// where no attribute of the resource has it (Entra sends `manager`), and a dot may stand behind the URN where the
+    /// RFC has a colon.
+    pub fn resolve(&self, name: &str) -> Result<Target, String> {
+        if let Some((schema, rest)) = self.schemas().find_map(|schema| strip_urn(name, schema)) {
+            let extension = (schema != self.schema).then_some(schema);
+            return match (rest, extension) {
+                ("", Some(schema)) => Ok(Target::Extension(schema)),
+                ("", None) => Err(format!("expected an attribute after {}, found none", schema.id)),
+                (rest, extension) => within(schema, extension, rest),
+            };
+        }
+        if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:")) {
+            return Err(format!("expected an attribute of {}, found an unknown schema", self.name));
+        }
+        if let Some(target) = split(name).and_then(|(first, sub)| target(named(tables::COMMON, first)?, None, sub)) {
+            return Ok(target);
+        }
+        match within(self.schema, None, name) {
+            Ok(target) => Ok(target),
+            Err(problem) => {
+                let mut found = self.extensions.iter().filter_map(|schema| within(schema, Some(schema), name).ok());
+                match (found.next(), found.next()) {
+                    (Some(target), None) => Ok(target),
+                    (None | Some(_), _) => Err(problem),
+                }
+            }
+        }
+    }
+
+    /// As [`ResourceType::resolve`], for those who refuse with a filter error.
+    pub(crate) fn resolve_in_filter(&self, name: &str) -> Result<Target, Error> {
+        self.resolve(name).map_err(|problem| Error::filter(format!("filter: {name}: {problem}")))
+    }
+}
+
+/// What follows the schema's URN in a name. Names are ASCII by their grammar; others have no such prefix.
+fn strip_urn<'n>(name: &'n str, schema: &'static Schema) -> Option<(&'static Schema, &'n str)> {
+    let start = name.get(..schema.id.len())?;
+    let rest = name.get(schema.id.len()..)?;
+    if !start.eq_ignore_ascii_case(schema.id) {
+        return None;
+    }
+    match rest.strip_prefix([':', '.']) {
+        Some(rest) => Some((schema, rest)),
+        None => rest.is_empty().then_some((schema, rest)),
+    }
+}
+
+fn within(
+    schema: &'static Schema,
+    extension: Option<&'static Schema>,
+    name: &str,
+) -> Result<Target, String> {
+    let unknown = || format!("expected an attribute of {}, found an unknown name", schema.name);
+    let (first, sub) = split(name).ok_or_else(unknown)?;
+    let attribute = schema.attribute(first).ok_or_else(unknown)?;
+    target(attribute, extension, sub).ok_or_else(|| {
+        let subs: Vec<&str> = attribute.sub_attributes.iter().map(|sub| sub.name).collect();
+        if subs.is_empty() {
+            format!("expected no sub-attribute, {} has none", attribute.name)
+        } else {
+            format!("expected one of the sub-attributes {}", subs.join(", "))
+        }
+    })
+}
+
+/// A name and its sub-attribute, at most one.
+fn split(name: &str) -> Option<(&str, Option<&str>)> {
+    match name.split_once('.') {
+        None => Some((name, None)),
+        Some((first, sub)) => (!sub.contains('.')).then_some((first, Some(sub))),
+    }
+}
+
+fn target(
+    attribute: &'static Attribute,
+    extension: Option<&'static Schema>,
+    sub: Option<&str>,
+) -> Option<Target> {
+    let sub = match sub {
+        None => None,
+        Some(name) => Some(attribute.sub(name)?),
+    };
+    Some(Target::Attribute { extension, attribute, sub })
+}
+
+impl Type {
+    /// The name in `/Schemas`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Type::String => "string",
+            Type::Boolean => "boolean",
+            Type::Decimal => "decimal",
+            Type::Integer => "integer",
+            Type::DateTime => "dateTime",
+            Type::Binary => "binary",
+            Type::Reference => "reference",
+            Type::Complex => "complex",
+        }
+    }
+}
+
+impl Mutability {
+    /// The name in `/Schemas`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mutability::ReadOnly => "readOnly",
+            Mutability::ReadWrite => "readWrite",
+            Mutability::Immutable => "immutable",
+            Mutability::WriteOnly => "writeOnly",
+        }
+    }
+}
+
+impl Returned {
+    /// The name in `/Schemas`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Returned::Always => "always",
+            Returned::Never => "never",
+            Returned::Default => "default",
+            Returned::Request => "request",
+        }
+    }
+}
+
+impl Uniqueness {
+    /// The name in `/Schemas`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Uniqueness::None => "none",
+            Uniqueness::Server => "server",
+            Uniqueness::Global => "global",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str) -> String {
+        ResourceType::user().resolve(name).map_or_else(|problem| format!("! {problem}"), |target| target.to_string())
+    }
+
+    #[test]
+    fn a_name_finds_its_attribute_without_case() {
+        assert_eq!(check("USERNAME"), "userName");
+        assert_eq!(check("Name.GivenName"), "name.givenName");
+        assert_eq!(check("urn:ietf:params:scim:schemas:core:2.0:User:userName"), "userName");
+        assert_eq!(check("meta.lastModified"), "meta.lastModified");
+    }
+
+    #[test]
+    fn an_extension_is_found_by_its_urn_by_a_dot_behind_it_and_without_it() {
+        let department = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+        assert_eq!(check(department), department);
+        assert_eq!(check("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department"), department);
+        assert_eq!(check("URN:ietf:params:scim:schemas:extension:Enterprise:2.0:user:Department"), department);
+        assert_eq!(check("department"), department);
+        let manager = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value";
+        assert_eq!(check("manager.value"), manager);
+        assert_eq!(check(manager), manager);
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_is_refused() {
+        assert_eq!(check("nickname2"), "! expected an attribute of User, found an unknown name");
+        assert_eq!(check("userName.value"), "! expected no sub-attribute, userName has none");
+        assert_eq!(check("urn:example:x"), "! expected an attribute of User, found an unknown schema");
+        assert_eq!(check("name.givenName.x"), "! expected an attribute of User, found an unknown name");
+        assert!(check("emails.kind").starts_with("! expected one of the sub-attributes value, display"));
+        assert!(check("\u{e9}\u{e9}\u{e9}").starts_with('!'));
+    }
+}

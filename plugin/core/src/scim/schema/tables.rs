@@ -1,0 +1,238 @@
+//! RFC 7643 §3.1, §4.1, §4.2, §4.3 and §8.7 as constants.
+
+use super::{Attribute, Mutability, ResourceType, Returned, Schema, Type, Uniqueness};
+
+const USER: Schema = Schema {
+    id: "urn:ietf:params:scim:schemas:core:2.0:User",
+    name: "User",
+    description: "User account",
+    attributes: USER_ATTRIBUTES,
+};
+
+const ENTERPRISE_USER: Schema = Schema {
+    id: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+    name: "EnterpriseUser",
+    description: "What an employer knows of a user",
+    attributes: ENTERPRISE_ATTRIBUTES,
+};
+
+const GROUP: Schema = Schema {
+    id: "urn:ietf:params:scim:schemas:core:2.0:Group",
+    name: "Group",
+    description: "Group of users",
+    attributes: GROUP_ATTRIBUTES,
+};
+
+static USER_SCHEMA: Schema = USER;
+static ENTERPRISE_SCHEMA: Schema = ENTERPRISE_USER;
+static GROUP_SCHEMA: Schema = GROUP;
+
+pub(super) static USER_TYPE: ResourceType = ResourceType {
+    name: "User",
+    endpoint: "/Users",
+    description: "User account",
+    schema: &USER_SCHEMA,
+    extensions: &[&ENTERPRISE_SCHEMA],
+};
+
+pub(super) static GROUP_TYPE: ResourceType = ResourceType {
+    name: "Group",
+    endpoint: "/Groups",
+    description: "Group of users",
+    schema: &GROUP_SCHEMA,
+    extensions: &[],
+};
+
+/// What every resource has, RFC 7643 §3.1. Not part of any schema, and so not in `/Schemas`.
+pub(super) static COMMON: &[Attribute] = &[
+    text("id", "The server's identifier").exact().read_only().always().unique(),
+    text("externalId", "The provider's identifier").exact(),
+    text("schemas", "The URNs of the schemas").exact().read_only().always().many(),
+    complex("meta", "About the resource", META).read_only(),
+];
+
+const META: &[Attribute] = &[
+    text("resourceType", "The kind of resource").exact().read_only(),
+    of(Type::DateTime, "created", "When it was made").read_only(),
+    of(Type::DateTime, "lastModified", "When it last changed").read_only(),
+    of(Type::Reference, "location", "Where it is").exact().read_only(),
+    text("version", "Its entity tag").exact().read_only(),
+];
+
+const USER_ATTRIBUTES: &[Attribute] = &[
+    text("userName", "The name that the user signs in with, unique in the tenant without case").required().unique(),
+    complex("name", "The parts of the user's real name", NAME),
+    text("displayName", "The name to show"),
+    text("nickName", "The name that the user likes to be called"),
+    reference("profileUrl", "A page about the user", &["external"]),
+    text("title", "The user's title, such as Vice President"),
+    text("userType", "The relation to the organisation, such as Employee or Contractor"),
+    text("preferredLanguage", "The language that the user likes to read"),
+    text("locale", "Where the user is, for formats"),
+    text("timezone", "The user's time zone"),
+    of(Type::Boolean, "active", "Whether the user may sign in"),
+    text("password", "Accepted and not kept; signing in is the identity provider's").write_only(),
+    complex("emails", "E-mail addresses", EMAILS).many(),
+    complex("phoneNumbers", "Telephone numbers", PHONE_NUMBERS).many(),
+    complex("ims", "Instant messaging addresses", IMS).many(),
+    complex("photos", "Pictures of the user", PHOTOS).many(),
+    complex("addresses", "Mailing addresses", ADDRESSES).many(),
+    complex("groups", "Groups that the user belongs to", GROUPS).many().read_only(),
+    complex("entitlements", "Things that the user has", PLAIN).many(),
+    complex("roles", "Who the user is, such as Student or Faculty", PLAIN).many(),
+    complex("x509Certificates", "Certificates of the user", CERTIFICATES).many(),
+];
+
+const NAME: &[Attribute] = &[
+    text("formatted", "The whole name as it is shown"),
+    text("familyName", "The family name"),
+    text("givenName", "The given name"),
+    text("middleName", "The middle names"),
+    text("honorificPrefix", "A title before the name"),
+    text("honorificSuffix", "A title behind the name"),
+];
+
+const DISPLAY: Attribute = text("display", "A name for the value, to show");
+const PRIMARY: Attribute = of(Type::Boolean, "primary", "Whether this is the preferred value; true at most once");
+const KIND: Attribute = text("type", "What the value is for");
+
+const EMAILS: &[Attribute] =
+    &[text("value", "The address"), DISPLAY, KIND.suggesting(&["work", "home", "other"]), PRIMARY];
+
+const PHONE_NUMBERS: &[Attribute] = &[
+    text("value", "The number"),
+    DISPLAY,
+    KIND.suggesting(&["work", "home", "mobile", "fax", "pager", "other"]),
+    PRIMARY,
+];
+
+const IMS: &[Attribute] = &[
+    text("value", "The address"),
+    DISPLAY,
+    KIND.suggesting(&["aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"]),
+    PRIMARY,
+];
+
+const PHOTOS: &[Attribute] = &[
+    reference("value", "Where the picture is", &["external"]),
+    DISPLAY,
+    KIND.suggesting(&["photo", "thumbnail"]),
+    PRIMARY,
+];
+
+const ADDRESSES: &[Attribute] = &[
+    text("formatted", "The whole address as it is shown"),
+    text("streetAddress", "Street and number"),
+    text("locality", "City"),
+    text("region", "State or region"),
+    text("postalCode", "Postal code"),
+    text("country", "Country"),
+    KIND.suggesting(&["work", "home", "other"]),
+    PRIMARY,
+];
+
+const GROUPS: &[Attribute] = &[
+    text("value", "The group's id").read_only(),
+    reference("$ref", "Where the group is", &["User", "Group"]).read_only(),
+    text("display", "The group's name").read_only(),
+    text("type", "Whether the user is in the group itself").suggesting(&["direct", "indirect"]).read_only(),
+];
+
+const PLAIN: &[Attribute] = &[text("value", "The value"), DISPLAY, KIND, PRIMARY];
+
+const CERTIFICATES: &[Attribute] =
+    &[of(Type::Binary, "value", "The certificate, DER in base64").exact(), DISPLAY, KIND, PRIMARY];
+
+const ENTERPRISE_ATTRIBUTES: &[Attribute] = &[
+    text("employeeNumber", "The number of the user in the organisation"),
+    text("costCenter", "The cost centre"),
+    text("organization", "The organisation"),
+    text("division", "The division"),
+    text("department", "The department"),
+    complex("manager", "The user's manager", MANAGER),
+];
+
+const MANAGER: &[Attribute] = &[
+    text("value", "The manager's id"),
+    reference("$ref", "Where the manager is", &["User"]),
+    text("displayName", "The manager's name").read_only(),
+];
+
+const GROUP_ATTRIBUTES: &[Attribute] = &[
+    text("displayName", "The group's name, unique in the tenant without case").required().unique(),
+    complex("members", "Who belongs to the group", MEMBERS).many(),
+];
+
+const MEMBERS: &[Attribute] = &[
+    text("value", "The member's id").exact().immutable(),
+    reference("$ref", "Where the member is", &["User", "Group"]).immutable(),
+    text("display", "The member's name").read_only(),
+    text("type", "The kind of member").suggesting(&["User", "Group"]).immutable(),
+];
+
+const fn text(name: &'static str, description: &'static str) -> Attribute {
+    of(Type::String, name, description)
+}
+
+const fn reference(name: &'static str, description: &'static str, types: &'static [&'static str]) -> Attribute {
+    Attribute { reference_types: types, case_exact: true, ..of(Type::Reference, name, description) }
+}
+
+const fn complex(name: &'static str, description: &'static str, sub_attributes: &'static [Attribute]) -> Attribute {
+    Attribute { sub_attributes, ..of(Type::Complex, name, description) }
+}
+
+const fn of(kind: Type, name: &'static str, description: &'static str) -> Attribute {
+    Attribute {
+        name,
+        kind,
+        multi_valued: false,
+        description,
+        required: false,
+        canonical_values: &[],
+        case_exact: false,
+        mutability: Mutability::ReadWrite,
+        returned: Returned::Default,
+        uniqueness: Uniqueness::None,
+        reference_types: &[],
+        sub_attributes: &[],
+    }
+}
+
+impl Attribute {
+    const fn required(self) -> Attribute {
+        Attribute { required: true, ..self }
+    }
+
+    const fn many(self) -> Attribute {
+        Attribute { multi_valued: true, ..self }
+    }
+
+    const fn exact(self) -> Attribute {
+        Attribute { case_exact: true, ..self }
+    }
+
+    const fn unique(self) -> Attribute {
+        Attribute { uniqueness: Uniqueness::Server, ..self }
+    }
+
+    const fn always(self) -> Attribute {
+        Attribute { returned: Returned::Always, ..self }
+    }
+
+    const fn read_only(self) -> Attribute {
+        Attribute { mutability: Mutability::ReadOnly, ..self }
+    }
+
+    const fn immutable(self) -> Attribute {
+        Attribute { mutability: Mutability::Immutable, ..self }
+    }
+
+    const fn write_only(self) -> Attribute {
+        Attribute { mutability: Mutability::WriteOnly, returned: Returned::Never, case_exact: true, ..self }
+    }
+
+    const fn suggesting(self, values: &'static [&'static str]) -> Attribute {
+        Attribute { canonical_values: values, ..self }
+    }
+}

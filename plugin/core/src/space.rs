@@ -1,0 +1,168 @@
+//! The names of all keys. One type builds them, and it cannot be made without saying whose they are.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use std::fmt;
+
+/// How many characters a [`TenantId`] has.
+pub const TENANT_ID_LEN: usize = 10;
+
+/// The alphabet of generated identifiers: no capital letters, so that a URL typed in the wrong case fails loudly,
+/// and none of the letters that are read as digits.
+pub(crate) const ID_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+
+/// The id of a tenant: ten characters of a fixed alphabet.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TenantId(String);
+
+impl TenantId {
+    /// Reads an id as it stands in a URL.
+    pub fn parse(text: &str) -> Option<TenantId> {
+        let fits = text.len() == TENANT_ID_LEN && text.bytes().all(|byte| ID_ALPHABET.contains(&byte));
+        fits.then(|| TenantId(text.to_owned()))
+    }
+
+    /// Makes an id from random bytes: 50 bits.
+    pub(crate) fn from_random(bytes: [u8; TENANT_ID_LEN]) -> TenantId {
+        TenantId(bytes.iter().map(|byte| char::from(ID_ALPHABET[usize::from(byte % 32)])).collect())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A part of the store with a writer's turn, a roster and keys of its own: the registry of tenants, or one tenant.
+///
+/// Every function that touches tenant data takes a `Space`, so that no key can be built without a tenant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Space {
+    prefix: String,
+}
+
+impl Space {
+    /// The list of all tenants.
+    pub fn registry() -> Space {
+        Space { prefix: "r.".to_owned() }
+    }
+
+    /// One tenant.
+    pub fn tenant(id: &TenantId) -> Space {
+        Space { prefix: format!("t.{id}.") }
+    }
+
+    pub(crate) fn head(&self) -> String {
+        self.key("head")
+    }
+
+    /// The counter that gives out turns.
+    pub(crate) fn turns(&self, epoch: u64) -> String {
+        self.key(&format!("turn.{epoch}"))
+    }
+
+    /// The counter that decides who ends an epoch whose turn was never given back.
+    pub(crate) fn heal(&self, epoch: u64, round: u32) -> String {
+        self.key(&format!("heal.{epoch}.{round}"))
+    }
+
+    pub(crate) fn roster(&self, level: u8, index: u64) -> String {
+        self.key(&format!("l{level}.{index}"))
+    }
+
+    pub(crate) fn journal(&self, slot: u64) -> String {
+        self.key(&format!("j.{slot}"))
+    }
+
+    /// The record of a tenant; meant for the registry.
+    pub(crate) fn registered(&self, tenant: &TenantId) -> String {
+        self.key(&format!("tenant.{tenant}"))
+    }
+
+    pub(crate) fn connection(&self) -> String {
+        self.key("connection")
+    }
+
+    /// A document by its id. Ids come out of URLs, so anything that we did not give out names no key.
+    pub(crate) fn document(&self, id: &str) -> Option<String> {
+        let ours = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        ours.then(|| self.key(&format!("u.{id}")))
+    }
+
+    /// An index entry. User text never stands in a key: its digest does.
+    pub(crate) fn index(&self, kind: IndexKind, value: &str) -> String {
+        let digest = Sha256::digest(value.as_bytes());
+        self.key(&format!("{}.{}", kind.letter(), URL_SAFE_NO_PAD.encode(&digest[..18])))
+    }
+
+    /// What all index keys of a kind start with.
+    pub(crate) fn index_prefix(&self, kind: IndexKind) -> String {
+        self.key(&format!("{}.", kind.letter()))
+    }
+
+    pub(crate) fn owns(&self, key: &str) -> bool {
+        key.starts_with(&self.prefix)
+    }
+
+    fn key(&self, rest: &str) -> String {
+        format!("{}{rest}", self.prefix)
+    }
+}
+
+/// What an index entry is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum IndexKind {
+    /// userName, folded.
+    UserName,
+    /// externalId, as it is.
+    ExternalId,
+    /// E-mail address, folded.
+    Email,
+}
+
+impl IndexKind {
+    fn letter(self) -> char {
+        match self {
+            IndexKind::UserName => 'n',
+            IndexKind::ExternalId => 'x',
+            IndexKind::Email => 'm',
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_id_outside_the_alphabet_names_no_tenant() {
+        assert!(TenantId::parse("abcdefghjk").is_some());
+        for wrong in ["", "abcdefghj", "abcdefghjkm", "ABCDEFGHJK", "abcdefgh.k", "abcdefgh/k", "abcdefghj\u{e9}"] {
+            assert_eq!(TenantId::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn keys_stay_within_the_characters_that_every_backend_takes() {
+        let space = Space::tenant(&TenantId::from_random([255; 10]));
+        let long = "x".repeat(10_000);
+        for key in [space.head(), space.turns(7), space.index(IndexKind::Email, &long), space.document("0a-9").unwrap()] {
+            assert!(key.len() <= 255 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_we_never_gave_out_names_no_document() {
+        let space = Space::registry();
+        for wrong in ["", "a/b", "a.b", "..", "a b", "\u{0}", &"a".repeat(65)] {
+            assert_eq!(space.document(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The registry: which tenants there are.
+
+use crate::connection::Connection;
+use crate::directory::roster;
+use crate::ledger::{Error, Head, Read, Turn, View};
+use crate::ports::Ports;
+use crate::settings::{LIMITS, Settings};
+use crate::space::{Space, TENANT_ID_LEN, TenantId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A tenant as it is stored.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// As in the tenant's URLs.
+    pub id: String,
+    /// What the operator calls the organisation.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How many users may be active at once; nothing for no limit.
+    pub seats: Option<u64>,
+    slot: u64,
+}
+
+/// Why the registry could not be changed as asked.
+#[derive(Debug, PartialEq)]
+pub enum Refusal {
+    /// No tenant has this id.
+    NoSuchTenant,
+    /// The name is empty or too long.
+    BadName,
+    /// There are as many tenants as one installation may have.
+    Full,
+    /// The tenant has a connection that has not been ended, or users.
+    NotEmpty,
+}
+
+/// Makes a tenant.
+pub fn create(ports: &Ports, settings: &Settings, name: &str) -> Result<Result<Tenant, Refusal>, Error> {
+    let Some(name) = proper(name) else {
+        return Ok(Err(Refusal::BadName));
+    };
+    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    if turn.head.members >= LIMITS.tenants_max {
+        turn.release()?;
+        return Ok(Err(Refusal::Full));
+    }
+    let mut random = [0; TENANT_ID_LEN];
+    ports.entropy.fill(&mut random);
+    let id = TenantId::from_random(random);
+    let slot = roster::append(&mut turn, id.as_str())?;
+    let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ports.clock.now(), seats: None, slot };
+    turn.write(Space::registry().registered(&id), &tenant);
+    turn.commit()?;
+    Ok(Ok(tenant))
+}
+
+/// The tenant of this id.
+pub fn read(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Option<Tenant>, Error> {
+    View::new(ports, settings, Space::registry()).read(&Space::registry().registered(id))
+}
+
+/// Tenants in the order in which they were made, and how many there are.
+pub fn list(ports: &Ports, settings: &Settings, skip: u64, limit: usize) -> Result<(Vec<Tenant>, u64), Error> {
+    let view = View::new(ports, settings, Space::registry());
+    let head = view.head()?;
+    let mut tenants = Vec::new();
+    for (_, id) in roster::page(&view, skip, limit)? {
+        let id = TenantId::parse(&id).ok_or_else(|| Error::Corrupt("r.: a roster seat without a tenant id".into()))?;
+        tenants.extend(view.read::<Tenant>(&Space::registry().registered(&id))?);
+    }
+    Ok((tenants, head.members))
+}
+
+/// What may be changed of a tenant.
+#[derive(Default, Debug)]
+pub struct Change {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new limit, or none.
+    pub seats: Option<Option<u64>>,
+}
+
+/// Changes a tenant.
+pub fn change(
+    ports: &Ports,
+    settings: &Settings,
+    id: &TenantId,
+    change: Change,
+) -> Result<Result<Tenant, Refusal>, Error> {
+    let name = match change.name.as_deref().map(proper) {
+        Some(None) => return Ok(Err(Refusal::BadName)),
+        Some(name) => name,
+        None => None,
+    };
+    let key = Space::registry().registered(id);
+    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let Some(mut tenant) = turn.read::<Tenant>(&key)? else {
+        turn.release()?;
+        return Ok(Err(Refusal::NoSuchTenant));
+    };
+    if let Some(name) = name {
+        tenant.name = name;
+    }
+    if let Some(seats) = change.seats {
+        tenant.seats = seats;
+    }
+    turn.write(key, &tenant);
+    turn.commit()?;
+    Ok(Ok(tenant))
+}
+
+/// Takes a tenant out that has neither a connection nor users, and with it its journal.
+///
+/// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
+pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
+    let mut own = Turn::take(ports, settings, Space::tenant(id))?;
+    let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
+    if connected || own.head.members > 0 {
+        own.release()?;
+        return Ok(Err(Refusal::NotEmpty));
+    }
+    let key = Space::registry().registered(id);
+    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let Some(tenant) = turn.read::<Tenant>(&key)? else {
+        turn.release()?;
+        own.release()?;
+        return Ok(Err(Refusal::NoSuchTenant));
+    };
+    roster::remove(&mut turn, tenant.slot)?;
+    turn.remove(key);
+    turn.commit()?;
+    own.remove(own.space().connection());
+    let head = own.head.clone();
+    own.commit()?;
+    sweep(ports, &Space::tenant(id), &head);
+    Ok(Ok(()))
+}
+
+/// Gives back the room of a removed tenant. The id is never given out again, so what a crash leaves here is unreachable.
+fn sweep(ports: &Ports, space: &Space, head: &Head) {
+    let records = 0..head.next_record.min(head.journal_capacity);
+    let mut keys: Vec<String> = records.map(|slot| space.journal(slot)).collect();
+    keys.extend(roster::keys(space, head.next_slot));
+    for batch in keys.chunks(100) {
+        if let Err(error) = ports.store.delete_many(batch) {
+            ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));
+            return;
+        }
+    }
+}
+
+fn proper(name: &str) -> Option<String> {
+    let name = name.trim();
+    let fits = !name.is_empty() && name.len() <= LIMITS.tenant_name_bytes_max && !name.chars().any(char::is_control);
+    fits.then(|| name.to_owned())
+}

@@ -1,0 +1,338 @@
+//! What a tenant's traffic tells of its connection: counts by hour and day, and the provider's cycles.
+//!
+//! Kept in the head of the tenant and brought forward with every batch of records, so it costs nothing of its own and
+//! does not depend on how far back the journal's ring reaches.
+
+use crate::connection::State;
+use crate::journal::{Entry, Outcome};
+use crate::ledger::Head;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Entra's cycle, until the log has taught a better value.
+pub const CYCLE_SECONDS: i64 = 40 * 60;
+
+/// A pause in the traffic that ends a cycle. Within a cycle Entra's requests follow each other by seconds.
+const CYCLE_GAP_SECONDS: i64 = 10 * 60;
+
+/// How many cycles are remembered to learn their distance from.
+const CYCLES_KEPT: usize = 9;
+
+/// Fewer distances than this teach nothing.
+const DISTANCES_MIN: usize = 3;
+
+/// From this many failures on, Entra looks at their share (Microsoft Learn, provisioning quarantine status).
+pub const QUARANTINE_FAILURES_MIN: u64 = 5_000;
+
+/// Above this share Entra quarantines.
+pub const QUARANTINE_SHARE: f64 = 0.4;
+
+/// Above this number Entra quarantines whatever the share.
+pub const QUARANTINE_FAILURES_MAX: u64 = 40_000;
+
+/// A share that is worth a look before Entra's thresholds are near.
+const WATCH_SHARE: f64 = 0.1;
+
+const HOUR: i64 = 3_600;
+const DAY: i64 = 24 * HOUR;
+const HOURS_KEPT: i64 = 24;
+const DAYS_KEPT: i64 = 30;
+
+/// The memory of a tenant's traffic.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Traffic {
+    hours: Vec<Bucket>,
+    days: Vec<Bucket>,
+    cycles: Vec<Cycle>,
+    first_request: Option<First>,
+    latest_refusal: Option<Refusal>,
+}
+
+/// Requests of one hour or day, numbered from 1970.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+struct Bucket {
+    #[serde(rename = "n")]
+    index: i64,
+    #[serde(rename = "s")]
+    success: u64,
+    #[serde(rename = "f")]
+    failure: u64,
+}
+
+/// One burst of requests.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+struct Cycle {
+    started: Timestamp,
+    last: Timestamp,
+    requests: u64,
+    failures: u64,
+}
+
+/// The first request of a connection that carried a valid token.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct First {
+    number: u64,
+    time: Timestamp,
+    status: u16,
+    detail: Option<String>,
+    operation: String,
+}
+
+/// The latest request that was refused for its token.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    time: Timestamp,
+    status: u16,
+    detail: Option<String>,
+    token_hint: Option<String>,
+}
+
+impl Traffic {
+    /// Takes a record in.
+    pub(crate) fn note(&mut self, entry: &Entry, number: u64) {
+        let record = &entry.record;
+        let failed = record.outcome == Outcome::Failure;
+        let second = record.time.as_second();
+        tally(&mut self.hours, second.div_euclid(HOUR), HOURS_KEPT, failed);
+        tally(&mut self.days, second.div_euclid(DAY), DAYS_KEPT, failed);
+        if entry.token_id.is_none() {
+            self.latest_refusal = Some(Refusal {
+                time: record.time,
+                status: record.status,
+                detail: record.detail.clone(),
+                token_hint: record.token.clone(),
+            });
+            return;
+        }
+        self.first_request.get_or_insert_with(|| First {
+            number,
+            time: record.time,
+            status: record.status,
+            detail: record.detail.clone(),
+            operation: record.operation.clone(),
+        });
+        self.cycle(record.time, failed);
+    }
+
+    fn cycle(&mut self, time: Timestamp, failed: bool) {
+        let gap = SignedDuration::from_secs(CYCLE_GAP_SECONDS);
+        match self.cycles.last_mut().filter(|cycle| time.duration_since(cycle.last) < gap) {
+            Some(cycle) => {
+                cycle.last = cycle.last.max(time);
+                cycle.requests += 1;
+                cycle.failures += u64::from(failed);
+            }
+            None => {
+                self.cycles.push(Cycle { started: time, last: time, requests: 1, failures: u64::from(failed) });
+                if self.cycles.len() > CYCLES_KEPT {
+                    self.cycles.remove(0);
+                }
+            }
+        }
+    }
+
+    /// The usual distance between two cycles, and whether the log taught it.
+    fn cycle_seconds(&self) -> (i64, bool) {
+        let mut distances: Vec<i64> = self
+            .cycles
+            .windows(2)
+            .map(|pair| pair[1].started.duration_since(pair[0].started).as_secs())
+            .collect();
+        if distances.len() < DISTANCES_MIN {
+            return (CYCLE_SECONDS, false);
+        }
+        distances.sort_unstable();
+        (distances[distances.len() / 2], true)
+    }
+}
+
+fn tally(buckets: &mut Vec<Bucket>, index: i64, kept: i64, failed: bool) {
+    let place = match buckets.binary_search_by_key(&index, |bucket| bucket.index) {
+        Ok(place) => place,
+        Err(place) => {
+            buckets.insert(place, Bucket { index, success: 0, failure: 0 });
+            place
+        }
+    };
+    if failed {
+        buckets[place].failure += 1;
+    } else {
+        buckets[place].success += 1;
+    }
+    let newest = buckets.last().map_or(index, |bucket| bucket.index);
+    buckets.retain(|bucket| bucket.index > newest - kept);
+}
+
+/// How a connection is doing, in one word.
+#[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// Nothing has arrived yet.
+    Waiting,
+    /// The latest token that arrived was not valid.
+    Unauthorized,
+    /// The provider has been silent for longer than its cycle allows.
+    Overdue,
+    /// A notable share of the last cycle failed.
+    Failing,
+    /// All is well.
+    Healthy,
+    /// The connection was ended.
+    Ended,
+}
+
+/// What the page shows of a connection's traffic.
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+pub struct Activity {
+    now: Timestamp,
+    last_contact_at: Option<Timestamp>,
+    last_success_at: Option<Timestamp>,
+    last_change_at: Option<Timestamp>,
+    state: Health,
+    cycle: CycleReport,
+    expected_next_at: Option<Timestamp>,
+    overdue_since: Option<Timestamp>,
+    quarantine: Quarantine,
+    hours: Vec<Bar>,
+    days: Vec<Bar>,
+    seats: Seats,
+    first_request: Option<First>,
+    latest_refusal: Option<Refusal>,
+}
+
+#[derive(Serialize, Debug)]
+#[serde(rename_all = "camelCase")]
+struct CycleReport {
+    seconds: i64,
+    learnt: bool,
+    last_started_at: Option<Timestamp>,
+    requests: u64,
+    failures: u64,
+}
+
+#[derive(Serialize, Debug)]
+struct Quarantine {
+    risk: Risk,
+    reason: Option<&'static str>,
+    share: f64,
+}
+
+#[derive(Serialize, Debug, PartialEq, Eq, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Risk {
+    None,
+    Watch,
+    Certain,
+}
+
+#[derive(Serialize, Debug)]
+struct Bar {
+    from: Timestamp,
+    success: u64,
+    failure: u64,
+}
+
+#[derive(Serialize, Debug)]
+struct Seats {
+    used: u64,
+    limit: Option<u64>,
+}
+
+impl Activity {
+    /// Reads the head as of now.
+    pub fn of(head: &Head, state: State, seats: Option<u64>, now: Timestamp) -> Activity {
+        let traffic = &head.traffic;
+        let (seconds, learnt) = traffic.cycle_seconds();
+        let last = traffic.cycles.last();
+        let next = |cycles: i64| {
+            last.and_then(|cycle| cycle.started.checked_add(SignedDuration::from_secs(cycles * seconds)).ok())
+        };
+        Activity {
+            now,
+            last_contact_at: head.last_transfer,
+            last_success_at: head.last_success,
+            last_change_at: head.last_change,
+            state: health(head, state, now),
+            cycle: CycleReport {
+                seconds,
+                learnt,
+                last_started_at: last.map(|cycle| cycle.started),
+                requests: last.map_or(0, |cycle| cycle.requests),
+                failures: last.map_or(0, |cycle| cycle.failures),
+            },
+            expected_next_at: if state == State::Active { next(1) } else { None },
+            overdue_since: next(1).filter(|_| health(head, state, now) == Health::Overdue),
+            quarantine: quarantine(head),
+            hours: bars(&traffic.hours, HOUR, HOURS_KEPT, now),
+            days: bars(&traffic.days, DAY, DAYS_KEPT, now),
+            seats: Seats { used: head.active, limit: seats },
+            first_request: traffic.first_request.clone(),
+            latest_refusal: traffic.latest_refusal.clone(),
+        }
+    }
+}
+
+/// How the connection of this head is doing.
+pub fn health(head: &Head, state: State, now: Timestamp) -> Health {
+    let traffic = &head.traffic;
+    if state == State::Ended {
+        return Health::Ended;
+    }
+    if quarantine(head).reason == Some("credentials") {
+        return Health::Unauthorized;
+    }
+    let Some(cycle) = traffic.cycles.last() else {
+        return Health::Waiting;
+    };
+    // Two missed cycles and a little: one is missed by any restart at the provider.
+    let patience = SignedDuration::from_secs(traffic.cycle_seconds().0 * 5 / 2);
+    if now.duration_since(cycle.last) > patience {
+        Health::Overdue
+    } else if share(cycle) >= WATCH_SHARE {
+        Health::Failing
+    } else {
+        Health::Healthy
+    }
+}
+
+/// Microsoft's published thresholds, applied to what we answered.
+fn quarantine(head: &Head) -> Quarantine {
+    let traffic = &head.traffic;
+    let refused = traffic.latest_refusal.as_ref().map(|refusal| refusal.time);
+    let last = traffic.cycles.last();
+    let share = last.map_or(0.0, share);
+    let failures = last.map_or(0, |cycle| cycle.failures);
+    if refused.is_some() && refused >= head.last_transfer {
+        Quarantine { risk: Risk::Certain, reason: Some("credentials"), share }
+    } else if failures > QUARANTINE_FAILURES_MAX {
+        Quarantine { risk: Risk::Certain, reason: Some("count"), share }
+    } else if failures >= QUARANTINE_FAILURES_MIN && share > QUARANTINE_SHARE {
+        Quarantine { risk: Risk::Certain, reason: Some("share"), share }
+    } else if share >= WATCH_SHARE {
+        Quarantine { risk: Risk::Watch, reason: Some("share"), share }
+    } else {
+        Quarantine { risk: Risk::None, reason: None, share }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a share of counts that a cycle can reach")]
+fn share(cycle: &Cycle) -> f64 {
+    if cycle.requests == 0 { 0.0 } else { cycle.failures as f64 / cycle.requests as f64 }
+}
+
+fn bars(buckets: &[Bucket], seconds: i64, kept: i64, now: Timestamp) -> Vec<Bar> {
+    let newest = now.as_second().div_euclid(seconds);
+    let bar = |index: i64| {
+        let bucket = buckets.iter().find(|bucket| bucket.index == index);
+        Bar {
+            from: Timestamp::from_second(index * seconds).unwrap_or(now),
+            success: bucket.map_or(0, |bucket| bucket.success),
+            failure: bucket.map_or(0, |bucket| bucket.failure),
+        }
+    };
+    (newest - kept + 1..=newest).map(bar).collect()
+}

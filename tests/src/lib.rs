@@ -1,0 +1,17 @@
+//! The component as its users meet it.
+//!
+//! - [`store`] is a model of Spin's key-value store that counts, fails and interrupts; [`world`] puts a clock and a
+//!   source of randomness beside it that never surprise;
+//! - [`transcript`] is a conversation over HTTP in a text file, [`run`] holds a server to it;
+//! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
+//! - [`life`] speaks as an operator and as Entra do.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+pub mod hosted;
+pub mod life;
+pub mod native;
+pub mod pretty;
+pub mod run;
+pub mod store;
+pub mod transcript;
+pub mod world;

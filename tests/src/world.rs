@@ -1,0 +1,156 @@
+//! A world without surprises: the same times, the same random bytes, in every run and for every runner.
+
+use crate::store::Memory;
+use jiff::{SignedDuration, Timestamp};
+use rollcall_core::http::Rollcall;
+use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
+use rollcall_core::settings::Settings;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What all instances of a world have in common.
+#[derive(Clone)]
+pub struct World {
+    /// The store.
+    pub store: Rc<Memory>,
+    /// The time.
+    pub time: Time,
+    /// The randomness.
+    pub random: Random,
+    /// Lines of the error output.
+    pub log: Rc<RefCell<Vec<String>>>,
+    settings: Settings,
+}
+
+/// The admin secret of every world.
+pub const ADMIN_SECRET: &str = "the-admin-secret-of-the-transcripts";
+
+impl World {
+    /// A world whose variables are these, beside the admin secret.
+    pub fn new(variables: &BTreeMap<String, String>) -> World {
+        let value = |name: &str| match name {
+            "admin_secret" => Some(ADMIN_SECRET.to_owned()),
+            _ => variables.get(name).cloned(),
+        };
+        World {
+            store: Rc::default(),
+            time: Time::default(),
+            random: Random::default(),
+            log: Rc::default(),
+            settings: Settings::read(value).unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
+
+    /// A further instance of the component, with nothing in its memory.
+    pub fn instance(&self) -> Rollcall {
+        let ports = Ports {
+            store: Box::new(Shared(self.store.clone())),
+            clock: Box::new(self.time.clone()),
+            entropy: Box::new(self.random.clone()),
+            log: Box::new(Lines(self.log.clone())),
+        };
+        Rollcall::new(ports, self.settings.clone())
+    }
+}
+
+/// Time that passes when it is told to, or when somebody waits.
+#[derive(Clone, Default, Debug)]
+pub struct Time(Arc<Mutex<Duration>>);
+
+/// When every world begins: 2026-11-24T09:00:00Z.
+const BEGINNING: i64 = 1_795_510_800;
+
+impl Time {
+    /// Lets time pass.
+    pub fn pass(&self, duration: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += duration;
+    }
+
+    /// Time since the beginning.
+    pub fn passed(&self) -> Duration {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since 1970.
+    pub fn since_1970(&self) -> Duration {
+        Duration::from_secs(BEGINNING.unsigned_abs()) + self.passed()
+    }
+}
+
+impl Clock for Time {
+    fn now(&self) -> Timestamp {
+        let passed = SignedDuration::try_from(self.passed()).unwrap();
+        Timestamp::from_second(BEGINNING).unwrap().checked_add(passed).unwrap()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.passed()
+    }
+
+    fn pause(&self, duration: Duration) {
+        self.pass(duration);
+    }
+}
+
+/// A stream of bytes that is the same in every run, whoever draws from it and in whatever pieces.
+#[derive(Clone, Default, Debug)]
+pub struct Random(Arc<Mutex<u64>>);
+
+impl Random {
+    /// The next byte.
+    pub fn byte(&self) -> u8 {
+        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *drawn += 1;
+        // SplitMix64 of the byte's place in the stream.
+        let mut z = drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).to_le_bytes()[0]
+    }
+
+    /// The next bytes.
+    pub fn bytes(&self, bytes: &mut [u8]) {
+        bytes.fill_with(|| self.byte());
+    }
+}
+
+impl Entropy for Random {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.bytes(bytes);
+    }
+}
+
+struct Lines(Rc<RefCell<Vec<String>>>);
+
+impl Log for Lines {
+    fn line(&self, line: &str) {
+        self.0.borrow_mut().push(line.to_owned());
+    }
+}
+
+struct Shared(Rc<Memory>);
+
+impl Store for Shared {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.get(key)
+    }
+
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.0.set_many(pairs)
+    }
+
+    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
+        self.0.delete_many(keys)
+    }
+
+    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        self.0.increment(key, delta)
+    }
+
+    fn list_keys(&self) -> Result<Vec<String>, StoreError> {
+        self.0.list_keys()
+    }
+}
