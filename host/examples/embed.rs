@@ -74,7 +74,7 @@ async fn provision(component: &Component, customer: &Customer) -> Result<()> {
 
     let page = plugin.users(&customer.tenant, 1, 100).await??;
     println!(
-        "directory.list has {} of {}",
+        "directory.list-entries has {} of {}",
         page.entries.len(),
         page.total
     );
@@ -82,7 +82,7 @@ async fn provision(component: &Component, customer: &Customer) -> Result<()> {
     let page = plugin.requests(&customer.tenant, None, 10).await??;
     for request in page.entries {
         println!(
-            "journal.list has #{} {}: {}",
+            "journal.list-entries has #{} {}: {}",
             request.number, request.operation, request.status
         );
     }

@@ -76,20 +76,21 @@ impl Plugin {
         )
     }
 
-    /// `directory.list`
+    /// `directory.list-entries`
     pub async fn users(
         &mut self,
         tenant: &str,
         start_index: u64,
         count: u32,
     ) -> Answer<directory::Page> {
-        call!(
-            self.rollcall_scim_directory()
-                .call_list_entries(tenant.to_owned(), start_index, count)
-        )
+        call!(self.rollcall_scim_directory().call_list_entries(
+            tenant.to_owned(),
+            start_index,
+            count
+        ))
     }
 
-    /// `journal.list`
+    /// `journal.list-entries`
     pub async fn requests(
         &mut self,
         tenant: &str,

@@ -29,8 +29,14 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         Ok(body) => body.to_bytes().to_vec(),
         Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
     };
-    let response = rollcall.handle(http::Request::from_parts(head, body));
+    let mut response = rollcall.handle(http::Request::from_parts(head, body));
     schedule_flush(&rollcall);
+    if let Body::Full(bytes) = response.body()
+        && !bytes.is_empty()
+    {
+        let length = http::HeaderValue::from(bytes.len());
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, length);
+    }
     response.map(|body| match body {
         Body::Full(bytes) => box_body(FullBody::new(Bytes::from(bytes))),
         Body::Stream(stream) => box_body(Pull { rollcall, stream }),

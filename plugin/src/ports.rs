@@ -66,7 +66,8 @@ struct WasiClock;
 impl Clock for WasiClock {
     fn now(&self) -> Timestamp {
         let now = wasip3::clocks::system_clock::now();
-        let nanoseconds = i32::try_from(now.nanoseconds).unwrap_or(0);
+        // To the millisecond, as everything that we print.
+        let nanoseconds = i32::try_from(now.nanoseconds / 1_000_000 * 1_000_000).unwrap_or(0);
         Timestamp::new(now.seconds, nanoseconds).unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
 //! Key-value stores: the port that a backend implements, and the two imports that offer it to a component.
 //!
-//! A store is never stronger than the backend of Spin that it stands for. [`sqlite`] behaves as Spin's default store
-//! does, [`weakness`] takes away what Spin's other backends do not keep, [`probe`] counts calls and lets them fail.
+//! A store is never stronger than the backend of Spin that it stands for. [`Database`] behaves as Spin's default store
+//! does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`] counts calls and lets them fail.
 
 use std::collections::BTreeMap;
 use std::fmt;

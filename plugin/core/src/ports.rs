@@ -52,7 +52,7 @@ impl fmt::Display for StoreError {
 
 /// Time, both kinds of it.
 pub trait Clock {
-    /// The time of day.
+    /// The time of day, to the millisecond.
     fn now(&self) -> Timestamp;
 
     /// Time since some fixed moment, never going back. What deadlines are measured with.

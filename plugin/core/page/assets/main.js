@@ -56,7 +56,7 @@ function draw({ focus = false } = {}) {
   const main = document.getElementById('main');
   header();
   const [path, query = ''] = decodeURI(location.hash.slice(1)).split('?');
-  const context = {
+  const here = {
     signal: page.life.signal,
     product: page.product,
     query: new URLSearchParams(location.hash.split('?')[1] ?? query),
@@ -66,21 +66,21 @@ function draw({ focus = false } = {}) {
     title: (text) => { document.title = [text, t('title')].filter(Boolean).join(' · '); },
   };
   // Filters live in the hash as well: they survive a reload and a lost session, and are no step of the history.
-  context.keep = (query) => {
+  here.keep = (query) => {
     const kept = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
     history.replaceState(null, '', `#${path}${kept.size ? `?${kept}` : ''}`);
   };
   if (!page.signedIn) {
-    context.title(t('signin.title'));
-    fill(main, signIn({ ...context, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); } }));
+    here.title(t('signin.title'));
+    fill(main, signIn({ ...here, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); } }));
     if (!matchMedia('(max-width: 40rem)').matches || focus) main.querySelector('input')?.focus();
     return;
   }
   const [pattern, screen, tab] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [/^/, missing];
   const parts = path.match(pattern).slice(1).map(decodeURIComponent);
   window.scrollTo(0, 0);
-  if (tab) organizationFrame(main, { ...context, id: parts[0], part: parts[1], tab }, screen);
-  else screen(main, context);
+  if (tab) organizationFrame(main, { ...here, id: parts[0], part: parts[1], tab }, screen);
+  else screen(main, here);
   if (focus) focusHeading(main, page.life.signal);
 }
 
@@ -99,9 +99,9 @@ function focusHeading(main, signal) {
   signal.addEventListener('abort', () => watch.disconnect());
 }
 
-function missing(main, context) {
-  context.title(t('missing.title'));
-  fill(main, h('div.empty', h('h1', t('missing.title')), h('p', t('missing.text')), h('p', h('a', { href: '#/organizations' }, t('organizations.title')))));
+function missing(main, here) {
+  here.title(t('missing.title'));
+  fill(main, h('div.empty', h('h1', t('missing.title')), h('p', t('missing.text')), h('p', h('a', { href: '#/organizations' }, t('orgs.title')))));
 }
 
 function shell() {

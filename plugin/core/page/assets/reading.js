@@ -42,14 +42,14 @@ export function reasonOf({ status, scimType, detail, path, action, token }) {
   if (status === 405 || status === 501) return 'syntax';
   if (status === 409) return scimType === 'uniqueness' || /already/.test(said) ? 'taken' : 'conflict';
   if (status === 400) return badRequest(scimType, said, action);
-  return { 412: 'conflict', 413: 'large', 415: 'syntax', 429: 'throttled' }[status] ?? (status >= 500 ? 'server' : 'other');
+  return { 412: 'conflict', 413: 'value', 415: 'syntax', 429: 'throttled' }[status] ?? (status >= 500 ? 'server' : 'other');
 }
 
 function badRequest(scimType, said, action) {
   if (/username/.test(said) && /required|missing|empty/.test(said)) return 'noName';
   if (/^(operations\[\d+\]\.)?(value\.)?active\b|\bactive:/.test(said)) return 'active';
   if (action === 'match' || action === 'probe') return 'filter';
-  return { uniqueness: 'taken', invalidFilter: 'filter', invalidPath: 'path', noTarget: 'path', invalidValue: 'value', mutability: 'value', invalidSyntax: 'syntax', tooMany: 'large' }[scimType] ?? 'syntax';
+  return { uniqueness: 'taken', invalidFilter: 'filter', invalidPath: 'path', noTarget: 'path', invalidValue: 'value', mutability: 'value', invalidSyntax: 'syntax', tooMany: 'value' }[scimType] ?? 'syntax';
 }
 
 /** What a success means, where its sentence alone would leave a question. */
@@ -57,7 +57,7 @@ export function meaningOf(record) {
   if (record.outcome !== 'success') return null;
   if (WRITES.has(record.action) && record.changed === false && record.action !== 'delete') return t('meaning.unchanged');
   if (/^[0-9a-f]{32}/.test(record.after?.userName ?? '') && record.before?.userName !== record.after.userName) return t('meaning.recycled');
-  return { probe: t('meaning.probe'), match: t('meaning.match'), disable: t('meaning.disable'), discover: t('meaning.discover') }[record.action] ?? null;
+  return { probe: t('meaning.probe'), match: t('meaning.match'), disable: t('meaning.disable') }[record.action] ?? null;
 }
 
 /** JSON as lines that can be read; anything else stays as it came. */

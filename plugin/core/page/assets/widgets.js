@@ -97,6 +97,9 @@ export function empty(title, text, ...actions) {
     h('h2', title), text && h('p', text), actions.length > 0 && h('div.row.center', actions));
 }
 
+/** The head of a table. A name that starts with # heads a column of numbers. */
+export const columns = (...names) => h('thead', h('tr', names.map((name) => h('th', { scope: 'col', class: name.startsWith('#') && 'num' }, name.replace('#', '')))));
+
 /** Grey lines while something loads; silent at first, so that a quick answer does not flicker. */
 export const loading = (lines = 4) => h('div.loading', { role: 'status' }, h('span.vh', t('loading')),
   Array.from({ length: lines }, () => h('i', { 'aria-hidden': 'true' })));

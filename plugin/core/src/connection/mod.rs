@@ -98,7 +98,8 @@ impl Connection {
             return None;
         }
         let valid = |token: &Token| token.ends_at.is_none_or(|end| now < end);
-        self.tokens.iter().filter(|t| secrets::matches_digest(presented, &t.digest) & valid(t)).last()
+        let fits = |token: &Token| secrets::matches_digest(presented, &token.digest) & valid(token);
+        self.tokens.iter().fold(None, |found, token| if fits(token) { Some(token) } else { found })
     }
 
     /// The current token in clear, unless it was sealed under another key.

@@ -171,7 +171,11 @@ impl Rollcall {
     fn unanswered(&self, error: directory::Error) -> Unanswered {
         match error {
             directory::Error::Ledger(error) => self.failed(&error),
-            other => Unanswered::OutOfRange(format!("{other:?}")),
+            directory::Error::NotFound(_)
+            | directory::Error::NameTaken
+            | directory::Error::Stale { .. }
+            | directory::Error::NoSeat { .. }
+            | directory::Error::Scim(_) => Unanswered::OutOfRange(format!("{error:?}")),
         }
     }
 

@@ -191,10 +191,14 @@ impl Rollcall {
 
     /// RFC 7644 §3.3.
     fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
-        let event =
+        let mut event =
             Event { action: Some(Action::Create), operation: "create user".to_owned(), ..Event::default() };
         let change = (|| {
             let body = context.json_object()?;
+            // A create that is refused shall still say in the journal whom it was about.
+            if let Some(name) = body.get("userName").and_then(Value::as_str) {
+                event.operation = format!("create user {}", cap(name));
+            }
             let body = UserBody::parse(&body, &context.dialect)?;
             Ok(Change::Create { id: self.new_id(), body })
         })();
@@ -596,12 +600,17 @@ fn changed_words(
         (false, true) => (Action::Enable, format!("enable user {name}")),
         _ if renamed => (Action::Rename, format!("rename user {name}")),
         _ => {
-            let mut names: Vec<&str> = old.keys().chain(new.keys()).map(String::as_str).collect();
+            let mut names: Vec<&str> = old.keys().chain(new.keys()).map(|name| short(name)).collect();
             names.sort_unstable();
             names.dedup();
             (Action::Update, format!("update user {name} ({})", names.join(", ")))
         }
     }
+}
+
+/// An attribute without the URN of its extension.
+fn short(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, name)| name)
 }
 
 fn operation(event: &Event, refusal: Option<&respond::Refusal>) -> String {

@@ -16,7 +16,7 @@
 use super::error::Error;
 use super::resource::Resource;
 use super::scan::Scan;
-use super::schema::{Attribute, ResourceType, Target, Type};
+use super::schema::{Attribute, Mutability, ResourceType, Target, Type};
 use super::value;
 use crate::settings::LIMITS;
 use serde_json::{Map, Value};
@@ -91,12 +91,12 @@ pub fn parse(text: &str) -> Result<Filter, Error> {
     }
 }
 
-/// Reads the filter within the brackets of a path, up to the closing one, which stays.
-pub(crate) fn parse_within(text: &str) -> Result<(Filter, usize), Error> {
-    let mut parser = Parser { scan: Scan::new(text), depth: 0, terms: 0 };
+/// Reads the filter within the brackets of a path, up to the closing one, where the cursor is left.
+pub(crate) fn parse_within<'t>(scan: Scan<'t>) -> Result<(Filter, Scan<'t>), Error> {
+    let mut parser = Parser { scan, depth: 0, terms: 0 };
     let filter = parser.or()?;
     parser.scan.blanks();
-    Ok((filter, text.len() - parser.scan.rest().len()))
+    Ok((filter, parser.scan))
 }
 
 struct Parser<'t> {
@@ -309,7 +309,8 @@ enum Place {
 /// What is compared with, by the type of the attribute.
 #[derive(Debug, Clone, PartialEq)]
 enum Operand {
-    Text { text: String, exact: bool },
+    /// With the form that is compared where letter case does not count; the text itself is what a new element gets.
+    Text { text: String, folded: Option<String> },
     Boolean(bool),
     Number(f64),
     Time(jiff::Timestamp),
@@ -376,7 +377,7 @@ impl ElementFilter {
 fn describe(node: &Node, parts: &mut Map<String, Value>) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|node| describe(node, parts)),
-        Node::Compare(Place::Element(attribute), Compare::Eq, operand) => {
+        Node::Compare(Place::Element(attribute), Compare::Eq, operand) if attribute.mutability != Mutability::ReadOnly => {
             let value = match operand {
                 Operand::Text { text, .. } => Value::String(text.clone()),
                 Operand::Boolean(boolean) => Value::Bool(*boolean),
@@ -447,13 +448,12 @@ fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Res
         },
         (Type::Integer | Type::Decimal, Value::Number(number)) => Operand::Number(number.as_f64().unwrap_or(f64::NAN)),
         (Type::DateTime, Value::String(text)) => match (compare, value::date_time(text)) {
-            (Compare::Co | Compare::Sw | Compare::Ew, _) => Operand::Text { text: text.clone(), exact: true },
+            (Compare::Co | Compare::Sw | Compare::Ew, _) => Operand::Text { text: text.clone(), folded: None },
             (_, Some(time)) => Operand::Time(time),
             (_, None) => return refuse("expected a dateTime such as \"2026-11-23T10:00:00Z\""),
         },
         (Type::String | Type::Reference | Type::Binary, Value::String(text)) => {
-            let exact = leaf.case_exact;
-            Operand::Text { text: if exact { text.clone() } else { fold(text) }, exact }
+            Operand::Text { text: text.clone(), folded: (!leaf.case_exact).then(|| fold(text)) }
         }
         (kind, _) => return refuse(&format!("expected a value of type {}", kind.as_str())),
     };
@@ -520,29 +520,31 @@ fn plain(value: &Value) -> &Value {
 
 fn fits(value: &Value, compare: Compare, operand: &Operand) -> bool {
     let order = match (operand, value) {
-        (Operand::Text { text, exact }, Value::String(found)) => {
-            let folded;
-            let found = if *exact {
-                found.as_str()
-            } else {
-                folded = fold(found);
-                folded.as_str()
-            };
-            match compare {
-                Compare::Co => return found.contains(text.as_str()),
-                Compare::Sw => return found.starts_with(text.as_str()),
-                Compare::Ew => return found.ends_with(text.as_str()),
-                Compare::Eq | Compare::Ne | Compare::Gt | Compare::Lt | Compare::Ge | Compare::Le => {
-                    Some(found.cmp(text.as_str()))
-                }
-            }
+        (Operand::Text { text, folded: None }, Value::String(found)) => return fits_text(found, compare, text),
+        (Operand::Text { folded: Some(folded), .. }, Value::String(found)) => {
+            return fits_text(&fold(found), compare, folded);
         }
         (Operand::Boolean(boolean), Value::Bool(found)) => Some(found.cmp(boolean)),
         (Operand::Number(number), Value::Number(found)) => found.as_f64().and_then(|found| found.partial_cmp(number)),
         (Operand::Time(time), Value::String(found)) => value::date_time(found).map(|found| found.cmp(time)),
         (Operand::Text { .. } | Operand::Boolean(_) | Operand::Number(_) | Operand::Time(_) | Operand::Null, _) => None,
     };
-    order.is_some_and(|order| match compare {
+    order.is_some_and(|order| fits_order(order, compare))
+}
+
+fn fits_text(found: &str, compare: Compare, text: &str) -> bool {
+    match compare {
+        Compare::Co => found.contains(text),
+        Compare::Sw => found.starts_with(text),
+        Compare::Ew => found.ends_with(text),
+        Compare::Eq | Compare::Ne | Compare::Gt | Compare::Lt | Compare::Ge | Compare::Le => {
+            fits_order(found.cmp(text), compare)
+        }
+    }
+}
+
+fn fits_order(order: Ordering, compare: Compare) -> bool {
+    match compare {
         Compare::Eq => order == Ordering::Equal,
         Compare::Ne => order != Ordering::Equal,
         Compare::Gt => order == Ordering::Greater,
@@ -550,7 +552,7 @@ fn fits(value: &Value, compare: Compare, operand: &Operand) -> bool {
         Compare::Ge => order != Ordering::Less,
         Compare::Le => order != Ordering::Greater,
         Compare::Co | Compare::Sw | Compare::Ew => false,
-    })
+    }
 }
 
 /// Unicode lower case, as the directory folds names.

@@ -3,14 +3,17 @@
 //! Operations are carried out in their order on a copy. The copy takes the resource's place only when all of them
 //! succeeded and the whole is valid. Where Entra departs from the RFC, a field of the [`Dialect`] says so.
 
+mod elements;
+
 use super::dialect::Dialect;
-use super::error::Error;
+use super::error::{Error, ScimType};
 use super::filter::ElementFilter;
 use super::path::{self, Path};
-use super::resource::{self, Resource, object, writable};
+use super::resource::{self, Resource, object};
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target, Type};
 use super::value;
 use crate::settings::LIMITS;
+use elements::Parts;
 use serde_json::{Map, Value};
 
 /// The schema of a PATCH body.
@@ -125,34 +128,56 @@ struct Assignment<'v> {
 
 impl Patch<'_> {
     fn operation(&self, resource: &mut Resource, operation: &Operation) -> Result<(), Error> {
-        let value = operation.value.as_ref().unwrap_or(&Value::Null);
+        let value = operation.value.as_ref();
         match (&operation.path, operation.op) {
-            (Some(path), Op::Remove) => self.remove(resource, path, operation.value.as_ref()),
+            (Some(path), Op::Remove) => self.remove(resource, path, value),
             (Some(path), op) => {
-                let assignment = Assignment { op, value, place: format!("path {path}") };
-                self.assign(resource, path, &assignment)
+                let assignment =
+                    Assignment { op, value: value.unwrap_or(&Value::Null), place: format!("path {path}") };
+                let target = self.bind(path).map_err(|error| error.within(&format!("{}: ", assignment.place)))?;
+                guard(&target, &assignment.place)?;
+                self.assign(resource, path, target, &assignment)
             }
-            (None, op) => self.merge(resource, op, value),
+            (None, op) => match value {
+                Some(Value::Object(names)) => self.merge(resource, op, None, names, "value"),
+                Some(_) | None => {
+                    Err(Error::value("value: expected an object where there is no path, found something else"))
+                }
+            },
         }
     }
 
-    /// RFC 7644 §3.5.2.1 and §3.5.2.3 without a path: each name of the value is an assignment of its own.
-    fn merge(&self, resource: &mut Resource, op: Op, value: &Value) -> Result<(), Error> {
-        let Value::Object(names) = value else {
-            return Err(Error::value("value: expected an object where there is no path, found something else"));
-        };
+    /// RFC 7644 §3.5.2.1 and §3.5.2.3 without a path, and an extension as a whole: each name of the value is an
+    /// assignment of its own, and attributes that are not named stay. Entra's names may be whole paths.
+    ///
+    /// What only the server sets is passed over as in PUT (RFC 7644 §3.5.1): Okta sends the id along.
+    fn merge(
+        &self,
+        resource: &mut Resource,
+        op: Op,
+        extension: Option<&'static Schema>,
+        names: &Map<String, Value>,
+        within: &str,
+    ) -> Result<(), Error> {
+        value::check_names(names, within)?;
         for (name, value) in names {
-            // Okta sends the id along, Entra's collections the schemas: RFC 7644 §3.5.1 lets read-only values be ignored.
-            let ours = ["id", "schemas", "meta"].iter().any(|ours| name.eq_ignore_ascii_case(ours));
-            if ours {
-                continue;
-            }
-            let assignment = Assignment { op, value, place: format!("value.{name}") };
-            let path = path::parse(name).and_then(|path| self.bind(&path).map(|_| path));
-            match path {
-                Ok(path) => self.assign(resource, &path, &assignment)?,
+            let full = match extension {
+                Some(schema) => format!("{}:{name}", schema.id),
+                None => name.clone(),
+            };
+            let place = format!("{within}.{name}");
+            let refused = |error: Error| error.within(&format!("{place}: "));
+            let path = match path::parse(&full) {
+                Ok(path) => path,
+                // A bracket is no part of any name: this was meant as a path, and must not be lost without a word.
+                Err(_) if self.dialect.unknown_names && !name.contains('[') => continue,
+                Err(error) => return Err(refused(error)),
+            };
+            match self.bind(&path) {
+                Ok(target) if target.read_only() => {}
+                Ok(target) => self.assign(resource, &path, target, &Assignment { op, value, place })?,
                 Err(_) if self.dialect.unknown_names => {}
-                Err(error) => return Err(error.within(&format!("value.{name}: "))),
+                Err(error) => return Err(refused(error)),
             }
         }
         Ok(())
@@ -167,95 +192,93 @@ impl Patch<'_> {
     }
 
     /// `add` and `replace`.
-    fn assign(&self, resource: &mut Resource, path: &Path, assignment: &Assignment<'_>) -> Result<(), Error> {
-        let target = self.bind(path).map_err(|error| error.within(&format!("{}: ", assignment.place)))?;
+    fn assign(
+        &self,
+        resource: &mut Resource,
+        path: &Path,
+        target: Target,
+        assignment: &Assignment<'_>,
+    ) -> Result<(), Error> {
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => return self.assign_extension(resource, schema, assignment),
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
-        guard(attribute, sub, &assignment.place)?;
         if attribute.mutability == Mutability::WriteOnly {
-            value::single(attribute, assignment.value, &assignment.place, self.dialect)?;
-            return Ok(());
+            return self.admit(attribute, assignment).map(|_| ());
         }
         if extension.is_none() && attribute.name == "externalId" {
-            let value = value::single(attribute, assignment.value, &assignment.place, self.dialect)?;
-            resource.external_id = value.and_then(resource::text_of);
+            resource.external_id = self.admit(attribute, assignment)?.and_then(resource::text_of);
             return Ok(());
         }
-        let parent = self.parent(resource, extension);
-        let written = match &path.filter {
-            Some(filter) => {
-                let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, &assignment.place))?;
-                self.assign_elements(parent, attribute, sub, &filter, assignment)
+        let parent = parent(resource, extension);
+        match (&path.filter, sub) {
+            (Some(filter), _) => {
+                let filter =
+                    ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, &assignment.place))?;
+                self.assign_fitting(parent, attribute, sub, &filter, assignment)
             }
-            None => match sub {
-                Some(sub) if attribute.multi_valued => self.assign_every(parent, attribute, sub, assignment),
-                Some(sub) => self.assign_part(parent, attribute, sub, assignment),
-                None if attribute.multi_valued => self.assign_list(parent, attribute, assignment),
-                None => self.assign_single(parent, attribute, assignment),
-            },
-        };
+            (None, Some(sub)) if attribute.multi_valued => self.assign_every(parent, attribute, sub, assignment),
+            (None, Some(sub)) => self.assign_part(parent, attribute, sub, assignment),
+            (None, None) if attribute.multi_valued => self.assign_list(parent, attribute, assignment),
+            (None, None) => self.assign_single(parent, attribute, assignment),
+        }?;
         tidy(resource, extension);
-        written
+        Ok(())
     }
 
-    fn parent<'r>(&self, resource: &'r mut Resource, extension: Option<&'static Schema>) -> &'r mut Map<String, Value> {
-        match extension {
-            None => resource.attributes_mut(),
-            Some(schema) => object(resource.attributes_mut(), schema.id),
-        }
+    fn admit(&self, attribute: &Attribute, assignment: &Assignment<'_>) -> Result<Option<Value>, Error> {
+        value::admit(attribute, assignment.value, &assignment.place, self.dialect)
     }
 
-    /// A whole extension as value: its attributes are merged, those not named stay.
     fn assign_extension(
         &self,
         resource: &mut Resource,
         schema: &'static Schema,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        let Value::Object(names) = assignment.value else {
-            return Err(Error::value(format!("{}: expected an object, found something else", assignment.place)));
-        };
-        for (name, value) in names {
-            let place = format!("{}:{name}", assignment.place);
-            match path::parse(&format!("{}:{name}", schema.id)).and_then(|path| self.bind(&path).map(|_| path)) {
-                Ok(path) => self.assign(resource, &path, &Assignment { op: assignment.op, value, place })?,
-                Err(_) if self.dialect.unknown_names => {}
-                Err(error) => return Err(error.within(&format!("{place}: "))),
+        match assignment.value {
+            Value::Object(names) => self.merge(resource, assignment.op, Some(schema), names, &assignment.place),
+            Value::Null => {
+                if assignment.op == Op::Replace {
+                    resource.attributes_mut().shift_remove(schema.id);
+                }
+                Ok(())
+            }
+            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(Error::value(format!("{}: expected an object, found something else", assignment.place)))
             }
         }
-        Ok(())
     }
 
-    /// A single-valued attribute. A complex one is merged, RFC 7644 §3.5.2.3: sub-attributes that are not named stay.
+    /// A single-valued attribute. Of a complex one only the parts that are named change (RFC 7644 §3.5.2.3); a reference
+    /// is set whole, since the rest of it describes the resource that it points to.
     fn assign_single(
         &self,
         parent: &mut Map<String, Value>,
         attribute: &'static Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        let admitted = value::admit(attribute, assignment.value, &assignment.place, self.dialect)?;
-        match (attribute.kind, assignment.value, admitted) {
-            (Type::Complex, Value::Object(parts), _) => {
-                for (name, value) in parts {
-                    if let Some(sub) = attribute.sub(name).filter(|sub| sub.mutability != Mutability::ReadOnly) {
-                        let place = format!("{}.{name}", assignment.place);
-                        self.assign_part(parent, attribute, sub, &Assignment { op: assignment.op, value, place })?;
-                    }
-                }
-                Ok(())
-            }
-            (_, _, Some(Value::Object(parts))) => {
-                object(parent, attribute.name).extend(parts);
-                Ok(())
-            }
-            (_, _, Some(value)) => {
-                parent.insert(attribute.name.to_owned(), value);
-                Ok(())
-            }
-            (_, _, None) => unset(parent, attribute),
+        let merged = match assignment.value {
+            Value::Object(parts) if attribute.is_reference() => !parts.keys().any(|name| name.eq_ignore_ascii_case("value")),
+            Value::Object(_) => attribute.kind == Type::Complex,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => false,
+        };
+        if merged {
+            let parts = self.parts(attribute, None, assignment)?;
+            elements::set(object(parent, attribute.name), parts);
+            drop_empty(parent, attribute);
+            return Ok(());
         }
+        match self.admit(attribute, assignment)? {
+            Some(Value::Object(parts)) if attribute.is_reference() && !parts.contains_key("value") => {
+                unset(parent, attribute);
+            }
+            Some(value) => {
+                parent.insert(attribute.name.to_owned(), value);
+            }
+            None => unset(parent, attribute),
+        }
+        Ok(())
     }
 
     /// One part of a single complex attribute; the attribute is made if it is not there.
@@ -266,41 +289,43 @@ impl Patch<'_> {
         sub: &'static Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        let admitted = value::admit(sub, assignment.value, &assignment.place, self.dialect)?;
-        set_part(object(parent, attribute.name), sub, admitted);
+        let admitted = self.admit(sub, assignment)?;
+        let parts = object(parent, attribute.name);
+        if attribute.is_reference() && sub.name == "value" && parts.get("value") != admitted.as_ref() {
+            parts.clear();
+        }
+        elements::set(parts, vec![(sub, admitted)]);
         drop_empty(parent, attribute);
         Ok(())
     }
 
-    /// All values of a multi-valued attribute: `replace` sets them, `add` appends those that are not there.
+    /// All values of a multi-valued attribute: `replace` sets them, `add` adds those that are not there.
     fn assign_list(
         &self,
         parent: &mut Map<String, Value>,
         attribute: &'static Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        let admitted = value::admit(attribute, assignment.value, &assignment.place, self.dialect)?;
-        let new = match admitted {
-            Some(Value::Array(elements)) => elements,
-            Some(_) | None if assignment.op == Op::Add => return Ok(()),
-            Some(_) | None => return unset(parent, attribute),
-        };
-        if assignment.op == Op::Replace {
-            parent.insert(attribute.name.to_owned(), Value::Array(new));
-            return Ok(());
+        let admitted = self.admit(attribute, assignment)?;
+        if let Some(new) = &admitted {
+            value::check_primary(attribute, new, &assignment.place)?;
         }
-        let elements = list(parent, attribute);
-        for element in new {
-            // RFC 7644 §3.5.2.1: a value that is there already is not added again.
-            if elements.contains(&element) || by_value(elements, &element).is_some() && is_bare(&element) {
-                continue;
+        match (assignment.op, admitted) {
+            (Op::Add, Some(Value::Array(new))) => {
+                let elements = elements::list(parent, attribute);
+                elements::add(elements, attribute, new);
+                bounded(elements, &assignment.place)
             }
-            if value::is_primary(&element) {
-                demote(elements);
+            (Op::Add, _) => Ok(()),
+            (Op::Replace | Op::Remove, Some(new)) => {
+                parent.insert(attribute.name.to_owned(), new);
+                Ok(())
             }
-            elements.push(element);
+            (Op::Replace | Op::Remove, None) => {
+                unset(parent, attribute);
+                Ok(())
+            }
         }
-        bounded(elements, &assignment.place)
     }
 
     /// `emails.value`: a part of every element. Where there is none, one is made.
@@ -311,20 +336,20 @@ impl Patch<'_> {
         sub: &'static Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        let admitted = value::admit(sub, assignment.value, &assignment.place, self.dialect)?;
-        let elements = list(parent, attribute);
+        let parts = vec![(sub, self.admit(sub, assignment)?)];
+        let elements = elements::list(parent, attribute);
         if elements.is_empty() {
             elements.push(Value::Object(Map::new()));
         }
-        for element in elements.iter_mut().filter_map(Value::as_object_mut) {
-            set_part(element, sub, admitted.clone());
-        }
-        drop_hollow(parent, attribute);
+        let all: Vec<usize> = (0..elements.len()).collect();
+        elements::set_each(elements, &all, &parts);
+        drop_empty(parent, attribute);
         Ok(())
     }
 
-    /// `emails[type eq "work"]` and `emails[type eq "work"].value`: the elements that fit.
-    fn assign_elements(
+    /// `emails[type eq "work"]` and `emails[type eq "work"].value`: the elements that fit. An object as value is merged
+    /// into them: what it does not name stays, their `type` first of all.
+    fn assign_fitting(
         &self,
         parent: &mut Map<String, Value>,
         attribute: &'static Attribute,
@@ -333,97 +358,92 @@ impl Patch<'_> {
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let parts = self.parts(attribute, sub, assignment)?;
-        let mut single = Vec::new();
-        // A filter on an attribute with one value: some of Entra's mappings have it, and the value is the only element.
-        let elements = if attribute.multi_valued {
-            list(parent, attribute)
-        } else {
-            single.extend(parent.remove(attribute.name));
-            &mut single
-        };
-        let fitting: Vec<usize> = (0..elements.len()).filter(|index| filter.matches(&elements[*index])).collect();
+        let fitting = elements::fitting(parent, attribute, filter);
         if fitting.is_empty() {
-            let unset = parts.iter().all(|(_, value)| value.is_none());
-            let made = filter.describes().filter(|_| self.dialect.filters_create);
-            match made {
-                _ if unset && self.dialect.filters_create => {}
-                Some(made) => elements.push(Value::Object(made)),
-                None => {
-                    let place = &assignment.place;
-                    return Err(Error::no_target(format!("{place}: expected an element that fits, found none")));
-                }
-            }
+            return self.make(parent, attribute, filter, parts, &assignment.place);
         }
-        let last = elements.len().saturating_sub(1);
-        let chosen = if fitting.is_empty() && !elements.is_empty() { vec![last] } else { fitting };
-        let made_nothing = parts.iter().all(|(_, value)| value.is_none()) && chosen.len() == 1 && !filter.matches(&elements[chosen[0]]);
-        if !made_nothing {
-            for index in &chosen {
-                for (part, value) in &parts {
-                    if part.name == "primary" && *value == Some(Value::Bool(true)) {
-                        demote(elements);
-                    }
-                    if let Some(element) = elements[*index].as_object_mut() {
-                        set_part(element, part, value.clone());
-                    }
-                }
-            }
+        match parent.get_mut(attribute.name) {
+            Some(Value::Array(elements)) => elements::set_each(elements, &fitting, &parts),
+            // Some of Entra's mappings have a filter on an attribute with one value; the value is its only element.
+            Some(Value::Object(element)) => elements::set(element, parts),
+            Some(_) | None => {}
         }
-        bounded(elements, &assignment.place)?;
-        if attribute.multi_valued {
-            drop_hollow(parent, attribute);
-        } else if let Some(element) = single.pop().filter(|element| element.as_object().is_some_and(|p| !p.is_empty())) {
-            parent.insert(attribute.name.to_owned(), element);
-        }
+        drop_empty(parent, attribute);
         Ok(())
     }
 
-    /// What is to be set in each element: one part, or several as an object.
+    /// RFC 7644 §3.5.2.3: `noTarget` where no element fits. Entra expects the element to be made: it addresses an element
+    /// by what it is for, whether it is there or not. What the filter says of it, and then the value, make it up.
+    fn make(
+        &self,
+        parent: &mut Map<String, Value>,
+        attribute: &'static Attribute,
+        filter: &ElementFilter,
+        parts: Parts,
+        place: &str,
+    ) -> Result<(), Error> {
+        let create = self.dialect.filters_create;
+        if create && parts.iter().all(|(_, value)| value.is_none()) {
+            return Ok(());
+        }
+        let described = filter.describes().map(Value::Object).filter(|element| create && filter.matches(element));
+        let Some(Value::Object(mut element)) = described else {
+            return Err(Error::no_target(format!("{place}: expected an element that fits, found none")));
+        };
+        elements::set(&mut element, parts);
+        if !attribute.multi_valued {
+            parent.insert(attribute.name.to_owned(), Value::Object(element));
+            return Ok(());
+        }
+        let elements = elements::list(parent, attribute);
+        elements::push(elements, Value::Object(element));
+        bounded(elements, place)
+    }
+
+    /// What is to be set in an element: one part, or several as an object.
     fn parts(
         &self,
         attribute: &'static Attribute,
         sub: Option<&'static Attribute>,
         assignment: &Assignment<'_>,
-    ) -> Result<Vec<(&'static Attribute, Option<Value>)>, Error> {
-        let admit = |part: &'static Attribute, value: &Value, place: &str| {
-            value::admit(part, value, place, self.dialect).map(|admitted| (part, admitted))
-        };
+    ) -> Result<Parts, Error> {
         if let Some(sub) = sub {
-            return Ok(vec![admit(sub, assignment.value, &assignment.place)?]);
+            return Ok(vec![(sub, self.admit(sub, assignment)?)]);
         }
         let wrapped;
-        let value = match assignment.value {
-            Value::Array(values) if self.dialect.loose_shapes && values.len() == 1 => &values[0],
-            value @ Value::String(_) if self.dialect.loose_shapes && attribute.sub("value").is_some() => {
-                wrapped = Value::Object(Map::from_iter([("value".to_owned(), value.clone())]));
+        let names = match (assignment.value, self.dialect.loose_shapes) {
+            (Value::Object(names), _) => names,
+            (Value::Array(values), true) if let [Value::Object(names)] = values.as_slice() => names,
+            (Value::String(_), true) if attribute.sub("value").is_some() => {
+                wrapped = Map::from_iter([("value".to_owned(), assignment.value.clone())]);
                 &wrapped
             }
-            value => value,
-        };
-        let Value::Object(names) = value else {
-            return Err(Error::value(format!("{}: expected an object, found something else", assignment.place)));
-        };
-        let mut parts = Vec::new();
-        for (name, value) in names {
-            if let Some(part) = attribute.sub(name).filter(|part| part.mutability != Mutability::ReadOnly) {
-                parts.push(admit(part, value, &format!("{}.{name}", assignment.place))?);
+            (_, _) => {
+                return Err(Error::value(format!("{}: expected an object, found something else", assignment.place)));
             }
-        }
-        Ok(parts)
+        };
+        value::check_names(names, &assignment.place)?;
+        let writable = |name: &str| attribute.sub(name).filter(|part| part.mutability != Mutability::ReadOnly);
+        let named = names.iter().filter_map(|(name, value)| Some((writable(name)?, value)));
+        let admit = |(part, value): (&'static Attribute, &Value)| {
+            let place = format!("{}.{}", assignment.place, part.name);
+            Ok((part, value::admit(part, value, &place, self.dialect)?))
+        };
+        named.map(admit).collect()
     }
 
     /// RFC 7644 §3.5.2.2. What is not there is removed already.
     fn remove(&self, resource: &mut Resource, path: &Path, value: Option<&Value>) -> Result<(), Error> {
         let place = format!("path {path}");
         let target = self.bind(path).map_err(|error| error.within(&format!("{place}: ")))?;
+        guard(&target, &place)?;
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => {
-                resource.attributes_mut().remove(schema.id);
+                resource.attributes_mut().shift_remove(schema.id);
                 return Ok(());
             }
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
-        guard(attribute, sub, &place)?;
         if attribute.required && sub.is_none() && path.filter.is_none() {
             return Err(Error::mutability(format!("{place}: expected it to stay, it is required")));
         }
@@ -431,23 +451,22 @@ impl Patch<'_> {
             resource.external_id = None;
             return Ok(());
         }
-        let parent = self.parent(resource, extension);
-        let removed = match (&path.filter, sub) {
-            (Some(filter), _) => ElementFilter::bind(filter, attribute)
-                .map(|filter| remove_elements(parent, attribute, sub, &filter))
-                .map_err(|error| in_path(error, &place)),
-            (None, Some(sub)) => {
-                remove_part(parent, attribute, sub);
-                Ok(())
+        let parent = parent(resource, extension);
+        match (&path.filter, sub) {
+            (Some(filter), _) => {
+                let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, &place))?;
+                elements::remove(parent, attribute, sub, |element| filter.matches(element));
             }
-            (None, None) => self.remove_whole(parent, attribute, value, &place),
-        };
+            (None, Some(_)) => elements::remove(parent, attribute, sub, |_| true),
+            (None, None) => self.remove_whole(parent, attribute, value, &place)?,
+        }
+        drop_empty(parent, attribute);
         tidy(resource, extension);
-        removed
+        Ok(())
     }
 
-    /// An attribute without filter. Entra names members to remove by a value instead of by the path; an empty list of them
-    /// must not empty the group.
+    /// An attribute without filter. Entra names the members to remove in a value instead of in the path, and an empty list
+    /// of them must not empty the group. Elsewhere a value that names no element is passed over, as the RFC has none.
     fn remove_whole(
         &self,
         parent: &mut Map<String, Value>,
@@ -455,121 +474,63 @@ impl Patch<'_> {
         value: Option<&Value>,
         place: &str,
     ) -> Result<(), Error> {
-        let Some(value) = value.filter(|_| attribute.multi_valued && self.dialect.loose_shapes) else {
-            return unset(parent, attribute);
+        let names_elements = |value: &&Value| {
+            attribute.multi_valued
+                && self.dialect.loose_shapes
+                && (attribute.is_reference() || value.is_object() || value.as_array().is_some_and(|v| !v.is_empty()))
         };
-        if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
-            list(parent, attribute).retain(|element| {
-                !named.iter().any(|name| name == element || part(name, "value").is_some_and(|v| part(element, "value") == Some(v)))
-            });
-            drop_hollow(parent, attribute);
+        match value.filter(names_elements) {
+            None => unset(parent, attribute),
+            Some(value) => {
+                if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
+                    let is_named = |element: &Value| named.iter().any(|name| elements::is_named(attribute, name, element));
+                    elements::remove(parent, attribute, None, is_named);
+                }
+            }
         }
         Ok(())
     }
 }
 
-/// RFC 7644 §3.5.2: a path to something that only the server sets is refused.
-fn guard(attribute: &'static Attribute, sub: Option<&'static Attribute>, place: &str) -> Result<(), Error> {
-    let read_only = attribute.mutability == Mutability::ReadOnly;
-    let sub_read_only = sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly);
-    if read_only || sub_read_only {
-        return Err(Error::mutability(format!("{place}: expected an attribute that clients may change, found a readOnly one")));
-    }
-    debug_assert!(writable(attribute).is_some() || attribute.mutability == Mutability::WriteOnly);
-    Ok(())
+/// RFC 7644 §3.5.2: a path to what only the server sets is refused, and one to what never changes once it is set.
+fn guard(target: &Target, place: &str) -> Result<(), Error> {
+    let found = match target {
+        _ if target.read_only() => "a readOnly one",
+        Target::Attribute { sub: Some(sub), .. } if sub.mutability == Mutability::Immutable => "an immutable one",
+        Target::Attribute { .. } | Target::Extension(_) => return Ok(()),
+    };
+    Err(Error::mutability(format!("{place}: expected an attribute that clients may change, found {found}")))
 }
 
+/// A filter that does not bind makes the path wrong.
 fn in_path(error: Error, place: &str) -> Error {
-    error.becoming(super::error::ScimType::InvalidPath).within(&format!("{place}: "))
+    error.becoming(ScimType::InvalidPath).within(&format!("{place}: "))
 }
 
-/// Unsets an attribute. `active` stays as it is: an expression that comes out empty at the provider (entra.md §5.1 tells
-/// how) must neither let a leaver in nor lock everybody out.
-fn unset(parent: &mut Map<String, Value>, attribute: &'static Attribute) -> Result<(), Error> {
+/// Where an attribute of the resource or of an extension stands.
+fn parent<'r>(resource: &'r mut Resource, extension: Option<&'static Schema>) -> &'r mut Map<String, Value> {
+    match extension {
+        None => resource.attributes_mut(),
+        Some(schema) => object(resource.attributes_mut(), schema.id),
+    }
+}
+
+/// Unsets an attribute. `active` stays as it is: an expression of the provider that comes out empty must neither let a
+/// leaver in nor lock everybody out.
+fn unset(parent: &mut Map<String, Value>, attribute: &'static Attribute) {
     if attribute.name != "active" {
         parent.shift_remove(attribute.name);
     }
-    Ok(())
 }
 
-fn set_part(element: &mut Map<String, Value>, sub: &'static Attribute, value: Option<Value>) {
-    match value {
-        Some(value) => {
-            element.insert(sub.name.to_owned(), value);
-        }
-        None => {
-            element.shift_remove(sub.name);
-        }
-    }
-}
-
-fn list<'p>(parent: &'p mut Map<String, Value>, attribute: &Attribute) -> &'p mut Vec<Value> {
-    let value = parent.entry(attribute.name).or_insert_with(|| Value::Array(Vec::new()));
-    if !value.is_array() {
-        *value = Value::Array(Vec::new());
-    }
-    value.as_array_mut().expect("it was made an array above")
-}
-
-fn remove_elements(
-    parent: &mut Map<String, Value>,
-    attribute: &'static Attribute,
-    sub: Option<&'static Attribute>,
-    filter: &ElementFilter,
-) {
-    match (parent.get_mut(attribute.name), sub) {
-        (Some(Value::Array(elements)), None) => elements.retain(|element| !filter.matches(element)),
-        (Some(Value::Array(elements)), Some(sub)) => {
-            for element in elements.iter_mut().filter(|element| filter.matches(element)) {
-                element.as_object_mut().map(|parts| parts.shift_remove(sub.name));
-            }
-        }
-        (Some(Value::Object(parts)), Some(sub)) => {
-            if filter.matches(&Value::Object(parts.clone())) {
-                parts.shift_remove(sub.name);
-            }
-        }
-        (Some(one), None) if filter.matches(one) => {
-            parent.shift_remove(attribute.name);
-        }
-        (Some(_) | None, _) => {}
-    }
-    drop_hollow(parent, attribute);
-    drop_empty(parent, attribute);
-}
-
-fn remove_part(parent: &mut Map<String, Value>, attribute: &'static Attribute, sub: &'static Attribute) {
-    match parent.get_mut(attribute.name) {
-        Some(Value::Array(elements)) => {
-            for element in elements.iter_mut().filter_map(Value::as_object_mut) {
-                element.shift_remove(sub.name);
-            }
-        }
-        Some(Value::Object(parts)) => {
-            parts.shift_remove(sub.name);
-        }
-        Some(_) | None => {}
-    }
-    drop_hollow(parent, attribute);
-    drop_empty(parent, attribute);
-}
-
-/// Elements that only say what they are for, and hold nothing any more, go (RFC 7643 §2.5).
-fn drop_hollow(parent: &mut Map<String, Value>, attribute: &'static Attribute) {
-    if let Some(Value::Array(elements)) = parent.get_mut(attribute.name) {
-        elements.retain(|element| {
-            element.as_object().is_none_or(|parts| {
-                parts.keys().any(|name| !["type", "primary", "display"].contains(&name.as_str()))
-            })
-        });
-        if elements.is_empty() {
-            parent.shift_remove(attribute.name);
-        }
-    }
-}
-
+/// An attribute of which nothing is left is not there (RFC 7643 §2.5), nor is a reference to nothing.
 fn drop_empty(parent: &mut Map<String, Value>, attribute: &'static Attribute) {
-    if parent.get(attribute.name).and_then(Value::as_object).is_some_and(Map::is_empty) {
+    let empty = match parent.get(attribute.name) {
+        Some(Value::Array(elements)) => elements.is_empty(),
+        Some(Value::Object(parts)) => parts.is_empty() || attribute.is_reference() && !parts.contains_key("value"),
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => false,
+    };
+    if empty {
         parent.shift_remove(attribute.name);
     }
 }
@@ -584,33 +545,10 @@ fn tidy(resource: &mut Resource, extension: Option<&'static Schema>) {
     }
 }
 
-/// RFC 7644 §3.5.2: a new primary value takes the mark from the one before.
-fn demote(elements: &mut [Value]) {
-    for element in elements.iter_mut().filter(|element| value::is_primary(element)) {
-        if let Some(parts) = element.as_object_mut() {
-            parts.insert("primary".to_owned(), Value::Bool(false));
-        }
-    }
-}
-
 fn bounded(elements: &[Value], place: &str) -> Result<(), Error> {
     let max = LIMITS.values_max;
     if elements.len() > max {
         return Err(Error::value(format!("{place}: expected at most {max} values, found {}", elements.len())));
     }
     Ok(())
-}
-
-fn part<'v>(element: &'v Value, name: &str) -> Option<&'v Value> {
-    element.get(name)
-}
-
-fn by_value<'v>(elements: &'v [Value], element: &Value) -> Option<&'v Value> {
-    let value = part(element, "value")?;
-    elements.iter().find(|other| part(other, "value") == Some(value))
-}
-
-/// An element that is nothing but its value, such as a member.
-fn is_bare(element: &Value) -> bool {
-    element.as_object().is_some_and(|parts| parts.keys().all(|name| ["value", "$ref", "type"].contains(&name.as_str())))
 }

@@ -32,10 +32,9 @@ pub fn parse(text: &str) -> Result<Path, Error> {
     }
     let mut path = Path { name: name.to_owned(), filter: None, sub: None };
     if scan.eat("[") {
-        let rest = scan.rest();
-        let (filter, used) = filter::parse_within(rest).map_err(|error| error.becoming(ScimType::InvalidPath))?;
+        let (filter, behind) = filter::parse_within(scan).map_err(|error| error.becoming(ScimType::InvalidPath))?;
         path.filter = Some(filter);
-        scan = Scan::after(text, text.len() - rest.len() + used);
+        scan = behind;
         if !scan.eat("]") {
             return Err(expected("\"]\" after the value filter", &scan));
         }

@@ -113,8 +113,9 @@ impl Resource {
 
     /// The values that a target has here: one, several, or none.
     pub(crate) fn values(&self, target: &Target) -> Vec<Value> {
-        let Target::Attribute { extension, attribute, sub } = target else {
-            return Vec::new();
+        let (extension, attribute, sub) = match target {
+            Target::Extension(schema) => return self.attributes.get(schema.id).cloned().into_iter().collect(),
+            Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
         let whole = match (extension, attribute.name) {
             (Some(schema), name) => self.attributes.get(schema.id).and_then(|object| object.get(name)).cloned(),
@@ -274,7 +275,7 @@ impl Draft {
         let Target::Attribute { extension, attribute, sub } = target else {
             return Ok(());
         };
-        if writable(attribute).is_none() {
+        if writable(attribute).is_none() || target.read_only() {
             return Ok(());
         }
         if extension.is_none() && attribute.name == "externalId" {

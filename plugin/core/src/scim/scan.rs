@@ -13,11 +13,6 @@ impl<'t> Scan<'t> {
         Scan { text, at: 0 }
     }
 
-    /// The same text from a byte on that starts a character.
-    pub(crate) fn after(text: &'t str, at: usize) -> Scan<'t> {
-        Scan { text, at: if text.is_char_boundary(at) { at } else { text.len() } }
-    }
-
     /// What is left.
     pub(crate) fn rest(&self) -> &'t str {
         &self.text[self.at..]

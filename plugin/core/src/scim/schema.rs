@@ -146,6 +146,17 @@ impl Target {
             Target::Attribute { attribute, .. } => Some(attribute),
         }
     }
+
+    /// Whether only the server sets it, or the part of it that is meant.
+    pub fn read_only(&self) -> bool {
+        match self {
+            Target::Extension(_) => false,
+            Target::Attribute { attribute, sub, .. } => {
+                let sub = sub.is_some_and(|sub| sub.mutability == Mutability::ReadOnly);
+                sub || attribute.mutability == Mutability::ReadOnly
+            }
+        }
+    }
 }
 
 impl fmt::Display for Target {
@@ -164,6 +175,11 @@ impl fmt::Display for Target {
 }
 
 impl Attribute {
+    /// Whether its values point to resources: what identifies one is its `value`, and `$ref` only repeats it.
+    pub fn is_reference(&self) -> bool {
+        self.sub("$ref").is_some()
+    }
+
     /// The part of this name, without case.
     pub fn sub(&self, name: &str) -> Option<&'static Attribute> {
         named(self.sub_attributes, name)

@@ -107,11 +107,8 @@ fn elements(
     if unset(value, dialect) {
         return Ok(None);
     }
-    let values = match value {
-        Value::Array(values) => values.as_slice(),
-        // One value where several may be: taken for the only one, RFC 7644 §3.5.2.1 does the same for an added value.
-        one => std::slice::from_ref(one),
-    };
+    // One value where several may be: taken for the only one, RFC 7644 §3.5.2.1 does the same for an added value.
+    let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
     if values.len() > LIMITS.values_max {
         let max = LIMITS.values_max;
         return Err(Error::value(format!("{place}: expected at most {max} values, found {}", values.len())));

@@ -3,18 +3,19 @@ export default {
   title: 'Benutzersynchronisierung (SCIM)', skip: 'Zum Inhalt springen', language: 'Sprache', signout: 'Abmelden',
   foot: 'Einseitige Synchronisierung aus Ihrem Identitätsanbieter', loading: 'Wird geladen', again: 'Erneut versuchen', next: 'Weiter',
   back: 'Zurück', cancel: 'Abbrechen', save: 'Speichern', saved: 'Gespeichert', crumbs: 'Alle Organisationen',
+  delete: { ask: '{name} löschen?', done: '{name} gelöscht', final: 'Das lässt sich nicht rückgängig machen.' },
   theme: {
     dark: 'Zum dunklen Design wechseln', light: 'Zum hellen Design wechseln',
   },
   copy: {
     it: 'Kopieren', what: '{what} kopieren', done: '{what} kopiert', short: 'Kopiert',
-    failed: 'Das Kopieren war nicht möglich. Bitte markieren Sie den Text und kopieren Sie ihn von Hand.',
+    failed: 'Bitte markieren Sie den Text und kopieren Sie ihn von Hand.',
   },
   typed: {
     label: 'Geben Sie zur Bestätigung den Namen der Organisation ein: {name}',
   },
   offline: {
-    text: 'Der Server ist nicht erreichbar. Die Seite versucht es weiter und macht von selbst weiter.', retry: 'Jetzt versuchen',
+    text: 'Der Server ist nicht erreichbar. Die Seite versucht es weiter.', retry: 'Jetzt versuchen',
   },
   time: {
     now: 'gerade eben', never: 'nie',
@@ -26,14 +27,14 @@ export default {
     title: 'Diese Seite gibt es nicht', text: 'Möglicherweise ist die Adresse unvollständig.',
   },
   error: {
-    title: 'Laden nicht möglich', offline: 'Der Server ist nicht erreichbar. Bitte prüfen Sie Ihre Netzwerkverbindung.',
+    title: 'Laden nicht möglich', offline: 'Der Server ist nicht erreichbar.',
     missing: 'Diesen Eintrag gibt es nicht mehr.', said: 'Der Server hat abgelehnt: {message}',
     status: 'Der Server hat mit Status {status} geantwortet.', page: 'Auf dieser Seite ist etwas schiefgegangen. Bitte laden Sie sie neu.',
     wrong_secret: 'Das ist nicht das Admin-Geheimnis.',
-    too_many_attempts: ['Zu viele Versuche. Bitte warten Sie {n} Sekunde.', 'Zu viele Versuche. Bitte warten Sie {n} Sekunden.'],
-    origin_mismatch: 'Die Anfrage kam von einer anderen Adresse, als der Server sie kennt. Öffnen Sie diese Seite unter ihrer öffentlichen Adresse.',
-    not_empty: 'Die Organisation hat noch eine Verbindung oder Benutzer. Beenden Sie zuerst die Verbindung und löschen Sie die Benutzer.',
-    already_connected: 'Diese Organisation hat bereits eine Verbindung.', still_connected: 'Die Verbindung besteht noch. Beenden Sie sie zuerst.',
+    too_many_attempts: 'Zu viele Versuche. Bitte warten Sie einen Moment.',
+    origin_mismatch: 'Bitte öffnen Sie diese Seite unter ihrer öffentlichen Adresse.',
+    not_empty: 'Beenden Sie zuerst die Verbindung und löschen Sie die Benutzer.',
+    already_connected: 'Diese Organisation hat bereits eine Verbindung.', still_connected: 'Beenden Sie zuerst die Verbindung.',
   },
   signin: {
     title: 'Anmelden', heading: 'Bei {product} anmelden',
@@ -42,7 +43,7 @@ export default {
     wait: ['Noch {n} Sekunde warten', 'Noch {n} Sekunden warten'],
     lost: 'Ihre Sitzung ist abgelaufen. Melden Sie sich erneut an, um dort weiterzumachen, wo Sie waren.',
   },
-  organizations: {
+  orgs: {
     title: 'Organisationen', lead: 'Jede Organisation hat ihre eigene Verbindung, eigene Benutzer und ein eigenes Protokoll.',
     add: 'Organisation hinzufügen', 'add.hint': 'So, wie Ihre Kolleginnen und Kollegen sie kennen, zum Beispiel „Contoso“.',
     'add.go': 'Hinzufügen und einrichten', 'add.empty': 'Bitte geben Sie einen Namen ein.', none: 'Noch keine Organisation',
@@ -74,14 +75,14 @@ export default {
     'confirm.seats': 'Ihre Lizenz muss ausreichen',
     'confirm.seats.text': 'Wenn eine Höchstzahl an Plätzen gilt, werden weitere Benutzer abgelehnt, sobald alle Plätze belegt sind.',
     start: 'SCIM-Einrichtung starten',
-    'entra.lead': 'Öffnen Sie das Microsoft Entra Admin Center in einem zweiten Fenster und folgen Sie den Schritten. Diese Seite hört zu und zeigt, was ankommt.',
+    'entra.lead': 'Öffnen Sie das Microsoft Entra Admin Center in einem zweiten Fenster und folgen Sie den Schritten. Diese Seite zeigt live, was ankommt.',
     values: 'Ihre Verbindungsdaten', 'values.secret': 'Halten Sie das Secret Token geheim. Es gehört nur in Ihren Identitätsanbieter.',
     step: 'Schritt {n}:', 'step.next': 'Erledigt, nächster Schritt', 'step.last': 'Erledigt', finish: 'Alles erledigt?',
     'finish.hint': 'Alles ist gespeichert und kann jederzeit wieder angesehen werden.', done: 'Fertig', saved: 'Einrichtung gespeichert',
   },
   step: {
     'app.title': 'Unternehmensanwendung anlegen',
-    'app.do': 'Öffnen Sie im Microsoft Entra Admin Center **Enterprise apps** (Unternehmens-Apps) und wählen Sie **New application** (Neue Anwendung).\nWählen Sie in der oberen Leiste **Create your own application** (Eigene Anwendung erstellen).\nGeben Sie einen Namen ein, zum Beispiel „{product} SCIM“.\nWählen Sie **Integrate any other application you don’t find in the gallery (Non-gallery)** (beliebige andere Anwendung integrieren) und dann **Create** (Erstellen).',
+    'app.do': 'Öffnen Sie im Microsoft Entra Admin Center **Enterprise apps** (Unternehmens-Apps) und wählen Sie **New application** (Neue Anwendung).\nWählen Sie in der oberen Leiste **Create your own application** (Eigene Anwendung erstellen).\nGeben Sie einen Namen ein, zum Beispiel „{product} SCIM“.\nWählen Sie **Integrate any other application you don’t find in the gallery (Non-gallery)** und dann **Create**.',
     'provisioning.title': 'Bereitstellung öffnen', 'provisioning.do': 'Wählen Sie in der neuen Anwendung links **Provisioning** (Bereitstellung).',
     'configuration.title': 'Neue Konfiguration anlegen',
     'configuration.do': 'Wählen Sie in der oberen Leiste **New configuration** (Neue Konfiguration).',
@@ -89,11 +90,11 @@ export default {
     'bearer.do': 'Wählen Sie unter **Select authentication method** (Authentifizierungsmethode) den Eintrag **Bearer authentication**.\nKopieren Sie beide Werte von dieser Seite in die Felder **Tenant URL** und **Secret Token**.',
     'bearer.hint': 'Kopieren Sie mit den Schaltflächen, damit sich kein Leerzeichen einschleicht. In deutscher Oberfläche heißen die Felder „Mandanten-URL“ und „Geheimes Token“.',
     'test.title': 'Verbindung testen',
-    'test.do': 'Wählen Sie **Test connection** (Verbindung testen). Nach wenigen Sekunden zeigt diese Seite, was angekommen ist.\nWenn der Test erfolgreich war, wählen Sie **Create** (Erstellen).',
+    'test.do': 'Wählen Sie **Test connection** (Verbindung testen). Nach wenigen Sekunden zeigt diese Seite, was angekommen ist.\nWenn der Test erfolgreich war, wählen Sie **Create**.',
     'groups.title': 'Gruppen ausschalten',
-    'groups.do': 'Wählen Sie in der zweiten Navigation **Attribute mapping (Preview)** (Attributzuordnung).\nWählen Sie **Provision Microsoft Entra ID Groups**.\nStellen Sie **Enabled** (Aktiviert) auf **No** (Nein) und wählen Sie oben **Save** (Speichern).',
+    'groups.do': 'Wählen Sie in der zweiten Navigation **Attribute mapping (Preview)** (Attributzuordnung).\nWählen Sie **Provision Microsoft Entra ID Groups**.\nStellen Sie **Enabled** auf **No** und wählen Sie oben **Save**.',
     'mappings.title': 'Attributzuordnungen ersetzen',
-    'mappings.do': 'Wählen Sie weiterhin unter **Attribute mapping (Preview)** den Eintrag **Provision Microsoft Entra ID Users**.\nLassen Sie unter **Target Object Actions** (Zielobjektaktionen) **Create**, **Update** und **Delete** ausgewählt.\nLöschen Sie alle Zuordnungen, die nicht in dieser Tabelle stehen, und ergänzen oder bearbeiten Sie diese vier.\nWählen Sie oben **Save** (Speichern).',
+    'mappings.do': 'Wählen Sie weiterhin unter **Attribute mapping (Preview)** den Eintrag **Provision Microsoft Entra ID Users**.\nLassen Sie unter **Target Object Actions** (Zielobjektaktionen) **Create**, **Update** und **Delete** ausgewählt.\nLöschen Sie alle Zuordnungen, die nicht in dieser Tabelle stehen, und ergänzen oder bearbeiten Sie diese vier.\nWählen Sie oben **Save**.',
     'mappings.hint': '**active** hat den Zuordnungstyp **Expression** (Ausdruck), die anderen **Direct** (Direkt). Nur **userName** hat einen Abgleichrang.',
     'assign.title': 'Benutzer zuweisen',
     'assign.do': 'Wählen Sie in der zweiten Navigation **Users and groups** (Benutzer und Gruppen).\nWählen Sie **Add user/group** (Benutzer/Gruppe hinzufügen), dann alle oder einzelne Benutzer oder Gruppen, und bestätigen Sie mit **Assign** (Zuweisen).',
@@ -123,8 +124,8 @@ export default {
     title: 'Verbindung', health: 'Zustand', none: 'Noch nicht verbunden',
     'none.text': 'Verbinden Sie {name} mit Ihrem Identitätsanbieter. Das dauert etwa fünf Minuten.', setup: 'Synchronisierung einrichten',
     'setup.again': 'Neue Verbindung einrichten', continue: 'Einrichtung fortsetzen', ended: 'Verbindung am {date} beendet',
-    'ended.users': ['Es wird nichts mehr synchronisiert. {n} Benutzer bleibt bestehen und muss separat gelöscht werden.', 'Es wird nichts mehr synchronisiert. {n} Benutzer bleiben bestehen und müssen separat gelöscht werden.'],
-    'ended.empty': 'Es wird nichts mehr synchronisiert. Es sind keine Benutzer übrig.',
+
+    'ended.empty': 'Es sind keine Benutzer übrig.',
   },
   state: {
     waiting: 'Warten auf die erste Anfrage', 'waiting.text': 'Die Einrichtung läuft. Von Entra ist noch nichts mit einem gültigen Token angekommen.',
@@ -134,7 +135,7 @@ export default {
     'overdue.text': 'Entra hätte sich inzwischen melden sollen. Prüfen Sie in Entra unter Provisioning, ob die Bereitstellung angehalten oder in Quarantäne ist.',
     unauthorized: 'Das Token von Entra wird abgelehnt',
     'unauthorized.text': 'Entra sendet ein Token, das nicht stimmt. Tragen Sie das Secret Token in Entra neu ein; bis dahin wird nichts synchronisiert.',
-    ended: 'Die Verbindung ist beendet', 'ended.text': 'Es wird nichts mehr synchronisiert.', failures: 'Fehler anzeigen',
+    failures: 'Fehler anzeigen',
   },
   fact: {
     contact: 'Letzter Kontakt', success: 'Letzter Erfolg', change: 'Letzte Änderung', next: 'Nächster Kontakt erwartet', overdue: 'Überfällig seit',
@@ -145,12 +146,12 @@ export default {
   },
   quarantine: {
     title: 'Quarantäne-Vorhersage', none: 'Kein Risiko', watch: 'Im Auge behalten', certain: 'Das führt zur Quarantäne',
-    cycle: ['{n} von {all} Anfragen des letzten Zyklus ist fehlgeschlagen ({share})', '{n} von {all} Anfragen des letzten Zyklus sind fehlgeschlagen ({share})'],
+    cycle: 'Letzter Zyklus: {n} von {all} Anfragen fehlgeschlagen ({share})',
     meter: 'Fehler {share}, Schwelle von Entra {limit}',
     'because.credentials': 'Das Token von Entra wird abgelehnt. Entra stellt eine solche Verbindung sofort unter Quarantäne, unabhängig von der Anzahl. Tragen Sie das Secret Token in Entra neu ein.',
     'because.notFoundQuery': 'Eine Suche wurde mit 404 beantwortet. Entra hält den Server dann für fehlerhaft und verhängt sofort Quarantäne. Prüfen Sie die Tenant URL in Entra.',
     'because.share': 'Der Anteil der Fehler liegt nahe an oder über der Schwelle von Entra. Beheben Sie zuerst den häufigsten Fehler im Protokoll.',
-    'because.count': 'Die Zahl der Fehler liegt nahe an oder über der Schwelle von Entra. Beheben Sie zuerst den häufigsten Fehler im Protokoll.',
+
     rule: 'Entra bremst auf einen Lauf pro Tag, wenn mehr als {limit} fehlschlagen, ab {from} Fehlern, und sofort, wenn das Token abgelehnt wird. Nach vier Wochen hört es ganz auf.',
   },
   chart: {
@@ -163,7 +164,7 @@ export default {
   seats: {
     title: 'Plätze', unlimited: 'aktive Benutzer, keine Höchstzahl', of: '{n} von {limit} Plätzen belegt',
     share: '{share} der Plätze belegt. Deaktivierte Benutzer zählen nicht.',
-    near: ['Nur noch {n} Platz ist frei. Weitere Benutzer werden dann abgelehnt.', 'Nur noch {n} Plätze sind frei. Weitere Benutzer werden dann abgelehnt.'],
+    near: ['Nur noch {n} Platz ist frei.', 'Nur noch {n} Plätze sind frei.'],
     full: 'Alle Plätze sind belegt. Neue und wieder aktivierte Benutzer werden abgelehnt.', set: 'Höchstzahl festlegen', change: 'Höchstzahl ändern',
   },
   tokens: {
@@ -189,9 +190,9 @@ export default {
   },
   leftovers: {
     title: 'Verbliebene Benutzer löschen',
-    text: ['{n} Benutzer ist aus der beendeten Verbindung übrig.', '{n} Benutzer sind aus der beendeten Verbindung übrig.'],
+    text: 'Sie sind aus der beendeten Verbindung übrig.',
     go: '{n} Benutzer löschen',
-    confirm: ['{n} Benutzer wird endgültig gelöscht. Das lässt sich nicht rückgängig machen.', 'Alle {n} Benutzer werden endgültig gelöscht. Das lässt sich nicht rückgängig machen.'],
+
     progress: '{n} gelöscht, noch {left}', done: '{n} Benutzer gelöscht',
   },
   log: {
@@ -220,12 +221,12 @@ export default {
     'refused.failed': 'Abgelehnt:',
   },
   meaning: {
-    unchanged: 'Entra hat Werte gesendet, die schon gespeichert waren. Es wurde nichts geändert.',
+    unchanged: 'Entra hat Werte gesendet, die schon gespeichert waren.',
     recycled: 'Das Konto liegt im Papierkorb von Entra. Entra gibt den Namen frei, indem es ihm die Objekt-ID voranstellt; beim Wiederherstellen kommt der Name zurück.',
     probe: 'Entra hat nach einem Benutzer gesucht, den es nicht gibt. Dass niemand gefunden wurde, ist die richtige Antwort: Adresse und Token stimmen.',
     match: 'Entra fragt, ob es diesen Benutzer schon gibt, bevor es ihn anlegt oder ändert.',
     disable: 'Das Konto wurde in Entra gesperrt, gelöscht oder ist nicht mehr zugewiesen. Der Benutzer bleibt hier deaktiviert bestehen und belegt keinen Platz.',
-    discover: 'Entra hat gefragt, was dieser Server kann. Es wurde nichts geändert.',
+
   },
   reason: {
     title: 'Warum es fehlgeschlagen ist', todo: 'Was zu tun ist', detail: 'Antwort des Servers an Entra:',
@@ -245,19 +246,19 @@ export default {
   },
   user: {
     attributes: 'Attribute', history: 'Verlauf', 'history.none': 'Keine Einträge im Protokoll.', 'history.all': 'Alle im Protokoll anzeigen',
-    delete: 'Benutzer löschen', 'delete.title': '{name} löschen?',
-    'delete.text': '{name} wird hier endgültig gelöscht. Das lässt sich nicht rückgängig machen.',
+    delete: 'Benutzer löschen',
+
     'delete.hint': 'Ist der Benutzer in Entra noch zugewiesen, entfernen Sie dort zuerst die Zuweisung. Sonst meldet Entra Fehler für diesen Benutzer.',
-    'delete.go': 'Endgültig löschen', deleted: '{name} gelöscht',
+    'delete.go': 'Endgültig löschen',
   },
   settings: {
     title: 'Einstellungen', 'name.title': 'Organisation', seats: 'Höchstzahl der Plätze',
     'seats.text': 'Wie viele aktive Benutzer die Organisation haben darf. Das Anlegen oder Aktivieren eines weiteren wird abgelehnt.',
-    'seats.hint': ['Leer lassen für keine Höchstzahl. Derzeit {n} aktiver Benutzer.', 'Leer lassen für keine Höchstzahl. Derzeit {n} aktive Benutzer.'],
+    'seats.hint': 'Leer lassen für keine Höchstzahl. Aktive Benutzer derzeit: {n}.',
     'seats.wrong': 'Bitte geben Sie eine ganze Zahl ein, oder lassen Sie das Feld leer.', delete: 'Organisation löschen',
-    'delete.text': 'Die Organisation und ihr Protokoll werden endgültig gelöscht. Das lässt sich nicht rückgängig machen.',
-    'delete.first': 'Möglich, sobald die Verbindung beendet ist und ihre Benutzer gelöscht sind.', 'delete.title': '{name} löschen?',
-    deleted: '{name} gelöscht',
+    'delete.text': 'Die Organisation und ihr Protokoll werden endgültig gelöscht.',
+    'delete.first': 'Möglich, sobald die Verbindung beendet ist und ihre Benutzer gelöscht sind.',
+
   },
   part: {
     provisioning: 'Öffnen Sie in Entra die Anwendung, dann Provisioning.',
@@ -317,9 +318,6 @@ export default {
     syntax: ['Die Anfrage ist nicht verständlich',
       'Die Anfrage ist kein SCIM, das hier unterstützt wird. Oft steht ein Proxy oder ein Skript zwischen Entra und diesem Server.',
       'Prüfen Sie, ob die Anfrage wirklich von Entra kommt und ob die Tenant URL dort genau so lautet wie unter „Konfigurationsdetails anzeigen“.\n{support}'],
-    large: ['Die Anfrage ist zu groß',
-      'Die Anfrage überschreitet eine Größengrenze.',
-      '{mapping}\n{remove}'],
     throttled: ['Zu viele Anfragen auf einmal',
       'Es kamen mehr Anfragen an, als gleichzeitig angenommen werden.',
       '{wait}'],

@@ -3,18 +3,19 @@ export default {
   title: 'User Synchronization (SCIM)', skip: 'Skip to content', language: 'Language', signout: 'Sign out',
   foot: 'One-way synchronization from your identity provider', loading: 'Loading', again: 'Try again', next: 'Next', back: 'Back', cancel: 'Cancel',
   save: 'Save', saved: 'Saved', crumbs: 'All organizations',
+  delete: { ask: 'Delete {name}?', done: '{name} deleted', final: 'This cannot be undone.' },
   theme: {
     dark: 'Switch to dark theme', light: 'Switch to light theme',
   },
   copy: {
     it: 'Copy', what: 'Copy {what}', done: '{what} copied', short: 'Copied',
-    failed: 'Copying was not possible. Please select the text and copy it by hand.',
+    failed: 'Please select the text and copy it by hand.',
   },
   typed: {
     label: 'To confirm, type the organization’s name: {name}',
   },
   offline: {
-    text: 'The server cannot be reached. The page keeps trying and continues by itself.', retry: 'Try now',
+    text: 'The server cannot be reached. The page keeps trying.', retry: 'Try now',
   },
   time: {
     now: 'just now', never: 'never',
@@ -26,20 +27,20 @@ export default {
     title: 'This page does not exist', text: 'The address may be incomplete.',
   },
   error: {
-    title: 'This could not be loaded', offline: 'The server cannot be reached. Check your network connection.',
+    title: 'This could not be loaded', offline: 'The server cannot be reached.',
     missing: 'This entry no longer exists.', said: 'The server refused: {message}', status: 'The server answered with status {status}.',
     page: 'Something on this page went wrong. Please reload it.', wrong_secret: 'This is not the admin secret.',
-    too_many_attempts: ['Too many attempts. Please wait {n} second.', 'Too many attempts. Please wait {n} seconds.'],
-    origin_mismatch: 'The request came from another address than the server knows. Open this page at its public address.',
-    not_empty: 'The organization still has a connection or users. End the connection and delete the users first.',
-    already_connected: 'This organization already has a connection.', still_connected: 'The connection is still running. End it first.',
+    too_many_attempts: 'Too many attempts. Please wait a moment.',
+    origin_mismatch: 'Please open this page at its public address.',
+    not_empty: 'First end the connection and delete the users.',
+    already_connected: 'This organization already has a connection.', still_connected: 'First end the connection.',
   },
   signin: {
     title: 'Sign in', heading: 'Sign in to {product}', lead: 'Set up and watch the synchronization of users from your identity provider.',
     secret: 'Admin secret', hint: 'You received it when the service was installed.', go: 'Sign in', empty: 'Please enter the admin secret.',
     wait: ['Wait {n} second', 'Wait {n} seconds'], lost: 'Your session has ended. Sign in again to continue where you were.',
   },
-  organizations: {
+  orgs: {
     title: 'Organizations', lead: 'Each organization has its own connection, users and log.', add: 'Add organization',
     'add.hint': 'As your colleagues know it, for example “Contoso”.', 'add.go': 'Add and set up', 'add.empty': 'Please enter a name.',
     none: 'No organization yet', 'none.text': 'Add the organization whose users you want to synchronize. The setup takes about five minutes.',
@@ -65,7 +66,7 @@ export default {
     'confirm.secret.text': 'Whoever has it can change your users. Store it only in your identity provider and do not share it.',
     'confirm.seats': 'Your license must be sufficient',
     'confirm.seats.text': 'If a seat limit is set, further users are refused once all seats are taken.', start: 'Start SCIM setup',
-    'entra.lead': 'Open the Microsoft Entra Admin Center in a second window and follow the steps. This page listens and shows what arrives.',
+    'entra.lead': 'Open the Microsoft Entra Admin Center in a second window and follow the steps. This page shows live what arrives.',
     values: 'Your connection details', 'values.secret': 'Keep the Secret Token secret. It belongs only in your identity provider.', step: 'Step {n}:',
     'step.next': 'Done, next step', 'step.last': 'Done', finish: 'All steps done?',
     'finish.hint': 'Everything is saved and can be seen again at any time.', done: 'Done', saved: 'Setup saved',
@@ -111,8 +112,8 @@ export default {
     title: 'Connection', health: 'Health', none: 'Not connected yet',
     'none.text': 'Connect {name} with your identity provider. It takes about five minutes.', setup: 'Set up synchronization',
     'setup.again': 'Set up a new connection', continue: 'Continue setup', ended: 'Connection ended on {date}',
-    'ended.users': ['Nothing is synchronized any more. {n} user remains and must be deleted separately.', 'Nothing is synchronized any more. {n} users remain and must be deleted separately.'],
-    'ended.empty': 'Nothing is synchronized any more. No users remain.',
+
+    'ended.empty': 'No users remain.',
   },
   state: {
     waiting: 'Waiting for the first request', 'waiting.text': 'The setup has started. Nothing with a valid token has arrived from Entra yet.',
@@ -121,7 +122,7 @@ export default {
     'overdue.text': 'Entra should have been in contact by now. Check under Provisioning in Entra whether it is paused or in quarantine.',
     unauthorized: 'Entra’s token is refused',
     'unauthorized.text': 'Entra sends a token that does not match. Enter the Secret Token again in Entra; until then nothing is synchronized.',
-    ended: 'The connection has ended', 'ended.text': 'Nothing is synchronized any more.', failures: 'Show the failures',
+    failures: 'Show the failures',
   },
   fact: {
     contact: 'Last contact', success: 'Last success', change: 'Last change', next: 'Expected next contact', overdue: 'Overdue since',
@@ -132,11 +133,11 @@ export default {
   },
   quarantine: {
     title: 'Quarantine forecast', none: 'No risk', watch: 'Keep an eye on it', certain: 'This will be quarantined',
-    cycle: '{n} of {all} requests of the last cycle failed ({share})', meter: 'Failures {share}, Entra’s threshold {limit}',
+    cycle: 'Last cycle: {n} of {all} requests failed ({share})', meter: 'Failures {share}, Entra’s threshold {limit}',
     'because.credentials': 'Entra’s token is refused. Entra quarantines such a connection at once, whatever the counts. Enter the Secret Token again in Entra.',
     'because.notFoundQuery': 'A search was answered with 404. Entra takes that as a faulty server and quarantines at once. Check the Tenant URL in Entra.',
     'because.share': 'The share of failures is near or above Entra’s threshold. Solve the most frequent failure in the log first.',
-    'because.count': 'The number of failures is near or above Entra’s threshold. Solve the most frequent failure in the log first.',
+
     rule: 'Entra slows down to one run a day when more than {limit} fail, from {from} failures on, and at once when the token is refused. After four weeks it stops for good.',
   },
   chart: {
@@ -149,7 +150,7 @@ export default {
   seats: {
     title: 'Seats', unlimited: 'active users, no seat limit', of: '{n} of {limit} seats used',
     share: '{share} of the seats used. Disabled users do not count.',
-    near: ['Only {n} seat is left. Further users will then be refused.', 'Only {n} seats are left. Further users will then be refused.'],
+    near: ['Only {n} seat is left.', 'Only {n} seats are left.'],
     full: 'All seats are taken. New and re-enabled users are refused.', set: 'Set a seat limit', change: 'Change the seat limit',
   },
   tokens: {
@@ -173,9 +174,9 @@ export default {
   },
   leftovers: {
     title: 'Delete the remaining users',
-    text: ['{n} user was left behind by the ended connection.', '{n} users were left behind by the ended connection.'],
+    text: 'They were left behind by the ended connection.',
     go: ['Delete {n} user', 'Delete {n} users'],
-    confirm: ['{n} user is deleted for good. This cannot be undone.', 'All {n} users are deleted for good. This cannot be undone.'],
+
     progress: '{n} deleted, {left} left', done: ['{n} user deleted', '{n} users deleted'],
   },
   log: {
@@ -202,12 +203,12 @@ export default {
     'read.failed': 'Could not read {user}:', 'match.failed': 'Could not look up {user}:', 'refused.failed': 'Refused:',
   },
   meaning: {
-    unchanged: 'Entra sent values that were already stored. Nothing was changed.',
+    unchanged: 'Entra sent values that were already stored.',
     recycled: 'The account was moved to Entra’s recycle bin. Entra frees the name by putting the object ID in front of it; a restore brings the name back.',
     probe: 'Entra looked for a user that does not exist. That nobody was found is the right answer: address and token are fine.',
     match: 'Entra asks whether this user already exists before it creates or updates.',
     disable: 'The account was blocked, unassigned or deleted in Entra. The user stays here, disabled, and takes no seat.',
-    discover: 'Entra asked what this server can do. Nothing was changed.',
+
   },
   reason: {
     title: 'Why it failed', todo: 'What to do', detail: 'The server’s answer to Entra:',
@@ -226,17 +227,17 @@ export default {
   },
   user: {
     attributes: 'Attributes', history: 'History', 'history.none': 'No records in the log.', 'history.all': 'Show all in the log',
-    delete: 'Delete user', 'delete.title': 'Delete {name}?', 'delete.text': '{name} is deleted here for good. This cannot be undone.',
+    delete: 'Delete user',
     'delete.hint': 'If the user is still assigned in Entra, first unassign it there. Otherwise Entra reports errors for this user.',
-    'delete.go': 'Delete for good', deleted: '{name} deleted',
+    'delete.go': 'Delete for good',
   },
   settings: {
     title: 'Settings', 'name.title': 'Organization', seats: 'Seat limit',
     'seats.text': 'How many active users the organization may have. Creating or re-enabling one more is refused.',
-    'seats.hint': ['Leave empty for no limit. {n} active user now.', 'Leave empty for no limit. {n} active users now.'],
+    'seats.hint': 'Leave empty for no limit. Active users now: {n}.',
     'seats.wrong': 'Please enter a whole number, or leave the field empty.', delete: 'Delete organization',
-    'delete.text': 'The organization and its log are deleted for good. This cannot be undone.',
-    'delete.first': 'Possible once the connection has ended and its users are deleted.', 'delete.title': 'Delete {name}?', deleted: '{name} deleted',
+    'delete.text': 'The organization and its log are deleted for good.',
+    'delete.first': 'Possible once the connection has ended and its users are deleted.',
   },
   part: {
     provisioning: 'In Entra, open the app, then Provisioning.', mapping: 'In Entra, open the app, then Provisioning, Attribute mapping (Preview).',
@@ -294,9 +295,6 @@ export default {
     syntax: ['the request cannot be understood',
       'The request is no SCIM that is supported here. Often a proxy or a script stands between Entra and this server.',
       'Check whether the request really comes from Entra, and whether its Tenant URL is exactly as shown under Show configuration details.\n{support}'],
-    large: ['the request is too large',
-      'The request exceeds a size limit.',
-      '{mapping}\n{remove}'],
     throttled: ['too many requests at once',
       'More requests arrived than are accepted at once.',
       '{wait}'],

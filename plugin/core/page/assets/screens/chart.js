@@ -2,7 +2,7 @@
 
 import { fill, h, icon, s } from '../dom.js';
 import { day, hour, number, t } from '../i18n.js';
-import { segments } from '../widgets.js';
+import { columns, segments } from '../widgets.js';
 
 const HEIGHT = 168;
 const FLOOR = 22;
@@ -62,7 +62,7 @@ function numbers(table, sum, { range, data }) {
   const bars = data[range] ?? [];
   sum.textContent = sums(bars);
   fill(table, h('table.table.small',
-    h('thead', h('tr', h('th', { scope: 'col' }, t('chart.from')), h('th', { scope: 'col', class: 'num' }, t('outcome.success')), h('th', { scope: 'col', class: 'num' }, t('outcome.failure')))),
+    columns(t('chart.from'), `#${t('outcome.success')}`, `#${t('outcome.failure')}`),
     h('tbody', [...bars].reverse().map((bar) => h('tr',
       h('th', { scope: 'row' }, range === 'hours' ? `${day(bar.from)}, ${hour(bar.from)}` : day(bar.from)),
       h('td.num', number(bar.success)), h('td.num', number(bar.failure)))))));

@@ -14,14 +14,14 @@ import { removeUsersCard } from './leftovers.js';
 const QUARANTINE_SHARE = 0.4;
 const QUARANTINE_FROM = 5000;
 
-export function connection(content, context) {
-  context.title(t('connection.title'));
+export function connection(content, here) {
+  here.title(t('connection.title'));
   load(content, async () => {
-    const [found, tenant] = await Promise.all([api.connection(context.id), context.refresh()]);
-    if (context.signal.aborted) return null;
-    if (!found) return unconnected(context);
-    return found.state === 'ended' ? ended(found, tenant, context) : connected(found, tenant, context);
-  }, { signal: context.signal, lines: 6 });
+    const [found, tenant] = await Promise.all([api.connection(here.id), here.refresh()]);
+    if (here.signal.aborted) return null;
+    if (!found) return unconnected(here);
+    return found.state === 'ended' ? ended(found, tenant, here) : connected(found, tenant, here);
+  }, { signal: here.signal, lines: 6 });
 }
 
 const heading = (text) => h('h1', text);
@@ -31,16 +31,16 @@ function unconnected({ base, tenant }) {
     empty(t('connection.none'), t('connection.none.text', { name: tenant.name }), link(t('connection.setup'), `${base}/setup`, { kind: 'primary', icon: 'link' }))];
 }
 
-function ended(found, tenant, context) {
+function ended(found, tenant, here) {
   return [
-    h('div.head', heading(t('connection.title')), link(t('connection.setup.again'), `${context.base}/setup`, { kind: 'primary', icon: 'link' })),
+    h('div.head', heading(t('connection.title')), link(t('connection.setup.again'), `${here.base}/setup`, { kind: 'primary', icon: 'link' })),
     card(null, h('div.state.quiet', icon('off', 'big'), h('div', h('h2', t('connection.ended', { date: date(found.endedAt) })),
-      h('p', tenant.users > 0 ? t('connection.ended.users', { n: tenant.users }) : t('connection.ended.empty'))))),
-    tenant.users > 0 && removeUsersCard(tenant, context),
+      h('p', tenant.users > 0 ? t('end.stays.users', { n: tenant.users }) : t('connection.ended.empty'))))),
+    tenant.users > 0 && removeUsersCard(tenant, here),
   ];
 }
 
-function connected(found, tenant, context) {
+function connected(found, tenant, here) {
   const health = h('div.stack');
   const seats = h('div');
   const bars = chart();
@@ -48,43 +48,43 @@ function connected(found, tenant, context) {
   const state = { connection: found, said: '' };
 
   live(async () => {
-    const activity = await api.activity(context.id);
-    if (context.signal.aborted) return;
+    const activity = await api.activity(here.id);
+    if (here.signal.aborted) return;
     learnServerTime(activity.now);
-    if (activity.state === 'ended') { forget(context.id); context.redraw(); return; }
-    context.health(activity.state);
+    if (activity.state === 'ended') { forget(here.id); here.redraw(); return; }
+    here.health(activity.state);
     const { now, hours, days, ...mark } = activity;
     if (state.health !== JSON.stringify(mark)) {
       state.health = JSON.stringify(mark);
-      fill(health, healthOf(activity, context));
-      fill(seats, gauge(activity.seats, context));
+      fill(health, healthOf(activity, here));
+      fill(seats, gauge(activity.seats, here));
       if (state.said && state.said !== activity.state) announce(t(`state.${activity.state}`), { seen: false });
       state.said = activity.state;
     }
     bars.update(activity);
-  }, context.signal);
+  }, here.signal);
 
   // Two tokens are listed while a rotation runs: watched until the old one is gone.
   let beat = 0;
   live(async () => {
     beat += 1;
     if (state.connection.tokens.length < 2 && beat % 8 !== 1) return;
-    const { tokens } = await api.connection(context.id);
+    const { tokens } = await api.connection(here.id);
     state.connection.tokens = tokens ?? [];
     fill(keys, tokenList(state.connection.tokens));
-  }, context.signal);
+  }, here.signal);
 
   fill(health, h('div.loading', h('i'), h('i'), h('i')));
   fill(keys, tokenList(found.tokens));
   return [
-    h('div.head', heading(t('connection.title')), found.state === 'started' && link(t('connection.continue'), `${context.base}/setup`, { kind: 'primary', icon: 'right' })),
+    h('div.head', heading(t('connection.title')), found.state === 'started' && link(t('connection.continue'), `${here.base}/setup`, { kind: 'primary', icon: 'right' })),
     h('section.card.hero', { 'aria-label': t('connection.health') }, health),
     h('div.columns',
       card(t('chart.title'), bars),
       card(t('seats.title'), seats)),
-    configuration(state, keys, context),
+    configuration(state, keys, here),
     h('section.card.danger', h('div.head', h('div', h('h2', t('end.title')), h('p.hint', t('end.hint'))),
-      button(t('end.go'), { kind: 'danger', icon: 'trash', onclick: () => endDialog({ ...context, tenant }) }))),
+      button(t('end.go'), { kind: 'danger', icon: 'trash', onclick: () => endDialog({ ...here, tenant }) }))),
   ];
 }
 
@@ -117,7 +117,7 @@ function forecast(quarantine, cycle) {
   return h('div.forecast',
     h('div.head', h('h3', t('quarantine.title')), badge(tone, t(`quarantine.${risk}`))),
     cycle.requests > 0 && [meter, h('p.hint', t('quarantine.cycle', { n: cycle.failures, all: number(cycle.requests), share: percent(share) }))],
-    risk !== 'none' && h('p', t(`quarantine.because.${reason ?? 'share'}`)),
+    risk !== 'none' && h('p', t(`quarantine.because.${reason === 'count' || !reason ? 'share' : reason}`)),
     h('p.hint', t('quarantine.rule', { limit: percent(QUARANTINE_SHARE), from: QUARANTINE_FROM })));
 }
 
@@ -136,7 +136,7 @@ function gauge(seats, { base }) {
     change];
 }
 
-function configuration(state, keys, context) {
+function configuration(state, keys, here) {
   const place = h('div.stack', { id: 'configuration', hidden: true });
   const toggle = button(t('details.open'), { icon: 'key', 'aria-expanded': 'false', 'aria-controls': 'configuration' });
   const show = (open) => {
@@ -145,14 +145,14 @@ function configuration(state, keys, context) {
     place.hidden = !open;
     if (!open) return place.replaceChildren();
     return load(place, async () => {
-      const connection = await api.connection(context.id);
+      const connection = await api.connection(here.id);
       return [credentials(connection), h('h3', t('mappings.title')), mappings(connection),
-        h('p', h('a', { href: `${context.base}/setup` }, t('details.steps')))];
-    }, { signal: context.signal });
+        h('p', h('a', { href: `${here.base}/setup` }, t('details.steps')))];
+    }, { signal: here.signal });
   };
   toggle.addEventListener('click', () => show(place.hidden));
   return card(null, h('div.head', h('div', h('h2', t('details.title')), h('p.hint', t('details.lead'))),
-    h('div.row', toggle, button(t('rotate.open'), { icon: 'loop', onclick: () => rotateDialog(state, keys, context, () => show(true)) }))), place, keys);
+    h('div.row', toggle, button(t('rotate.open'), { icon: 'loop', onclick: () => rotateDialog(state, keys, here, () => show(true)) }))), place, keys);
 }
 
 function tokenList(tokens) {
@@ -165,7 +165,7 @@ function tokenList(tokens) {
   rows.length > 1 && h('p.hint', t(rows[0].firstUsedAt ? 'tokens.arrived' : 'tokens.enter'))];
 }
 
-function rotateDialog(state, keys, context, reveal) {
+function rotateDialog(state, keys, here, reveal) {
   const choices = [[3600, 'rotate.hour'], [86400, 'rotate.day'], [604800, 'rotate.week'], [0, 'rotate.now']];
   const body = h('div.stack', h('p', t('rotate.text')),
     h('fieldset.choices.small', h('legend', t('rotate.overlap')), choices.map(([seconds, label]) => h('label.choice',
@@ -173,7 +173,7 @@ function rotateDialog(state, keys, context, reveal) {
   dialog({
     title: t('rotate.title'), body, confirm: t('rotate.go'),
     action: async () => {
-      const { tokens } = await api.rotate(context.id, Number(body.querySelector(':checked').value));
+      const { tokens } = await api.rotate(here.id, Number(body.querySelector(':checked').value));
       state.connection.tokens = tokens;
       fill(keys, tokenList(tokens));
     },
@@ -181,8 +181,8 @@ function rotateDialog(state, keys, context, reveal) {
   });
 }
 
-function endDialog(context) {
-  const { name, users } = context.tenant;
+function endDialog(here) {
+  const { name, users } = here.tenant;
   const points = (key, items) => h('div', h('h3', t(key)), h('ul.plain-list', items.map((text) => h('li', text))));
   dialog({
     title: t('end.title'), kind: 'danger', confirm: t('end.confirm'), typed: name,
@@ -190,7 +190,7 @@ function endDialog(context) {
       points('end.ends', [t('end.ends.access'), t('end.ends.token')]),
       points('end.stays', [t('end.stays.users', { n: users }), t('end.stays.log')]),
       h('p.hint', t('end.entra'))],
-    action: () => api.endConnection(context.id),
-    onDone: () => { forget(context.id); announce(t('end.done', { name })); context.redraw(); },
+    action: () => api.endConnection(here.id),
+    onDone: () => { forget(here.id); announce(t('end.done', { name })); here.redraw(); },
   });
 }

@@ -2,7 +2,7 @@
 
 import { fill, h, icon } from '../dom.js';
 import { t } from '../i18n.js';
-import { copyButton } from '../widgets.js';
+import { columns, copyButton } from '../widgets.js';
 
 // Entra's own field names, in every language: the reader looks for these words on Entra's screen.
 export const TENANT_URL = 'Tenant URL';
@@ -19,7 +19,7 @@ export function credentials(connection) {
 export function mappings(connection) {
   return h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('mappings.title') },
     h('table.table.mappings',
-      h('thead', h('tr', [t('mappings.target'), t('mappings.source'), t('mappings.type'), t('mappings.precedence')].map((name) => h('th', { scope: 'col' }, name)))),
+      columns(t('mappings.target'), t('mappings.source'), t('mappings.type'), `#${t('mappings.precedence')}`),
       h('tbody', connection.attributeMappings.map((mapping) => h('tr',
         h('th', { scope: 'row' }, h('code', mapping.target)),
         h('td', h('div.expression', h('code', mapping.source), mapping.type === 'expression' && copyButton(t('mappings.switch'), () => mapping.source))),

@@ -9,16 +9,16 @@ const TABS = [['connection', ''], ['log', '/log'], ['users', '/users'], ['settin
 const known = new Map();
 
 /** Draws the frame and the screen in it. An organization seen before shows at once and is brought up to date. */
-export function organizationFrame(main, context, screen) {
-  const base = `#/o/${encodeURIComponent(context.id)}`;
+export function organizationFrame(main, here, screen) {
+  const base = `#/o/${encodeURIComponent(here.id)}`;
   const draw = (tenant, nodes) => {
     const health = h('span.org-health', healthBadge(tenant));
     fill(main,
       h('div.org',
-        h('nav', { 'aria-label': t('crumbs'), class: 'crumbs' }, h('a', { href: '#/organizations' }, icon('left'), h('span', t('organizations.title')))),
+        h('nav', { 'aria-label': t('crumbs'), class: 'crumbs' }, h('a', { href: '#/organizations' }, icon('left'), h('span', t('orgs.title')))),
         h('div.org-line', h('p.org-name', tenant.name), health),
         h('nav', { 'aria-label': tenant.name, class: 'tabs' }, TABS.map(([name, path]) =>
-          h('a', { href: base + path, 'aria-current': name === context.tab ? 'page' : null }, t(`tab.${name}`))))),
+          h('a', { href: base + path, 'aria-current': name === here.tab ? 'page' : null }, t(`tab.${name}`))))),
       nodes);
     // On a narrow screen the tabs scroll: the current one is never out of sight.
     const current = main.querySelector('.tabs [aria-current]');
@@ -29,26 +29,26 @@ export function organizationFrame(main, context, screen) {
   const content = h('div.content.stack');
   const show = (tenant) => {
     const health = draw(tenant, content);
-    const update = (fresh) => { known.set(context.id, fresh); fill(health, healthBadge(fresh)); };
+    const update = (fresh) => { known.set(here.id, fresh); fill(health, healthBadge(fresh)); };
     screen(content, {
-      ...context, base, tenant,
-      title: (text) => context.title(`${text} · ${tenant.name}`),
+      ...here, base, tenant,
+      title: (text) => here.title(`${text} · ${tenant.name}`),
       // The screens that watch the traffic keep the badge true.
       health: (state) => fill(health, healthBadge({ ...tenant, connection: tenant.connection ?? {}, health: { state } })),
-      refresh: async () => { const fresh = await api.tenant(context.id); update(fresh); return fresh; },
+      refresh: async () => { const fresh = await api.tenant(here.id); update(fresh); return fresh; },
     });
   };
 
-  if (known.has(context.id)) {
-    show(known.get(context.id));
-    api.tenant(context.id).then((fresh) => known.set(context.id, fresh)).catch(() => {});
+  if (known.has(here.id)) {
+    show(known.get(here.id));
+    api.tenant(here.id).then((fresh) => known.set(here.id, fresh)).catch(() => {});
     return;
   }
   load(main, async () => {
-    const tenant = await api.tenant(context.id);
-    known.set(context.id, tenant);
-    if (!context.signal.aborted) show(tenant);
-  }, { signal: context.signal });
+    const tenant = await api.tenant(here.id);
+    known.set(here.id, tenant);
+    if (!here.signal.aborted) show(tenant);
+  }, { signal: here.signal });
 }
 
 /** Forgets what was known: after a change that the frame would show wrongly. */

@@ -17,9 +17,9 @@ const KEPT = ['outcome', 'kind', 'operation', 'status', 'range', 'from', 'to', '
 const lastHash = new Map();
 export const logHash = (id, base) => lastHash.get(id) ?? `${base}/log`;
 
-export function log(content, context) {
-  context.title(t('log.title'));
-  const filters = Object.fromEntries(KEPT.map((name) => [name, context.query.get(name) ?? '']));
+export function log(content, here) {
+  here.title(t('log.title'));
+  const filters = Object.fromEntries(KEPT.map((name) => [name, here.query.get(name) ?? '']));
   const place = h('div.stack');
   const exports = h('div.row.tight');
   let life;
@@ -27,11 +27,11 @@ export function log(content, context) {
   const apply = () => {
     life?.abort();
     life = new AbortController();
-    context.signal.addEventListener('abort', () => life.abort(), { once: true });
-    context.keep(filters);
-    lastHash.set(context.id, location.hash);
-    fill(exports, ['csv', 'ndjson'].map((format) => link(format.toUpperCase(), api.exportUrl(context.id, format, asked(filters)), { icon: 'down', kind: 'small', download: '', 'aria-label': t('log.export', { format: format.toUpperCase() }) })));
-    stream(place, context, filters, life.signal);
+    here.signal.addEventListener('abort', () => life.abort(), { once: true });
+    here.keep(filters);
+    lastHash.set(here.id, location.hash);
+    fill(exports, ['csv', 'ndjson'].map((format) => link(format.toUpperCase(), api.exportUrl(here.id, format, asked(filters)), { icon: 'down', kind: 'small', download: '', 'aria-label': t('log.export', { format: format.toUpperCase() }) })));
+    stream(place, here, filters, life.signal);
   };
   let typing;
   const changed = (name, value, { later = false } = {}) => {
@@ -40,7 +40,7 @@ export function log(content, context) {
     typing = setTimeout(apply, later ? 300 : 0);
   };
 
-  fill(content, h('div.head', h('h1', t('log.title')), exports), filterBar(filters, changed, context), place);
+  fill(content, h('div.head', h('h1', t('log.title')), exports), filterBar(filters, changed, here), place);
   apply();
 }
 
@@ -52,7 +52,7 @@ function asked({ range, from, to, name, probes, ...rest }) {
     to: range === 'custom' ? iso(to) : '' };
 }
 
-function filterBar(filters, changed, context) {
+function filterBar(filters, changed, here) {
   const any = (label, values, words) => [['', label], ...values.map((value) => [value, words(value)])];
   const from = h('input', { type: 'datetime-local', step: 1, value: filters.from, onchange: (event) => changed('from', event.target.value) });
   const to = h('input', { type: 'datetime-local', step: 1, value: filters.to, onchange: (event) => changed('to', event.target.value) });
@@ -69,7 +69,7 @@ function filterBar(filters, changed, context) {
     custom);
   const find = h('input', { type: 'search', value: filters.search, placeholder: t('log.search'), oninput: (event) => changed('search', event.target.value, { later: true }) });
   const chip = filters.user && h('div.chip', icon('user'), h('span', t('log.user', { name: filters.name || filters.user })),
-    h('button', { type: 'button', class: 'tool', 'aria-label': t('log.user.clear'), title: t('log.user.clear'), onclick: () => context.go(`${context.base}/log`) }, icon('bad')));
+    h('button', { type: 'button', class: 'tool', 'aria-label': t('log.user.clear'), title: t('log.user.clear'), onclick: () => here.go(`${here.base}/log`) }, icon('bad')));
   return h('section.filterbar.stack.tight', { 'aria-label': t('log.filters') },
     h('div.filters',
       segments(t('log.outcome'), [['', t('log.all')], ['success', t('outcome.success')], ['failure', t('outcome.failure')]], filters.outcome, (value) => changed('outcome', value)),
@@ -78,7 +78,7 @@ function filterBar(filters, changed, context) {
 }
 
 /** One list with one set of filters: its first page, its older pages, its news. */
-function stream(place, context, filters, signal) {
+function stream(place, here, filters, signal) {
   const list = h('div.log');
   const older = h('div.row.center');
   const fresh = h('div.fresh', { role: 'status' });
@@ -91,7 +91,7 @@ function stream(place, context, filters, signal) {
     go.addEventListener('click', async () => {
       go.disabled = true;
       try {
-        const { requests, next } = await api.requests(context.id, { ...asked(filters), limit: PAGE, before: state.next });
+        const { requests, next } = await api.requests(here.id, { ...asked(filters), limit: PAGE, before: state.next });
         const first = list.querySelectorAll('li').length;
         state.records.push(...requests);
         state.next = next;
@@ -122,7 +122,7 @@ function stream(place, context, filters, signal) {
 
   const listen = async () => {
     if (state.paused) return;
-    const { requests } = await api.requests(context.id, { ...asked(filters), limit: PAGE });
+    const { requests } = await api.requests(here.id, { ...asked(filters), limit: PAGE });
     if (signal.aborted) return;
     const top = state.waiting[0]?.number ?? state.records[0]?.number ?? 0;
     const news = requests.filter((record) => record.number > top);
@@ -138,7 +138,7 @@ function stream(place, context, filters, signal) {
   };
 
   const begin = () => load(place, async () => {
-    const { requests, next } = await api.requests(context.id, { ...asked(filters), limit: PAGE });
+    const { requests, next } = await api.requests(here.id, { ...asked(filters), limit: PAGE });
     Object.assign(state, { records: requests, waiting: [], gap: false, next });
     drawFresh();
     draw();
@@ -157,7 +157,7 @@ function stream(place, context, filters, signal) {
       last = day;
       groups.at(-1)[1].push(record);
     }
-    return fill(into, groups.map(([day, members]) => h('section', h('h2.day', day), h('ul.rows', members.map((record) => row(record, context))))));
+    return fill(into, groups.map(([day, members]) => h('section', h('h2.day', day), h('ul.rows', members.map((record) => row(record, here))))));
   }
 }
 

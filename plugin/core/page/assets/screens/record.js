@@ -4,23 +4,23 @@ import { api } from '../api.js';
 import { h, icon } from '../dom.js';
 import { exact, milliseconds, reason, t, when } from '../i18n.js';
 import { curl, flat, meaningOf, nameOf, plainSentence, pretty, reasonOf, sentence, statusLine, transcript } from '../reading.js';
-import { badge, card, copyButton, facts, load, note } from '../widgets.js';
+import { badge, card, columns, copyButton, facts, load, note } from '../widgets.js';
 import { logHash } from './log.js';
 
-export function record(content, context) {
-  context.title(t('record.title', { number: context.part }));
+export function record(content, here) {
+  here.title(t('record.title', { number: here.part }));
   load(content, async () => {
-    const found = await api.request(context.id, context.part);
-    context.title(plainSentence(found));
-    return page(found, context);
-  }, { signal: context.signal, lines: 8 });
+    const found = await api.request(here.id, here.part);
+    here.title(plainSentence(found));
+    return page(found, here);
+  }, { signal: here.signal, lines: 8 });
 }
 
-function page(found, context) {
-  const origin = (context.product.publicUrl ?? location.origin).replace(/\/$/, '');
+function page(found, here) {
+  const origin = (here.product.publicUrl ?? location.origin).replace(/\/$/, '');
   const failed = found.outcome !== 'success';
   return [
-    h('nav', { 'aria-label': t('record.back'), class: 'crumbs' }, h('a', { href: logHash(context.id, context.base) }, icon('left'), h('span', t('record.back')))),
+    h('nav', { 'aria-label': t('record.back'), class: 'crumbs' }, h('a', { href: logHash(here.id, here.base) }, icon('left'), h('span', t('record.back')))),
     h('div.head', h('h1.record-title', sentence(found)), badge(failed ? 'bad' : 'good', t(`outcome.${failed ? 'failure' : 'success'}`))),
     failed ? explanation(found) : meaningOf(found) && note('info', h('p', meaningOf(found))),
     changes(found),
@@ -31,7 +31,7 @@ function page(found, context) {
         side(t('record.response'), statusLine(found.status), found.responseBody, []))),
     card(t('record.facts'), facts([
       [t('record.time'), h('span', exact(found.time), h('span.hint', when(found.time)))],
-      [t('record.user'), user(found, context)],
+      [t('record.user'), user(found, here)],
       [t('record.duration'), milliseconds(found.durationUs)],
       [t('record.token'), found.token ? h('code', `…${found.token}`) : h('span.muted', t('record.none'))],
       [t('record.number'), String(found.number)],
@@ -56,7 +56,7 @@ function changes({ before, after, outcome, kind }) {
   if (names.length === 0) return null;
   const value = (map, name) => (map.has(name) ? h('span.break', map.get(name)) : h('span.muted', t('record.absent')));
   return card(t('record.changes'), h('table.table.cards',
-    h('thead', h('tr', [t('record.attribute'), t('record.before'), t('record.after')].map((name) => h('th', { scope: 'col' }, name)))),
+    columns(t('record.attribute'), t('record.before'), t('record.after')),
     h('tbody', names.map((name) => h('tr', h('th', { scope: 'row' }, h('code.break', name)),
       h('td', { 'data-label': t('record.before'), class: 'was' }, value(old, name)), h('td', { 'data-label': t('record.after'), class: 'is' }, value(fresh, name)))))));
 }

@@ -6,50 +6,50 @@ import { t } from '../i18n.js';
 import { announce, button, card, dialog, field, load, submit } from '../widgets.js';
 import { forget } from './frame.js';
 
-export function settings(content, context) {
-  context.title(t('settings.title'));
-  load(content, async () => page(await context.refresh(), context), { signal: context.signal });
+export function settings(content, here) {
+  here.title(t('settings.title'));
+  load(content, async () => page(await here.refresh(), here), { signal: here.signal });
 }
 
-function page(tenant, context) {
+function page(tenant, here) {
   const name = h('input', { type: 'text', value: tenant.name, maxlength: 200, autocomplete: 'off' });
   const seats = h('input', { type: 'text', inputmode: 'numeric', value: tenant.seats ?? '', autocomplete: 'off', class: 'short' });
   const occupied = tenant.users > 0 || (tenant.connection && tenant.connection.state !== 'ended');
   return h('div.stack.narrow',
     h('h1', t('settings.title')),
-    card(t('settings.name.title'), form(field(t('organizations.name'), name), t('save'), (fail) => {
-      if (!name.value.trim()) return fail(t('organizations.add.empty'));
+    card(t('settings.name.title'), form(field(t('orgs.name'), name), t('save'), (fail) => {
+      if (!name.value.trim()) return fail(t('orgs.add.empty'));
       return { name: name.value.trim() };
-    }, context)),
+    }, here)),
     card(t('seats.title'), h('p.hint', t('settings.seats.text')), form(field(t('settings.seats'), seats, { hint: t('settings.seats.hint', { n: tenant.activeUsers ?? 0 }) }), t('save'), (fail) => {
       const text = seats.value.trim();
       if (text !== '' && !/^\d{1,9}$/.test(text)) return fail(t('settings.seats.wrong'));
       return { seats: text === '' ? null : Number(text) };
-    }, context)),
+    }, here)),
     h('section.card.danger.stack', h('h2', t('settings.delete')), h('p.hint', t(occupied ? 'settings.delete.first' : 'settings.delete.text')),
-      h('div', button(t('settings.delete'), { kind: 'danger', icon: 'trash', disabled: Boolean(occupied), onclick: () => deleteDialog(tenant, context) }))));
+      h('div', button(t('settings.delete'), { kind: 'danger', icon: 'trash', disabled: Boolean(occupied), onclick: () => deleteDialog(tenant, here) }))));
 }
 
 /** One field, one button. `read` gives the change, or shows what is wrong with it. */
-function form(labelled, label, read, context) {
+function form(labelled, label, read, here) {
   const go = button(label, { type: 'submit' });
   return h('form.stack.tight', { novalidate: true, onsubmit: async (event) => {
     event.preventDefault();
     labelled.fail('');
     const change = read((message) => { labelled.fail(message); });
     if (!change) return;
-    const done = await submit(go, async () => { await api.changeTenant(context.id, change); return true; }, (message) => labelled.fail(message));
+    const done = await submit(go, async () => { await api.changeTenant(here.id, change); return true; }, (message) => labelled.fail(message));
     if (!done) return;
     announce(t('saved'));
-    if (change.name) { forget(context.id); context.redraw(); } else await context.refresh();
+    if (change.name) { forget(here.id); here.redraw(); } else await here.refresh();
   } }, labelled, h('div', go));
 }
 
-function deleteDialog(tenant, context) {
+function deleteDialog(tenant, here) {
   dialog({
-    title: t('settings.delete.title', { name: tenant.name }), kind: 'danger', confirm: t('settings.delete'),
-    body: h('p', t('settings.delete.text')),
-    action: () => api.deleteTenant(context.id),
-    onDone: () => { forget(context.id); announce(t('settings.deleted', { name: tenant.name })); context.go('#/organizations'); },
+    title: t('delete.ask', { name: tenant.name }), kind: 'danger', confirm: t('settings.delete'),
+    body: h('p', t('settings.delete.text'), ' ', t('delete.final')),
+    action: () => api.deleteTenant(here.id),
+    onDone: () => { forget(here.id); announce(t('delete.done', { name: tenant.name })); here.go('#/organizations'); },
   });
 }

@@ -14,16 +14,16 @@ const STEPS = ['app', 'provisioning', 'configuration', 'bearer', 'test', 'groups
 // Steps ticked off, by organization. Only a help while the page is open: the connection itself is saved by the server.
 const ticked = new Map();
 
-export function setup(content, context) {
-  context.title(t('setup.title'));
+export function setup(content, here) {
+  here.title(t('setup.title'));
   load(content, async () => {
-    const connection = await api.connection(context.id);
-    if (connection && connection.state !== 'ended') return entra(connection, context);
+    const connection = await api.connection(here.id);
+    if (connection && connection.state !== 'ended') return entra(connection, here);
     const { identityProviders } = await api.providers();
     const place = h('div.stack.narrow');
-    provider(place, identityProviders, context);
+    provider(place, identityProviders, here);
     return place;
-  }, { signal: context.signal });
+  }, { signal: here.signal });
 }
 
 function stages(current) {
@@ -34,8 +34,8 @@ function stages(current) {
   }));
 }
 
-function provider(place, providers, context) {
-  const form = h('form.stack', { onsubmit: (event) => { event.preventDefault(); confirm(place, providers, providers.find(({ id }) => id === form.elements.provider.value), context); } },
+function provider(place, providers, here) {
+  const form = h('form.stack', { onsubmit: (event) => { event.preventDefault(); confirm(place, providers, providers.find(({ id }) => id === form.elements.provider.value), here); } },
     h('fieldset.choices', h('legend.vh', t('setup.provider.title')), providers.map(({ id, name, available }, i) =>
       h('label', { class: available ? 'choice' : 'choice off' },
         h('input', { type: 'radio', name: 'provider', value: id, disabled: !available, checked: available && i === providers.findIndex((one) => one.available) }),
@@ -45,36 +45,36 @@ function provider(place, providers, context) {
   fill(place, h('h1', t('setup.title')), stages('provider'), h('h2', t('setup.provider.title')), form);
 }
 
-function confirm(place, providers, chosen, context) {
+function confirm(place, providers, chosen, here) {
   const problem = h('div', { role: 'alert' });
   const start = button(t('setup.start'), { kind: 'primary' });
   start.addEventListener('click', async () => {
     problem.replaceChildren();
     const done = await submit(start, async () => {
       // Somebody else may have started it meanwhile: then there is nothing left to start.
-      await api.connect(context.id, chosen.id).catch((error) => { if (!(error instanceof ApiError && error.code === 'already_connected')) throw error; });
+      await api.connect(here.id, chosen.id).catch((error) => { if (!(error instanceof ApiError && error.code === 'already_connected')) throw error; });
       return true;
     }, (message) => problem.replaceChildren(note('bad', h('p', message))));
     if (!done) return;
-    forget(context.id);
-    ticked.delete(context.id);
-    context.redraw();
+    forget(here.id);
+    ticked.delete(here.id);
+    here.redraw();
   });
   const heading = h('h2', { tabindex: '-1' }, t('setup.confirm.title'));
   fill(place, h('h1', t('setup.title')), stages('confirm'), heading,
-    h('p', t('setup.confirm.lead', { provider: chosen.name, name: context.tenant.name })),
+    h('p', t('setup.confirm.lead', { provider: chosen.name, name: here.tenant.name })),
     h('ul.points', ['oneway', 'stored', 'changes', 'secret', 'seats'].map((point) =>
-      h('li', h('div', h('b', t(`setup.confirm.${point}`)), h('p', t(`setup.confirm.${point}.text`, { product: context.product.productName })))))),
+      h('li', h('div', h('b', t(`setup.confirm.${point}`)), h('p', t(`setup.confirm.${point}.text`, { product: here.product.productName })))))),
     problem,
-    h('div.row', start, button(t('back'), { kind: 'quiet', onclick: () => { provider(place, providers, context); place.querySelector('h1').tabIndex = -1; place.querySelector('h1').focus(); } })));
+    h('div.row', start, button(t('back'), { kind: 'quiet', onclick: () => { provider(place, providers, here); place.querySelector('h1').tabIndex = -1; place.querySelector('h1').focus(); } })));
   heading.focus();
 }
 
-function entra(connection, context) {
-  if (!ticked.has(context.id)) ticked.set(context.id, new Set());
-  const done = ticked.get(context.id);
-  const steps = checklist(connection, context, done);
-  const ear = listener(connection, context, (step) => steps.complete(step));
+function entra(connection, here) {
+  if (!ticked.has(here.id)) ticked.set(here.id, new Set());
+  const done = ticked.get(here.id);
+  const steps = checklist(connection, here, done);
+  const ear = listener(connection, here, (step) => steps.complete(step));
   return [
     h('h1', t('setup.title')), stages('entra'),
     h('p.lead', t('setup.entra.lead')),
@@ -82,12 +82,12 @@ function entra(connection, context) {
       h('div.setup-rail.stack', card(t('setup.values'), credentials(connection), note('warn', h('p', t('setup.values.secret')))), ear),
       h('div.setup-steps.stack', steps,
         h('div.card.finish', h('div', h('h2', t('setup.finish')), h('p.hint', t('setup.finish.hint'))),
-          button(t('setup.done'), { kind: 'primary', icon: 'check', onclick: () => { announce(t('setup.saved')); context.go(context.base); } })))),
+          button(t('setup.done'), { kind: 'primary', icon: 'check', onclick: () => { announce(t('setup.saved')); here.go(here.base); } })))),
   ];
 }
 
 /** The steps in Entra: one open, the others a line each; every one can be opened again. */
-function checklist(connection, context, done) {
+function checklist(connection, here, done) {
   let open = STEPS.find((step) => !done.has(step)) ?? null;
   const list = h('ol.steps');
   const parts = new Map(STEPS.map((step, i) => [step, part(step, i)]));
@@ -99,7 +99,7 @@ function checklist(connection, context, done) {
     const toggle = h('button', { type: 'button', class: 'step-head', 'aria-controls': id, onclick: () => { open = open === step ? null : step; draw(); } },
       dot, h('span.step-title', h('span.vh', `${t('setup.step', { n: i + 1 })} `), t(`step.${step}.title`)), state, icon('chevron', 'turn'));
     const body = h('div.step-body.stack', { id },
-      h('ol.clicks', rich(`step.${step}.do`, { product: context.product.productName }).reduce(lines, [[]]).map((line) => h('li', line))),
+      h('ol.clicks', rich(`step.${step}.do`, { product: here.product.productName }).reduce(lines, [[]]).map((line) => h('li', line))),
       step === 'mappings' && [mappings(connection), h('p.hint', rich('step.mappings.hint'))],
       step === 'bearer' && h('p.hint', t('step.bearer.hint')),
       h('div.row', button(t(i === STEPS.length - 1 ? 'setup.step.last' : 'setup.step.next'), { icon: 'check', onclick: () => next(step) })));
@@ -149,13 +149,13 @@ function lines(rows, piece) {
 }
 
 /** Listens while the admin works in the other window. */
-function listener(connection, context, prove) {
+function listener(connection, here, prove) {
   const face = h('div.ear', { role: 'status' });
   const counts = h('p.hint');
   let heard = '';
   live(async () => {
-    const activity = await api.activity(context.id);
-    context.health(activity.state);
+    const activity = await api.activity(here.id);
+    here.health(activity.state);
     const news = whatArrived(activity, connection);
     const { used = 0 } = activity.seats ?? {};
     counts.textContent = used > 0 ? t('listen.users', { n: used }) : '';
@@ -165,10 +165,10 @@ function listener(connection, context, prove) {
     face.className = `ear ${news.tone}`;
     fill(face, news.tone === 'busy' ? h('span.pulse', { 'aria-hidden': 'true' }) : icon(news.tone === 'good' ? 'ok' : 'bad', 'big'),
       h('div', h('b', news.title), h('p', news.text)));
-  }, context.signal);
+  }, here.signal);
   fill(face, h('span.pulse', { 'aria-hidden': 'true' }), h('div', h('b', t('listen.waiting')), h('p', t('listen.waiting.text'))));
   face.classList.add('busy');
-  return card(t('listen.title'), face, counts, h('p', h('a', { href: `${context.base}/log?probes=1` }, t('listen.log'))));
+  return card(t('listen.title'), face, counts, h('p', h('a', { href: `${here.base}/log?probes=1` }, t('listen.log'))));
 }
 
 /** The last word counts: a refusal after a success is news again, and so is the success after it. */

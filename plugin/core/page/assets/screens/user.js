@@ -10,27 +10,27 @@ import { activeBadge } from './users.js';
 
 const HISTORY = 20;
 
-export function user(content, context) {
-  context.title(t('tab.users'));
+export function user(content, here) {
+  here.title(t('tab.users'));
   load(content, async () => {
-    const found = await api.user(context.id, context.part);
-    context.title(found.userName);
-    return page(found, context);
-  }, { signal: context.signal, lines: 6 });
+    const found = await api.user(here.id, here.part);
+    here.title(found.userName);
+    return page(found, here);
+  }, { signal: here.signal, lines: 6 });
 }
 
-function page(found, context) {
+function page(found, here) {
   const history = h('div.stack');
   load(history, async () => {
-    const { requests, next } = await api.requests(context.id, { user: found.id, limit: HISTORY, probes: 'false' });
+    const { requests, next } = await api.requests(here.id, { user: found.id, limit: HISTORY, probes: 'false' });
     if (requests.length === 0) return h('p.muted', t('user.history.none'));
-    return [h('ul.rows', requests.map((record) => row(record, context))),
-      next && h('p', h('a', { href: `${context.base}/log?${new URLSearchParams({ user: found.id, name: found.userName })}` }, t('user.history.all')))];
-  }, { signal: context.signal });
+    return [h('ul.rows', requests.map((record) => row(record, here))),
+      next && h('p', h('a', { href: `${here.base}/log?${new URLSearchParams({ user: found.id, name: found.userName })}` }, t('user.history.all')))];
+  }, { signal: here.signal });
   return [
-    h('nav', { 'aria-label': t('users.title'), class: 'crumbs' }, h('a', { href: `${context.base}/users` }, icon('left'), h('span', t('users.title')))),
+    h('nav', { 'aria-label': t('users.title'), class: 'crumbs' }, h('a', { href: `${here.base}/users` }, icon('left'), h('span', t('users.title')))),
     h('div.head', h('div', h('h1.break', found.userName), h('p.lead', found.displayName, ' ', activeBadge(found.active))),
-      button(t('user.delete'), { kind: 'danger', icon: 'trash', onclick: () => deleteDialog(found, context) })),
+      button(t('user.delete'), { kind: 'danger', icon: 'trash', onclick: () => deleteDialog(found, here) })),
     h('div.columns.even',
       card(t('user.attributes'), attributes(found)),
       card(t('user.history'), history)),
@@ -47,11 +47,11 @@ function attributes(found) {
       (name === 'id' || name === 'externalId') && copyButton(name, () => value)))));
 }
 
-function deleteDialog(found, context) {
+function deleteDialog(found, here) {
   dialog({
-    title: t('user.delete.title', { name: found.userName }), kind: 'danger', confirm: t('user.delete.go'),
-    body: [h('p', t('user.delete.text', { name: found.displayName ?? found.userName })), h('p.hint', t('user.delete.hint'))],
-    action: () => api.deleteUser(context.id, found.id),
-    onDone: () => { announce(t('user.deleted', { name: found.userName })); context.go(`${context.base}/users`); },
+    title: t('delete.ask', { name: found.userName }), kind: 'danger', confirm: t('user.delete.go'),
+    body: [h('p', t('delete.final')), h('p.hint', t('user.delete.hint'))],
+    action: () => api.deleteUser(here.id, found.id),
+    onDone: () => { announce(t('delete.done', { name: found.userName })); here.go(`${here.base}/users`); },
   });
 }

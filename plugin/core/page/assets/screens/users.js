@@ -3,14 +3,14 @@
 import { api } from '../api.js';
 import { fill, h, icon } from '../dom.js';
 import { number, t, when } from '../i18n.js';
-import { badge, button, empty, field, load, segments } from '../widgets.js';
+import { badge, button, columns, empty, field, load, segments } from '../widgets.js';
 import { removeUsersCard } from './leftovers.js';
 
 const PAGE = 50;
 
-export function users(content, context) {
-  context.title(t('users.title'));
-  const state = { search: context.query.get('search') ?? '', active: context.query.get('active') ?? '', start: Number(context.query.get('start')) || 1 };
+export function users(content, here) {
+  here.title(t('users.title'));
+  const state = { search: here.query.get('search') ?? '', active: here.query.get('active') ?? '', start: Number(here.query.get('start')) || 1 };
   const place = h('div.stack');
   let life = new AbortController();
   let typing;
@@ -18,8 +18,8 @@ export function users(content, context) {
   const apply = () => {
     life.abort();
     life = new AbortController();
-    context.keep({ search: state.search, active: state.active, start: state.start > 1 ? String(state.start) : '' });
-    return load(place, async () => list(await api.users(context.id, { startIndex: state.start, count: PAGE, search: state.search.trim(), active: state.active }), state, context, turn), { signal: life.signal, lines: 8 });
+    here.keep({ search: state.search, active: state.active, start: state.start > 1 ? String(state.start) : '' });
+    return load(place, async () => list(await api.users(here.id, { startIndex: state.start, count: PAGE, search: state.search.trim(), active: state.active }), state, here, turn), { signal: life.signal, lines: 8 });
   };
   const turn = async (start) => { state.start = start; await apply(); window.scrollTo(0, 0); content.querySelector('.summary')?.focus(); };
   const changed = (change, delay) => { Object.assign(state, change, { start: 1 }); clearTimeout(typing); typing = setTimeout(apply, delay); };
@@ -31,9 +31,9 @@ export function users(content, context) {
       h('div.search', icon('search'), field(t('users.search'), find, { quietLabel: true })))),
     place);
   apply();
-  context.signal.addEventListener('abort', () => life.abort());
-  context.refresh().then((tenant) => {
-    if (!context.signal.aborted && tenant.connection?.state === 'ended' && tenant.users > 0) content.append(removeUsersCard(tenant, context));
+  here.signal.addEventListener('abort', () => life.abort());
+  here.refresh().then((tenant) => {
+    if (!here.signal.aborted && tenant.connection?.state === 'ended' && tenant.users > 0) content.append(removeUsersCard(tenant, here));
   }).catch(() => {});
 }
 
@@ -46,7 +46,7 @@ function list({ users: found, totalResults }, state, { base }, turn) {
   return [
     h('p.summary.hint', { role: 'status', tabindex: '-1' }, t('users.range', { n: totalResults, from: state.start, to: last })),
     h('table.table.cards',
-      h('thead', h('tr', ['userName', 'name', 'state', 'changed'].map((column) => h('th', { scope: 'col' }, t(`users.${column}`))))),
+      columns(...['userName', 'name', 'state', 'changed'].map((column) => t(`users.${column}`))),
       h('tbody', found.map((user) => h('tr',
         h('th', { scope: 'row' }, h('a', { href: `${base}/users/${encodeURIComponent(user.id)}`, class: 'row-link break' }, user.userName)),
         cell('name', user.displayName ?? h('span.muted', '–')),

@@ -1,0 +1,134 @@
+//! The elements of a multi-valued attribute, and the parts of one element.
+
+use super::super::filter::ElementFilter;
+use super::super::schema::Attribute;
+use super::super::value;
+use serde_json::{Map, Value};
+
+/// Parts of an element and what they are to be; nothing where they are to be unset.
+pub(super) type Parts = Vec<(&'static Attribute, Option<Value>)>;
+
+/// The elements of an attribute, which is made if it is not there.
+pub(super) fn list<'p>(parent: &'p mut Map<String, Value>, attribute: &Attribute) -> &'p mut Vec<Value> {
+    let value = parent.entry(attribute.name).or_insert_with(|| Value::Array(Vec::new()));
+    if !value.is_array() {
+        *value = Value::Array(Vec::new());
+    }
+    value.as_array_mut().expect("it was made an array above")
+}
+
+/// Which elements fit a filter; the value of a single-valued attribute counts as its only element.
+pub(super) fn fitting(parent: &Map<String, Value>, attribute: &Attribute, filter: &ElementFilter) -> Vec<usize> {
+    let elements = match parent.get(attribute.name) {
+        Some(Value::Array(elements)) => elements.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    (0..elements.len()).filter(|index| filter.matches(&elements[*index])).collect()
+}
+
+/// Adds the elements that are not there (RFC 7644 §3.5.2.1). One that is there takes on what it is added with.
+pub(super) fn add(elements: &mut Vec<Value>, attribute: &Attribute, new: Vec<Value>) {
+    for element in new {
+        match elements.iter().position(|other| is_same(attribute, &element, other)) {
+            None => push(elements, element),
+            Some(_) if attribute.is_reference() => {}
+            Some(index) => {
+                if value::is_primary(&element) && !value::is_primary(&elements[index]) {
+                    demote(elements);
+                }
+                if let (Value::Object(old), Value::Object(new)) = (&mut elements[index], element) {
+                    old.extend(new);
+                }
+            }
+        }
+    }
+}
+
+/// Adds one element. RFC 7644 §3.5.2: a new primary one takes the mark from the one before.
+pub(super) fn push(elements: &mut Vec<Value>, element: Value) {
+    if value::is_primary(&element) {
+        demote(elements);
+    }
+    elements.push(element);
+}
+
+/// Whether two elements are the same one: a reference by what it points to, others by value and type together, which
+/// RFC 7643 §2.4 wants no more than once. What has no value is the same if it is equal.
+pub(super) fn is_same(attribute: &Attribute, one: &Value, other: &Value) -> bool {
+    let value = one.get("value").filter(|value| other.get("value") == Some(value));
+    match value {
+        None => one == other,
+        Some(_) => attribute.is_reference() || one.get("type") == other.get("type"),
+    }
+}
+
+/// Whether an element is one that a client names by all or some of its parts; a reference by what it points to.
+pub(super) fn is_named(attribute: &Attribute, name: &Value, element: &Value) -> bool {
+    match (name.get("value"), name) {
+        (Some(value), _) if attribute.is_reference() => element.get("value") == Some(value),
+        (_, Value::Object(parts)) => parts.iter().all(|(part, value)| element.get(part) == Some(value)),
+        (_, name) => name == element,
+    }
+}
+
+/// Sets parts in each of some elements. An element of which this leaves nothing but what it is for is removed.
+pub(super) fn set_each(elements: &mut Vec<Value>, chosen: &[usize], parts: &Parts) {
+    if parts.iter().any(|(part, value)| part.name == "primary" && *value == Some(Value::Bool(true))) {
+        demote(elements);
+    }
+    for index in chosen.iter().rev() {
+        if let Some(element) = elements.get_mut(*index).and_then(Value::as_object_mut) {
+            set(element, parts.clone());
+            if is_hollow(element) && parts.iter().any(|(_, value)| value.is_none()) {
+                elements.remove(*index);
+            }
+        }
+    }
+}
+
+/// Sets parts in one element.
+pub(super) fn set(element: &mut Map<String, Value>, parts: Parts) {
+    for (part, value) in parts {
+        match value {
+            Some(value) => element.insert(part.name.to_owned(), value),
+            None => element.shift_remove(part.name),
+        };
+    }
+}
+
+/// Removes the elements that fit, or one part of each. The attribute may be left empty.
+pub(super) fn remove(
+    parent: &mut Map<String, Value>,
+    attribute: &'static Attribute,
+    part: Option<&'static Attribute>,
+    fits: impl Fn(&Value) -> bool,
+) {
+    match (parent.get_mut(attribute.name), part) {
+        (Some(Value::Array(elements)), None) => elements.retain(|element| !fits(element)),
+        (Some(Value::Array(elements)), Some(part)) => {
+            let chosen: Vec<usize> = (0..elements.len()).filter(|index| fits(&elements[*index])).collect();
+            set_each(elements, &chosen, &vec![(part, None)]);
+        }
+        (Some(one), None) if fits(one) => {
+            parent.shift_remove(attribute.name);
+        }
+        (Some(one), Some(part)) if fits(one) => {
+            one.as_object_mut().map(|parts| parts.shift_remove(part.name));
+        }
+        (Some(_) | None, _) => {}
+    }
+}
+
+/// Whether an element says what it would be for, and no more.
+fn is_hollow(element: &Map<String, Value>) -> bool {
+    element.keys().all(|name| name == "type" || name == "primary")
+}
+
+fn demote(elements: &mut [Value]) {
+    for element in elements.iter_mut().filter(|element| value::is_primary(element)) {
+        if let Some(parts) = element.as_object_mut() {
+            parts.insert("primary".to_owned(), Value::Bool(false));
+        }
+    }
+}
