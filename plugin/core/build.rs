@@ -1,4 +1,4 @@
-//! Lists the files of `page/`, so that none is forgotten when it is embedded.
+//! Packs the files of `page/` and lists them, so that none is forgotten when they are embedded.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,30 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=page");
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("page");
+    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
     let mut table = String::from("&[\n");
-    for file in &files {
+    for (index, file) in files.iter().enumerate() {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?;
         let name = name.to_string_lossy().replace('\\', "/");
-        writeln!(table, "    ({name:?}, include_bytes!({:?})),", file.to_string_lossy()).map_err(io::Error::other)?;
+        let packed = out.join(format!("asset-{index}"));
+        fs::write(&packed, pack(&name, &fs::read_to_string(file)?)?)?;
+        writeln!(table, "    ({name:?}, include_bytes!({:?})),", packed.to_string_lossy()).map_err(io::Error::other)?;
     }
     table.push(']');
-    let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
     fs::write(out.join("assets.rs"), table)
+}
+
+/// The page is written to be read and served to be loaded: comments and blanks go, nothing is renamed.
+fn pack(name: &str, text: &str) -> io::Result<String> {
+    let bad = |problem: &str| io::Error::other(format!("page/{name}: {problem}"));
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("js") => minifier::js::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e.to_string())),
+        Some("css") => minifier::css::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e.to_string())),
+        Some(_) | None => Ok(text.to_owned()),
+    }
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

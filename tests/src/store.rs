@@ -103,6 +103,11 @@ impl Memory {
         self.data.borrow().keys().cloned().collect()
     }
 
+    /// The value of a key, without a call.
+    pub fn value(&self, key: &str) -> Option<Vec<u8>> {
+        self.data.borrow().get(key).cloned()
+    }
+
     /// Notes a call and says how it is to fail.
     fn enter(&self, verb: Verb, keys: Vec<String>) -> Option<Fault> {
         let number = self.calls.borrow().len();

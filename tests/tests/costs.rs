@@ -1,1 +1,135 @@
-//! x
+//! What a request costs, in calls of the store. Seconds would depend on the machine, calls do not.
+
+use acceptance::life::{self, Tenant};
+use acceptance::native::Native;
+use acceptance::run::Server as _;
+use acceptance::store::{Call, Verb};
+use acceptance::world::World;
+use rollcall_core::journal::BUFFERED_MAX;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[test]
+fn a_request_costs_the_same_with_ten_users_and_with_ten_thousand() {
+    let (mut small, mut large) = (Setting::with_users(10), Setting::with_users(10_000));
+    let costs = |setting: &mut Setting| {
+        let last = format!("/Users?startIndex={}&count=10", setting.users.len() - 9);
+        let id = setting.users[4].clone();
+        let disable = life::patch(&json!([{"op": "Replace", "path": "active", "value": "False"}]));
+        let rename = life::patch(&json!([{"op": "Replace", "path": "userName", "value": "renamed@contoso.com"}]));
+        let user = format!("/Users/{id}");
+        vec![
+            ("match", setting.cost("GET", "/Users?filter=userName+eq+%22user7%40contoso.com%22", None)),
+            ("no match", setting.cost("GET", "/Users?filter=userName+eq+%22nobody%40contoso.com%22", None)),
+            ("by externalId", setting.cost("GET", "/Users?filter=externalId+eq+%22object-of-user7%40contoso.com%22", None)),
+            ("by id", setting.cost("GET", &user, None)),
+            ("count", setting.cost("GET", "/Users?count=0", None)),
+            ("first page", setting.cost("GET", "/Users?count=10", None)),
+            ("last page", setting.cost("GET", &last, None)),
+            ("disable", setting.cost("PATCH", &user, Some(disable))),
+            ("rename", setting.cost("PATCH", &user, Some(rename))),
+            ("duplicate", setting.cost("POST", "/Users", Some(life::user("user7@contoso.com")))),
+            ("create", setting.cost("POST", "/Users", Some(life::user("new@contoso.com")))),
+            ("delete", setting.cost("DELETE", &user, None)),
+        ]
+    };
+    for ((what, ten), (_, many)) in costs(&mut small).into_iter().zip(costs(&mut large)) {
+        // Where the page crosses from one leaf of the roster into the next, that leaf is read, too.
+        let slack = usize::from(what == "last page");
+        assert!(many.len().abs_diff(ten.len()) <= slack, "{what}: {} calls, then {}", ten.len(), many.len());
+        assert_eq!(writes(&many), writes(&ten), "{what}");
+    }
+}
+
+#[test]
+fn a_change_costs_three_write_transactions_at_most_with_its_record() {
+    let mut setting = Setting::with_users(3);
+    let user = format!("/Users/{}", setting.users[1]);
+    let patch = |operations: Value| Some(life::patch(&operations));
+    let changes = [
+        ("create", "POST", "/Users", Some(life::user("new@contoso.com"))),
+        ("update", "PATCH", user.as_str(), patch(json!([{"op": "Replace", "path": "title", "value": "Clerk"}]))),
+        ("mail", "PATCH", &user, patch(json!([{"op": "Add", "path": "emails[type eq \"work\"].value", "value": "a@b.c"}]))),
+        ("rename", "PATCH", &user, patch(json!([{"op": "Replace", "path": "userName", "value": "other@contoso.com"}]))),
+        ("disable", "PATCH", &user, patch(json!([{"op": "Replace", "path": "active", "value": "False"}]))),
+        ("replace", "PUT", &user, Some(life::user("third@contoso.com"))),
+        ("delete", "DELETE", &user, None),
+    ];
+    for (what, method, path, body) in changes {
+        let calls = setting.cost(method, path, body);
+        assert!((1..=3).contains(&writes(&calls)), "{what}: {calls:#?}");
+        let batches: Vec<&Call> = calls.iter().filter(|call| call.verb == Verb::SetMany).collect();
+        let [batch] = batches.as_slice() else {
+            panic!("{what}: expected one batch, found {batches:#?}");
+        };
+        assert!(touches(batch, ".j.") && touches(batch, ".u."), "{what}: document and record in one batch: {batch:?}");
+    }
+}
+
+#[test]
+fn a_request_that_changes_nothing_writes_no_document() {
+    let mut setting = Setting::with_users(1);
+    let user = format!("/Users/{}", setting.users[0]);
+    let same = life::patch(&json!([{"op": "Replace", "path": "displayName", "value": "Somebody"}]));
+    let before = setting.server.world.store.keys();
+    for (method, path, body) in [
+        ("PATCH", user.as_str(), Some(same)),
+        ("PUT", &user, Some(life::user("user0@contoso.com"))),
+        ("GET", "/Users?filter=userName+sw+%22u%22", None),
+        ("POST", "/Users", Some(life::user("user0@contoso.com"))),
+        ("DELETE", "/Users/nobody", None),
+    ] {
+        let calls = setting.cost(method, path, body);
+        assert!(calls.iter().all(|call| !call.verb.writes() || !touches(call, ".u.")), "{method} {path}: {calls:#?}");
+    }
+    // Five records came, and nothing else.
+    let new: Vec<String> = setting.server.world.store.keys().into_iter().filter(|key| !before.contains(key)).collect();
+    assert_eq!(new.len(), 5, "{new:?}");
+    assert!(new.iter().all(|key| key.contains(".j.")), "{new:?}");
+}
+
+#[test]
+fn records_of_reads_wait_for_each_other_up_to_the_bound() {
+    let setting = Setting::with_users(0);
+    let store = &setting.server.world.store;
+    store.forget_calls();
+    let read = || setting.server.rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
+    for _ in 1..BUFFERED_MAX {
+        read();
+    }
+    assert_eq!(store.write_transactions(), 0, "{} wait", BUFFERED_MAX - 1);
+    read();
+    assert_eq!(store.write_transactions(), 2, "one turn and one batch for all");
+    assert!(!setting.server.rollcall.has_buffered());
+}
+
+struct Setting {
+    server: Native,
+    tenant: Tenant,
+    users: Vec<String>,
+}
+
+impl Setting {
+    fn with_users(count: usize) -> Setting {
+        let mut server = Native::within(&World::new(&BTreeMap::new()));
+        let tenant = Tenant::connect(&mut server);
+        let users = (0..count).map(|n| tenant.create(&mut server, &format!("user{n}@contoso.com")).expect(201).text("/id"));
+        let users = users.collect();
+        Setting { server, tenant, users }
+    }
+
+    /// The calls of one request, the writing of its record included.
+    fn cost(&mut self, method: &str, path: &str, body: Option<Value>) -> Vec<Call> {
+        self.server.world.store.forget_calls();
+        self.server.answer(self.tenant.request(method, path, body.as_ref()));
+        self.server.world.store.calls()
+    }
+}
+
+fn writes(calls: &[Call]) -> usize {
+    calls.iter().filter(|call| call.verb.writes()).count()
+}
+
+fn touches(call: &Call, part: &str) -> bool {
+    call.keys.iter().any(|key| key.contains(part))
+}

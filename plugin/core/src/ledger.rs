@@ -3,8 +3,9 @@
 //! Spin's stores have no transactions and no dependable compare-and-swap, but on every backend `increment` gives each
 //! value to exactly one caller. A turn is such a value: who holds turn `n` may write as soon as the head of the space
 //! says that turn `n - 1` is done, and writes everything that belongs to the change, the journal's records and the
-//! new head in one `set_many`. So a change costs two write transactions whatever it touches, uniqueness and counts
-//! need no further locks, and the journal's order is the order of the changes.
+//! new head in one `set_many`. So a change costs two write transactions whatever it touches, and a third one where the
+//! change before it removed something; uniqueness and counts need no further locks, and the journal's order is the
+//! order of the changes.
 //!
 //! A holder can die. Two deadlines keep the others safe without comparing clocks:
 //! - a holder writes only within [`HOLD`] of the last moment at which it knows that its turn had not begun;
@@ -69,6 +70,9 @@ pub struct Head {
     /// Slots of the journal's ring, fixed when the tenant is made.
     #[serde(default)]
     pub journal_capacity: u64,
+    /// Keys that the turn before emptied. Only who holds the turn may delete them: they may be written anew.
+    #[serde(default)]
+    emptied: Vec<String>,
     /// When the provider last got an answer to a valid token.
     #[serde(default)]
     pub last_transfer: Option<Timestamp>,
@@ -113,6 +117,7 @@ impl Head {
             active: 0,
             next_record: 1,
             journal_capacity: settings.journal_capacity,
+            emptied: Vec::new(),
             last_transfer: None,
             last_success: None,
             last_change: None,
@@ -185,8 +190,8 @@ impl Read for View<'_> {
 
 /// The right to write to a space, and what is to be written.
 ///
-/// Nothing reaches the store before [`Turn::commit`]. A turn that is not committed holds up its space until it is
-/// taken for dead, so every path ends in `commit` or [`Turn::release`].
+/// Nothing reaches the store before [`Turn::commit`]. A turn that a failure leaves behind is given on when it is dropped;
+/// where that fails, too, it holds up its space until it is taken for dead.
 #[must_use]
 pub struct Turn<'a> {
     ports: &'a Ports,
@@ -195,6 +200,7 @@ pub struct Turn<'a> {
     /// The turn had not begun by then.
     since: Duration,
     staged: BTreeMap<String, Option<Vec<u8>>>,
+    finished: bool,
     /// Where the space stands; changes to it are committed with the rest.
     pub head: Head,
 }
@@ -216,7 +222,7 @@ impl<'a> Turn<'a> {
                     break;
                 }
                 if head.done + 1 == number {
-                    return Ok(Turn { ports, settings, space, since, staged: BTreeMap::new(), head });
+                    return Ok(Turn { ports, settings, space, since, staged: BTreeMap::new(), finished: false, head });
                 }
                 since = looked;
                 let now = ports.clock.elapsed();
@@ -264,23 +270,26 @@ impl<'a> Turn<'a> {
     /// A batch that is reported as failed may have been written. The head tells, so the batch is tried once more only
     /// where it was not, and success is what the store holds, not what it said.
     pub fn commit(mut self) -> Result<(), Error> {
+        self.finish()
+    }
+
+    fn finish(&mut self) -> Result<(), Error> {
+        self.finished = true;
         let before = self.head.done;
         self.head.done += 1;
-        let (pairs, removed) = self.batch();
+        let emptied = std::mem::take(&mut self.head.emptied);
+        let pairs = self.batch();
+        self.sweep(emptied);
         for attempt in 0..2 {
-            if self.ports.clock.elapsed().saturating_sub(self.since) > HOLD {
+            if self.late() {
                 return Err(Error::Busy);
             }
             match self.ports.store.set_many(&pairs) {
-                Ok(()) => {
-                    self.sweep(&removed);
-                    return Ok(());
-                }
+                Ok(()) => return Ok(()),
                 Err(error) => {
                     self.ports.log.line(&format!("store: a batch was reported as failed: {error}"));
                     let now = Head::read(self.ports, self.settings, &self.space)?;
                     if now.epoch == self.head.epoch && now.done >= self.head.done {
-                        self.sweep(&removed);
                         return Ok(());
                     }
                     let ours = now.epoch == self.head.epoch && now.done == before;
@@ -299,27 +308,37 @@ impl<'a> Turn<'a> {
         self.commit()
     }
 
-    fn batch(&self) -> (Vec<(String, Vec<u8>)>, Vec<String>) {
-        let mut pairs = Vec::with_capacity(self.staged.len() + 1);
-        let mut removed = Vec::new();
-        for (key, bytes) in &self.staged {
-            if bytes.is_none() {
-                removed.push(key.clone());
-            }
-            pairs.push((key.clone(), bytes.clone().unwrap_or_default()));
-        }
+    /// What was staged and the head. A batch cannot delete, so what is removed becomes empty and is left to the next turn.
+    fn batch(&mut self) -> Vec<(String, Vec<u8>)> {
+        let removed = self.staged.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
+        self.head.emptied = removed.collect();
+        let staged = self.staged.iter().map(|(key, bytes)| (key.clone(), bytes.clone().unwrap_or_default()));
         let head = serde_json::to_vec(&self.head).expect("a head is plain data");
-        pairs.push((self.space.head(), head));
-        (pairs, removed)
+        staged.chain([(self.space.head(), head)]).collect()
     }
 
-    /// The removed keys are empty and so already absent for every reader; deleting them only gives back their room.
-    fn sweep(&self, removed: &[String]) {
-        if removed.is_empty() {
+    /// Deletes what the turn before emptied, unless this turn writes it. The keys are absent for every reader already;
+    /// deleting them only gives back their room.
+    fn sweep(&self, mut emptied: Vec<String>) {
+        emptied.retain(|key| !self.staged.contains_key(key));
+        if emptied.is_empty() || self.late() {
             return;
         }
-        if let Err(error) = self.ports.store.delete_many(removed) {
-            self.ports.log.line(&format!("store: {} emptied keys were not deleted: {error}", removed.len()));
+        if let Err(error) = self.ports.store.delete_many(&emptied) {
+            self.ports.log.line(&format!("store: {} emptied keys were not deleted: {error}", emptied.len()));
+        }
+    }
+
+    /// Whether others may have taken this turn for dead.
+    pub(crate) fn late(&self) -> bool {
+        self.ports.clock.elapsed().saturating_sub(self.since) > HOLD
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if !self.finished && self.undo().and_then(|()| self.finish()).is_err() {
+            self.ports.log.line(&format!("turns: one of {} was left behind", self.space.head()));
         }
     }
 }

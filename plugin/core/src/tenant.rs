@@ -131,10 +131,18 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
     };
     roster::remove(&mut turn, tenant.slot)?;
     turn.remove(key);
+    // Who took the tenant's turn for dead may have started a connection meanwhile.
+    if own.late() {
+        turn.release()?;
+        return Err(Error::Busy);
+    }
     turn.commit()?;
     own.remove(own.space().connection());
     let head = own.head.clone();
-    own.commit()?;
+    // The tenant is gone with its entry in the registry; what follows only gives back room.
+    if let Err(error) = own.commit() {
+        ports.log.line(&format!("store: the connection of a removed tenant was not given back: {error:?}"));
+    }
     sweep(ports, &Space::tenant(id), &head);
     Ok(Ok(()))
 }

@@ -4,6 +4,8 @@
 //! `dialect` is `entra` unless a case says `strict`; `type` is `User` unless it says `Group`. A case without `body` of its
 //! own is sent in a body with the schema of PATCH.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
 use rollcall_core::scim::{Dialect, PatchRequest, Resource, ResourceType};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;

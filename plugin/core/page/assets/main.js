@@ -55,11 +55,11 @@ function draw({ focus = false } = {}) {
   page.life = new AbortController();
   const main = document.getElementById('main');
   header();
-  const [path, query = ''] = decodeURI(location.hash.slice(1)).split('?');
+  const [path, query = ''] = location.hash.slice(1).split('?');
   const here = {
     signal: page.life.signal,
     product: page.product,
-    query: new URLSearchParams(location.hash.split('?')[1] ?? query),
+    query: new URLSearchParams(query),
     first: /^\/?$/.test(path),
     go: (hash, { replace = false } = {}) => { if (replace) { history.replaceState(null, '', hash); draw({ focus: true }); } else location.hash = hash; },
     redraw: () => draw({ focus: true }),
@@ -77,7 +77,7 @@ function draw({ focus = false } = {}) {
     return;
   }
   const [pattern, screen, tab] = ROUTES.find(([pattern]) => pattern.test(path)) ?? [/^/, missing];
-  const parts = path.match(pattern).slice(1).map(decodeURIComponent);
+  const parts = path.match(pattern).slice(1).map(plain);
   window.scrollTo(0, 0);
   if (tab) organizationFrame(main, { ...here, id: parts[0], part: parts[1], tab }, screen);
   else screen(main, here);
@@ -110,7 +110,7 @@ function shell() {
     h('header.top', { id: 'top' }),
     h('div', { id: 'reachable', role: 'status' }),
     h('main', { id: 'main', tabindex: '-1' }),
-    h('footer.foot', h('span', `${page.product.productName} ${page.product.version}`), h('span', t('foot'))),
+    h('footer.foot', h('span', `${page.product.productName} ${page.product.version}`), h('span', t('title'))),
     h('div', { id: 'announcements', role: 'status', class: 'vh' }));
   header();
   showReachable();
@@ -126,9 +126,9 @@ function header() {
       page.signedIn && h('button', { type: 'button', class: 'tool', title: t('signout'), 'aria-label': t('signout'), 'data-key': 'signout', onclick: signOut }, icon('out')))));
 }
 
-async function switchLanguage(event) {
-  await loadLanguage(event.target.value);
-  rememberLanguage(event.target.value);
+async function switchLanguage({ target: { value } }) {
+  // Offline the other catalogue cannot come; the page stays as it is.
+  await loadLanguage(value).then(() => rememberLanguage(value), () => announce(t('error.offline')));
   shell();
   draw();
   document.getElementById('language').focus();
@@ -171,6 +171,11 @@ function showReachable() {
 /** A screen without a live part would not notice that the server is back. */
 function probe() {
   setTimeout(() => { if (!page.reachable) api.product().catch(() => {}).finally(probe); }, 5000);
+}
+
+/** A part of an address; a broken one names nothing, and the server says so. */
+function plain(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
 }
 
 function closeDialogs() {

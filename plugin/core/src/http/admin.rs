@@ -168,7 +168,7 @@ impl Rollcall {
         row.insert("activeUsers".into(), json!(head.active));
         let now = self.ports.clock.now();
         let health = connection.as_ref().map(|connection| traffic::health(&head, connection.state(&head), now));
-        row.insert("health".into(), json!(health));
+        row.insert("health".into(), json!(health.map(|health| json!({"state": health}))));
         let connection = connection.map(|connection| {
             json!({
                 "identityProvider": connection.identity_provider,
@@ -206,7 +206,13 @@ impl Rollcall {
             return Err(admin_error(StatusCode::BAD_REQUEST, "unknown_identity_provider", &message));
         };
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
-        self.connection_turn(id, |turn| connection::start(turn, ports, secrets, id, provider))?;
+        self.connection_turn(id, |turn| {
+            // Looked at once more within the turn, which a removal of the tenant holds, too.
+            if tenant::read(ports, &self.settings, id)?.is_none() {
+                return Ok(Err(connection::Refusal::NotConnected));
+            }
+            connection::start(turn, ports, secrets, id, provider)
+        })?;
         self.connection(id, request, StatusCode::CREATED)
     }
 

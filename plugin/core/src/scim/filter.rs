@@ -581,3 +581,265 @@ fn lookup(node: &Node, element: Option<&Target>) -> Option<Lookup> {
         Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::{Dialect, Meta, UserBody};
+    use serde_json::json;
+
+    fn printed(text: &str) -> String {
+        parse(text).map_or_else(|error| format!("! {error}"), |filter| filter.to_string())
+    }
+
+    fn bound(text: &str) -> Result<BoundFilter, String> {
+        BoundFilter::parse(text, ResourceType::user()).map_err(|error| error.to_string())
+    }
+
+    fn refused(text: &str) -> String {
+        bound(text).unwrap_err()
+    }
+
+    fn alice() -> Resource {
+        let Value::Object(body) = json!({
+            "userName": "Alice@Contoso.com",
+            "externalId": "aBc",
+            "displayName": "Ålice \"A\" Example",
+            "active": true,
+            "name": {"givenName": "Alice"},
+            "emails": [
+                {"value": "alice@contoso.com", "type": "work", "primary": true},
+                {"value": "al@example.org", "type": "home"},
+            ],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"department": "Sales", "manager": "2"},
+        }) else {
+            unreachable!()
+        };
+        let meta = Meta {
+            created: "2026-11-23T10:00:00Z".parse().unwrap(),
+            last_modified: "2026-11-23T10:00:00.5Z".parse().unwrap(),
+            revision: 3,
+        };
+        Resource::new("1a".to_owned(), meta, UserBody::parse(&body, &Dialect::entra()).unwrap())
+    }
+
+    fn check(cases: &[(&str, bool)]) {
+        let alice = alice();
+        for (text, expected) in cases {
+            assert_eq!(bound(text).map(|filter| filter.matches(&alice)), Ok(*expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_filter_prints_as_it_reads() {
+        for (text, expected) in [
+            (r#"userName eq "bjensen""#, r#"userName eq "bjensen""#),
+            (r#"userName Eq "John""#, r#"userName eq "John""#),
+            ("title PR", "title pr"),
+            ("  title   pr  ", "title pr"),
+            (r#"a eq "\u0041\n\"\\""#, r#"a eq "A\n\"\\""#),
+            ("a eq true and b eq FALSE or c eq Null", "a eq true and b eq false or c eq null"),
+            ("a gt -1.5e3", "a gt -1500.0"),
+            ("a ge 12345678901234567890", "a ge 12345678901234567890"),
+            ("a pr or b pr and c pr", "a pr or b pr and c pr"),
+            ("(a pr or b pr) and c pr", "(a pr or b pr) and c pr"),
+            ("a pr and (b pr and c pr)", "a pr and (b pr and c pr)"),
+            ("((a pr))", "a pr"),
+            ("NOT (a pr)", "not (a pr)"),
+            ("not(a pr) AND not (b pr)", "not (a pr) and not (b pr)"),
+            ("not pr", "not pr"),
+            (r#"emails[type eq "work" and value co "@x"]"#, r#"emails[type eq "work" and value co "@x"]"#),
+            (r#"emails[type eq "work"].value eq "x""#, r#"emails[type eq "work" and value eq "x"]"#),
+            (r#"emails[not (type eq "work") or value pr].value pr"#, r#"emails[(not (type eq "work") or value pr) and value pr]"#),
+            (r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "J""#, r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "J""#),
+            (r#"members.$ref ew "1""#, r#"members.$ref ew "1""#),
+        ] {
+            assert_eq!(printed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_filter_that_does_not_read_says_where() {
+        for (text, expected) in [
+            ("", "! filter: expected an attribute, found end of input (column 1)"),
+            ("userName", "! filter: expected a blank and an operator, found end of input (column 9)"),
+            ("userName is \"x\"", "! filter: expected an operator such as \"eq\", found \"is\" (column 10)"),
+            ("userName eq", "! filter: expected a blank and a value, found end of input (column 12)"),
+            ("userName eq ", "! filter: expected a value such as \"text\", true or 1, found end of input (column 13)"),
+            ("externalId eq jyoung", "! filter: expected a value such as \"text\", true or 1, found \"jyoung\" (column 15)"),
+            ("userName eq \"x", "! filter: expected a value such as \"text\", true or 1, found \"\\\"\" (column 13)"),
+            ("userName eq \"\\x\"", "! filter: expected a value such as \"text\", true or 1, found \"\\\"\" (column 13)"),
+            ("a pr b pr", "! filter: expected \"and\", \"or\" or the end, found \"b\" (column 6)"),
+            ("a pr and", "! filter: expected an attribute, found end of input (column 9)"),
+            ("(a pr", "! filter: expected \")\", found end of input (column 6)"),
+            ("a pr)", "! filter: expected \"and\", \"or\" or the end, found \")\" (column 5)"),
+            ("emails[type eq \"work\"", "! filter: expected \"]\", found end of input (column 22)"),
+            ("emails[type eq \"work\"] eq \"x\"", "! filter: expected \"and\", \"or\" or the end, found \"eq\" (column 24)"),
+            ("emails[type eq \"work\"]. eq \"x\"", "! filter: expected a sub-attribute, found \" \" (column 24)"),
+            ("größe eq 1", "! filter: expected a blank and an operator, found \"ö\" (column 3)"),
+        ] {
+            assert_eq!(printed(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn levels_terms_and_length_are_bounded() {
+        let nested = |depth: usize| format!("{}a pr{}", "(".repeat(depth), ")".repeat(depth));
+        assert_eq!(printed(&nested(LIMITS.filter_depth_max)), "a pr");
+        let max = LIMITS.filter_depth_max;
+        assert_eq!(printed(&nested(max + 1)), format!("! filter: expected at most {max} levels, found more"));
+        assert!(printed(&"(".repeat(LIMITS.filter_bytes_max)).starts_with("! filter: expected at most"));
+
+        let terms = |count: usize| vec!["a pr"; count].join(" and ");
+        let max = LIMITS.filter_terms_max;
+        assert_eq!(printed(&terms(max)), terms(max));
+        assert_eq!(printed(&terms(max + 1)), format!("! filter: expected at most {max} comparisons, found more"));
+
+        let max = LIMITS.filter_bytes_max;
+        let long = |bytes: usize| format!("a eq \"{}\"", "x".repeat(bytes - 7));
+        assert_eq!(printed(&long(max)), long(max));
+        assert_eq!(printed(&long(max + 1)), format!("! filter: expected at most {max} bytes, found {}", max + 1));
+    }
+
+    #[test]
+    fn a_filter_that_does_not_bind_names_the_attribute() {
+        for (text, expected) in [
+            ("shoeSize eq \"42\"", "filter: shoeSize: expected an attribute of User, found an unknown name"),
+            ("emails.kind eq \"x\"", "filter: emails.kind: expected one of the sub-attributes value, display, type, primary"),
+            ("emails[kind eq \"x\"]", "filter: kind: expected a sub-attribute of emails, found an unknown name"),
+            ("emails[emails[type pr]]", "filter: emails: expected no brackets within brackets"),
+            ("userName[value pr]", "filter: userName: expected a complex attribute before the bracket"),
+            ("name eq \"x\"", "filter: name: expected a sub-attribute to compare, found the whole attribute"),
+            ("active gt true", "filter: active: expected \"eq\" or \"ne\" for this value"),
+            ("active eq \"maybe\"", "filter: active: expected true or false"),
+            ("active eq 1", "filter: active: expected a value of type boolean"),
+            ("userName eq 1", "filter: userName: expected a value of type string"),
+            ("title gt null", "filter: title: expected \"eq\" or \"ne\" for this value"),
+            ("meta.created gt \"soon\"", "filter: meta.created: expected a dateTime such as \"2026-11-23T10:00:00Z\""),
+        ] {
+            assert_eq!(refused(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn text_compares_by_the_attribute_with_or_without_case() {
+        check(&[
+            (r#"userName eq "alice@contoso.COM""#, true),
+            (r#"userName eq "alice""#, false),
+            (r#"displayName eq "åLICE \"a\" example""#, true),
+            (r#"id eq "1a""#, true),
+            (r#"id eq "1A""#, false),
+            (r#"externalId eq "aBc""#, true),
+            (r#"externalId eq "abc""#, false),
+        ]);
+    }
+
+    #[test]
+    fn every_operator_of_table_3() {
+        check(&[
+            (r#"userName ne "bob""#, true),
+            (r#"userName ne "alice@contoso.com""#, false),
+            (r#"userName co "CONTOSO""#, true),
+            (r#"userName sw "ALICE""#, true),
+            (r#"userName sw "contoso""#, false),
+            (r#"userName ew ".com""#, true),
+            (r#"userName gt "alice""#, true),
+            (r#"userName lt "alice""#, false),
+            (r#"userName ge "alice@contoso.com""#, true),
+            (r#"userName le "alice@contoso.com""#, true),
+            ("title pr", false),
+            ("name pr", true),
+            ("name.givenName pr", true),
+            ("name.familyName pr", false),
+            ("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User pr", true),
+            (r#"title ne "Boss""#, true),
+            ("title eq null", true),
+            ("title ne null", false),
+            ("userName ne null", true),
+        ]);
+    }
+
+    #[test]
+    fn a_boolean_compares_with_a_boolean_or_its_text() {
+        check(&[
+            ("active eq true", true),
+            ("active eq \"True\"", true),
+            ("active eq \"False\"", false),
+            ("active ne false", true),
+            ("emails[primary eq \"True\"].value sw \"alice\"", true),
+            ("emails[primary eq true and type eq \"home\"]", false),
+        ]);
+    }
+
+    #[test]
+    fn times_compare_as_instants() {
+        check(&[
+            ("meta.created eq \"2026-11-23T11:00:00+01:00\"", true),
+            ("meta.created eq \"2026-11-23T10:00:00\"", true),
+            ("meta.lastModified gt \"2026-11-23T10:00:00Z\"", true),
+            ("meta.lastModified le \"2026-11-23T10:00:00.500Z\"", true),
+            ("meta.created sw \"2026-11-23T\"", true),
+        ]);
+    }
+
+    #[test]
+    fn one_of_several_values_is_enough() {
+        check(&[
+            ("emails eq \"al@example.org\"", true),
+            ("emails.value co \"example.org\"", true),
+            ("emails.type eq \"home\" and emails.value sw \"alice\"", true),
+            ("emails[type eq \"home\" and value sw \"alice\"]", false),
+            ("emails[type eq \"home\"].value eq \"al@example.org\"", true),
+            ("emails[not (type eq \"work\")]", true),
+            ("emails ne \"al@example.org\"", false),
+            ("emails pr", true),
+            ("phoneNumbers pr", false),
+            ("schemas eq \"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User\"", true),
+        ]);
+    }
+
+    #[test]
+    fn and_binds_tighter_than_or() {
+        check(&[
+            ("userName pr or title pr and title pr", true),
+            ("(userName pr or title pr) and title pr", false),
+            ("not (title pr) and userName pr", true),
+        ]);
+    }
+
+    #[test]
+    fn entra_checks_a_manager_in_either_order() {
+        check(&[
+            (r#"id eq "1a" and manager eq "2""#, true),
+            (r#"manager eq "2" and id eq "1a""#, true),
+            (r#"id eq "1a" and manager eq "3""#, false),
+            (r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "2""#, true),
+            (r#"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department eq "sales""#, true),
+            (r#"department eq "sales""#, true),
+        ]);
+    }
+
+    #[test]
+    fn a_filter_that_only_one_indexed_value_can_fit_has_a_lookup() {
+        let lookup = |text: &str| bound(text).unwrap().lookup();
+        let email = Some(Lookup::Email("a@x".to_owned()));
+        assert_eq!(lookup(r#"userName eq "Alice""#), Some(Lookup::UserName("Alice".to_owned())));
+        assert_eq!(lookup(r#"externalId eq "x" and active eq true"#), Some(Lookup::ExternalId("x".to_owned())));
+        assert_eq!(lookup(r#"manager eq "2" and id eq "1""#), Some(Lookup::Id("1".to_owned())));
+        assert_eq!(lookup(r#"emails eq "a@x""#), email);
+        assert_eq!(lookup(r#"emails.value eq "a@x""#), email);
+        assert_eq!(lookup(r#"emails[type eq "work"].value eq "a@x""#), email);
+        assert_eq!(lookup(r#"emails[type eq "work" and value eq "a@x"]"#), email);
+        for text in [
+            r#"not (userName eq "a")"#,
+            r#"userName eq "a" or userName eq "b""#,
+            r#"userName ne "a""#,
+            r#"userName sw "a""#,
+            r#"emails[type eq "work" or value eq "a@x"]"#,
+            r#"emails.type eq "work""#,
+            "userName eq null",
+        ] {
+            assert_eq!(lookup(text), None, "{text}");
+        }
+    }
+}

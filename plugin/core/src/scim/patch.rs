@@ -552,3 +552,80 @@ fn bounded(elements: &[Value], place: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+// What the engine does is tested by the data files in `tests/data/patch`, and what holds of it always in `tests/scim_laws.rs`.
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::{Meta, UserBody};
+    use serde_json::json;
+
+    fn apply(operations: Vec<Value>) -> Result<Resource, String> {
+        let dialect = Dialect::entra();
+        let body = Map::from_iter([("userName".to_owned(), json!("alice"))]);
+        let now = "2026-11-23T10:00:00Z".parse().unwrap();
+        let meta = Meta { created: now, last_modified: now, revision: 1 };
+        let user = Resource::new("1".to_owned(), meta, UserBody::parse(&body, &dialect).unwrap());
+        PatchRequest::parse(&json!({"Operations": operations}), &dialect)
+            .and_then(|request| request.apply(ResourceType::user(), &user, &dialect))
+            .map_err(|error| error.to_string())
+    }
+
+    fn add(path: &str, value: Value) -> Value {
+        json!({"op": "add", "path": path, "value": value})
+    }
+
+    #[test]
+    fn operations_are_bounded() {
+        let max = LIMITS.patch_operations_max;
+        assert!(apply(vec![add("title", json!("Boss")); max]).is_ok());
+        assert_eq!(
+            apply(vec![add("title", json!("Boss")); max + 1]),
+            Err(format!("Operations: expected at most {max} operations, found {}", max + 1))
+        );
+    }
+
+    #[test]
+    fn values_are_bounded_however_they_are_added() {
+        let max = LIMITS.values_max;
+        let full = || add("roles", (0..max).map(|index| json!({"value": index.to_string()})).collect());
+        let refusal = |place: &str| Err(format!("Operations[1].{place}: expected at most {max} values, found {}", max + 1));
+        assert!(apply(vec![full()]).is_ok());
+        assert!(apply(vec![full(), add("roles", json!([{"value": "0"}]))]).is_ok());
+        assert_eq!(apply(vec![full(), add("roles", json!([{"value": "x"}]))]), refusal("path roles"));
+        let path = r#"roles[type eq "x"].value"#;
+        assert_eq!(apply(vec![full(), add(path, json!("x"))]), refusal(&format!("path {path}")));
+        assert_eq!(
+            apply(vec![full(), json!({"op": "add", "value": {path: "x"}})]),
+            refusal(&format!("value.{path}"))
+        );
+    }
+
+    #[test]
+    fn a_resource_is_bounded_however_it_grows() {
+        let grown = |count: usize| {
+            let text = "x".repeat(LIMITS.value_bytes_max);
+            apply((0..count).map(|index| add("roles", json!([{"value": text, "type": index.to_string()}]))).collect())
+        };
+        let max = LIMITS.resource_bytes_max;
+        let fitting = max / LIMITS.value_bytes_max - 1;
+        assert!(grown(fitting).is_ok());
+        let refusal = grown(fitting + 1).unwrap_err();
+        assert!(refusal.starts_with(&format!("body: expected at most {max} bytes of attributes, found ")), "{refusal}");
+    }
+
+    #[test]
+    fn paths_and_their_values_are_bounded() {
+        let max = LIMITS.path_bytes_max;
+        assert_eq!(
+            apply(vec![add(&"x".repeat(max + 1), json!("x"))]).unwrap_err(),
+            format!("Operations[0].path: expected at most {max} bytes, found {}", max + 1)
+        );
+        let max = LIMITS.value_bytes_max;
+        assert!(apply(vec![add("title", json!("x".repeat(max)))]).is_ok());
+        assert_eq!(
+            apply(vec![add("title", json!("x".repeat(max + 1)))]).unwrap_err(),
+            format!("Operations[0].path title: expected at most {max} bytes, found {}", max + 1)
+        );
+    }
+}

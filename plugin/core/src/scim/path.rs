@@ -62,3 +62,61 @@ impl fmt::Display for Path {
         self.sub.as_ref().map_or(Ok(()), |sub| write!(f, ".{sub}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> String {
+        parse(text).map_or_else(|error| format!("! {error}"), |path| path.to_string())
+    }
+
+    #[test]
+    fn a_path_prints_as_it_reads() {
+        for path in [
+            "userName",
+            "name.familyName",
+            "members.$ref",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            r#"emails[type eq "work"]"#,
+            r#"emails[type eq "work" and not (value co "]")].value"#,
+            r#"addresses[type eq "a\"]\\"].streetAddress"#,
+        ] {
+            assert_eq!(check(path), path);
+        }
+        assert_eq!(check(r#"emails[ Type EQ "work" ].value"#), r#"emails[Type eq "work"].value"#);
+    }
+
+    #[test]
+    fn a_path_that_does_not_read_says_where() {
+        for (text, expected) in [
+            ("", "! expected an attribute, found end of input (column 1)"),
+            ("[type pr]", "! expected an attribute, found \"[\" (column 1)"),
+            ("user Name", "! expected the end of the path, found \" \" (column 5)"),
+            ("emails[]", "! expected an attribute, found \"]\" (column 8)"),
+            ("emails[type pr", "! expected \"]\" after the value filter, found end of input (column 15)"),
+            ("emails[type pr].", "! expected a sub-attribute, found end of input (column 17)"),
+            ("emails[type pr]value", "! expected the end of the path, found \"value\" (column 16)"),
+            ("emails[type eq \"ö\" x]", "! expected \"]\" after the value filter, found \"x\" (column 20)"),
+            ("é", "! expected an attribute, found \"é\" (column 1)"),
+        ] {
+            assert_eq!(check(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_path_is_bounded() {
+        let max = LIMITS.path_bytes_max;
+        assert_eq!(check(&"a".repeat(max)), "a".repeat(max));
+        assert_eq!(check(&"a".repeat(max + 1)), format!("! expected at most {max} bytes, found {}", max + 1));
+    }
+
+    #[test]
+    fn levels_within_brackets_are_bounded() {
+        let nested = |depth: usize| format!("emails[{}type pr{}]", "(".repeat(depth), ")".repeat(depth));
+        let max = LIMITS.filter_depth_max;
+        assert_eq!(check(&nested(max)), "emails[type pr]");
+        assert_eq!(check(&nested(max + 1)), format!("! expected at most {max} levels, found more"));
+    }
+}

@@ -322,3 +322,254 @@ pub(crate) fn text_of(value: Value) -> Option<String> {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    fn parse(body: Value, dialect: Dialect) -> Result<Resource, Error> {
+        let Value::Object(body) = body else {
+            unreachable!()
+        };
+        let meta = Meta {
+            created: "2026-11-23T10:00:00Z".parse().unwrap(),
+            last_modified: "2026-11-23T10:00:00.1239Z".parse().unwrap(),
+            revision: 1,
+        };
+        Ok(Resource::new("1".to_owned(), meta, UserBody::parse(&body, &dialect)?))
+    }
+
+    /// The resource that a body makes, without what the server adds.
+    fn made(body: Value) -> Value {
+        let resource = parse(body, Dialect::entra()).unwrap();
+        let mut document = resource.to_json(ResourceType::user(), None);
+        for name in ["schemas", "id", "meta"] {
+            assert!(document.shift_remove(name).is_some());
+        }
+        Value::Object(document)
+    }
+
+    fn refused(body: Value) -> String {
+        parse(body, Dialect::entra()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_body_as_entra_sends_it_becomes_a_user() {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
+            "externalId": "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef",
+            "userName": "test_user@contoso.com",
+            "active": true,
+            "emails": [{"primary": true, "type": "work", "value": "test@contoso.com"}],
+            "meta": {"resourceType": "User"},
+            "name": {"formatted": "Given Family", "familyName": "Family", "givenName": "Given"},
+            "roles": [],
+        });
+        assert_eq!(
+            made(body),
+            json!({
+                "externalId": "0a21f0f2-8d2a-4f8e-bf98-7363c4aed4ef",
+                "userName": "test_user@contoso.com",
+                "active": true,
+                "emails": [{"primary": true, "type": "work", "value": "test@contoso.com"}],
+                "name": {"formatted": "Given Family", "familyName": "Family", "givenName": "Given"},
+            })
+        );
+    }
+
+    #[test]
+    fn nulls_a_misspelt_urn_and_an_extension_attribute_without_urn_are_taken() {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", "urn:ietf:params:scim:schemas:extension:enterprise:2.0User"],
+            "userName": "a", "addresses": null, "phoneNumbers": null, "title": null, "manager": null, "name": {},
+            "department": "Sales", "emails": [null, {"value": null}], ENTERPRISE: null,
+        });
+        assert_eq!(made(body), json!({"userName": "a", "active": true, ENTERPRISE: {"department": "Sales"}}));
+    }
+
+    #[test]
+    fn an_extension_counts_in_any_case_and_unlisted() {
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "a",
+            ENTERPRISE.to_lowercase(): {"Department": "Sales", "Manager.Value": "2"},
+        });
+        let expected = json!({"department": "Sales", "manager": {"value": "2"}});
+        assert_eq!(made(body.clone())[ENTERPRISE], expected);
+        let document = parse(body, Dialect::strict()).unwrap().to_json(ResourceType::user(), None);
+        assert_eq!(document["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE]));
+    }
+
+    #[test]
+    fn a_manager_as_text_becomes_an_object() {
+        let body = json!({"userName": "a", ENTERPRISE: {"manager": "2"}});
+        assert_eq!(made(body)[ENTERPRISE], json!({"manager": {"value": "2"}}));
+        let body = json!({"userName": "a", ENTERPRISE: {"manager": ""}});
+        assert_eq!(made(body), json!({"userName": "a", "active": true}));
+    }
+
+    #[test]
+    fn booleans_are_booleans_and_text_is_text() {
+        let body = json!({
+            "userName": "a", "active": "False", "title": "True", "roles": [{"primary": "True", "value": "True"}],
+        });
+        assert_eq!(
+            made(body),
+            json!({"userName": "a", "active": false, "title": "True", "roles": [{"primary": true, "value": "True"}]})
+        );
+    }
+
+    #[test]
+    fn a_user_without_active_is_active() {
+        for body in [json!({"userName": "a"}), json!({"userName": "a", "active": null}), json!({"userName": "a", "active": ""})] {
+            assert_eq!(made(body), json!({"userName": "a", "active": true}));
+        }
+    }
+
+    #[test]
+    fn what_only_the_server_sets_or_nobody_keeps_is_passed_over() {
+        let body = json!({
+            "userName": "a", "id": "9", "groups": [{"value": "1"}], "password": "s3cret", "shoeSize": "42",
+            "meta": {"created": "2001-01-01T00:00:00Z"}, "manager.displayName": "Bob",
+            "urn:ietf:params:scim:schemas:extension:acme:2.0:User": {"tag": "x"},
+        });
+        assert_eq!(made(body), json!({"userName": "a", "active": true}));
+    }
+
+    #[test]
+    fn names_get_the_case_of_the_schema_and_values_keep_theirs() {
+        let body = json!({"USERNAME": "Alice@Contoso.com", "name": {"GIVENNAME": "ALICE"}, "Emails": [{"Value": "A@X"}]});
+        assert_eq!(
+            made(body),
+            json!({"userName": "Alice@Contoso.com", "name": {"givenName": "ALICE"}, "emails": [{"value": "A@X"}], "active": true})
+        );
+    }
+
+    #[test]
+    fn formats_and_suggested_values_are_not_checked() {
+        let body = json!({
+            "userName": "3f2a6c1e0b7d4c55a1e29f0d6b8c7a11alice@contoso.com", "active": true, "locale": "xq", "timezone": "zz",
+            "profileUrl": "pq", "emails": [{"type": "boat", "value": "no address", "display": "d"}],
+        });
+        assert_eq!(made(body.clone()), body);
+    }
+
+    #[test]
+    fn a_body_that_is_wrong_says_where() {
+        for (body, expected) in [
+            (json!({}), "userName: expected a value, found none"),
+            (json!({"userName": " "}), "userName: expected a value, found none"),
+            (json!({"userName": null}), "userName: expected a value, found none"),
+            (json!({"userName": "a\u{0}b"}), "userName: expected printable characters, found a control character"),
+            (json!({"userName": 1}), "userName: expected a string, found the number 1"),
+            (json!({"userName": "a", "USERNAME": "b"}), "body: expected each name once, found USERNAME and userName"),
+            (json!({"userName": "a", "active": "yes"}), "active: expected a boolean, found the string \"yes\""),
+            (json!({"userName": "a", "name": 1}), "name: expected an object, found the number 1"),
+            (json!({"userName": "a", "name": {"givenName": []  , "familyName": ["x", "y"]}}), "name.familyName: expected a string, found an array of 2"),
+            (json!({"userName": "a", "emails": [{"value": "x"}, 7]}), "emails[1]: expected an object, found the number 7"),
+            (json!({"userName": "a", "emails": [{"primary": true, "value": "x"}, {"primary": "true", "value": "y"}]}),
+                "emails: expected at most one primary value, found 2"),
+            (json!({"userName": "a", ENTERPRISE: "x"}),
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: expected an object, found something else"),
+        ] {
+            assert_eq!(refused(body.clone()), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_strict_dialect_takes_only_what_the_rfc_has() {
+        let strict = |body: Value| parse(body, Dialect::strict()).unwrap_err().to_string();
+        let schemas = ["urn:ietf:params:scim:schemas:core:2.0:User"];
+        assert_eq!(
+            strict(json!({"userName": "a"})),
+            "schemas: expected urn:ietf:params:scim:schemas:core:2.0:User, found none"
+        );
+        assert_eq!(
+            strict(json!({"schemas": schemas, "userName": "a", "active": "true"})),
+            "active: expected a boolean, found the string \"true\""
+        );
+        assert_eq!(
+            strict(json!({"schemas": schemas, "userName": "a", "emails": ["x"]})),
+            "emails[0]: expected an object, found the string \"x\""
+        );
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let max = LIMITS.user_name_bytes_max;
+        assert!(parse(json!({"userName": "a".repeat(max)}), Dialect::entra()).is_ok());
+        assert_eq!(
+            refused(json!({"userName": "a".repeat(max + 1)})),
+            format!("userName: expected at most {max} bytes, found {}", max + 1)
+        );
+
+        let max = LIMITS.value_bytes_max;
+        assert!(parse(json!({"userName": "a", "title": "a".repeat(max)}), Dialect::entra()).is_ok());
+        assert_eq!(
+            refused(json!({"userName": "a", "title": "a".repeat(max + 1)})),
+            format!("title: expected at most {max} bytes, found {}", max + 1)
+        );
+
+        let max = LIMITS.values_max;
+        let roles = |count: usize| json!({"userName": "a", "roles": vec![json!({"value": "x"}); count]});
+        assert!(parse(roles(max), Dialect::entra()).is_ok());
+        assert_eq!(refused(roles(max + 1)), format!("roles: expected at most {max} values, found {}", max + 1));
+
+        let max = LIMITS.resource_bytes_max;
+        let empty = r#"{"userName":"a","roles":[{"value":""},{"value":""},{"value":""},{"value":""},{"value":""}],"active":true}"#;
+        let filled = |bytes: usize| {
+            let spare = bytes - empty.len();
+            let part = |index: usize| json!({"value": "x".repeat(spare / 5 + usize::from(index < spare % 5))});
+            json!({"userName": "a", "roles": (0..5).map(part).collect::<Vec<Value>>()})
+        };
+        assert!(parse(filled(max), Dialect::entra()).is_ok());
+        assert_eq!(
+            refused(filled(max + 1)),
+            format!("body: expected at most {max} bytes of attributes, found {}", max + 1)
+        );
+    }
+
+    #[test]
+    fn a_resource_is_sent_with_its_envelope() {
+        let body = json!({"userName": "a", "externalId": "x", "title": "Boss"});
+        let document = parse(body, Dialect::entra()).unwrap().to_json(ResourceType::user(), Some("https://scim.example.com/Users/1"));
+        assert_eq!(
+            Value::Object(document).to_string(),
+            concat!(
+                r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"id":"1","externalId":"x","userName":"a","#,
+                r#""title":"Boss","active":true,"meta":{"resourceType":"User","created":"2026-11-23T10:00:00.000Z","#,
+                r#""lastModified":"2026-11-23T10:00:00.123Z","location":"https://scim.example.com/Users/1","version":"W/\"1\""}}"#,
+            )
+        );
+    }
+
+    #[test]
+    fn a_resource_comes_out_of_the_store_as_it_went_in() {
+        let resource = parse(json!({"userName": "a", "externalId": "x", "department": "Sales"}), Dialect::entra()).unwrap();
+        let stored = serde_json::to_string(&resource).unwrap();
+        assert_eq!(serde_json::from_str::<Resource>(&stored).unwrap(), resource);
+    }
+
+    #[test]
+    fn views_read_what_is_there() {
+        let body = json!({"userName": "a", "displayName": "A", "emails": ["x", {"type": "home"}, {"value": "y"}], "active": false});
+        let resource = parse(body, Dialect::entra()).unwrap();
+        assert_eq!((resource.user_name(), resource.display_name(), resource.active()), (Some("a"), Some("A"), false));
+        assert_eq!(resource.emails().collect::<Vec<_>>(), ["x", "y"]);
+    }
+
+    #[test]
+    fn a_diff_has_what_differs_before_and_after() {
+        let user = |body| parse(body, Dialect::entra()).unwrap();
+        let before = user(json!({"userName": "a", "title": "Boss", "department": "Sales", "costCenter": "1"}));
+        let after = user(json!({"userName": "a", "externalId": "x", "department": "Support", "costCenter": "1"}));
+        let (old, new) = diff(Some(&before), Some(&after));
+        let department = format!("{ENTERPRISE}:department");
+        assert_eq!(Value::Object(old), json!({"title": "Boss", department.clone(): "Sales"}));
+        assert_eq!(Value::Object(new), json!({"externalId": "x", department: "Support"}));
+        assert_eq!(diff(Some(&before), Some(&before)), (Map::new(), Map::new()));
+        let (old, new) = diff(None, Some(&after));
+        assert_eq!((old.len(), new["userName"].clone()), (0, json!("a")));
+    }
+}

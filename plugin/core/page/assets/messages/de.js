@@ -1,7 +1,7 @@
 // Deutsch. Platzhalter in {Klammern}, vom Aufrufer oder aus `part`; [eins, mehrere] nach der Zahl n; **Namen** wie in Entra; \n trennt Zeilen.
 export default {
   title: 'Benutzersynchronisierung (SCIM)', skip: 'Zum Inhalt springen', language: 'Sprache', signout: 'Abmelden',
-  foot: 'Einseitige Synchronisierung aus Ihrem Identitätsanbieter', loading: 'Wird geladen', again: 'Erneut versuchen', next: 'Weiter',
+  loading: 'Wird geladen', again: 'Erneut versuchen', next: 'Weiter',
   back: 'Zurück', cancel: 'Abbrechen', save: 'Speichern', saved: 'Gespeichert', crumbs: 'Alle Organisationen',
   delete: { ask: '{name} löschen?', done: '{name} gelöscht', final: 'Das lässt sich nicht rückgängig machen.' },
   theme: {

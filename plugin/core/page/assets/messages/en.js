@@ -1,7 +1,7 @@
 // English. Places in {braces}, from the caller or from `part`; [one, other] by the number n; **names** as on Entra’s screens; \n parts lines.
 export default {
   title: 'User Synchronization (SCIM)', skip: 'Skip to content', language: 'Language', signout: 'Sign out',
-  foot: 'One-way synchronization from your identity provider', loading: 'Loading', again: 'Try again', next: 'Next', back: 'Back', cancel: 'Cancel',
+  loading: 'Loading', again: 'Try again', next: 'Next', back: 'Back', cancel: 'Cancel',
   save: 'Save', saved: 'Saved', crumbs: 'All organizations',
   delete: { ask: 'Delete {name}?', done: '{name} deleted', final: 'This cannot be undone.' },
   theme: {

@@ -7,7 +7,7 @@ import { live } from '../live.js';
 import { announce, badge, button, card, dialog, empty, facts, link, load, note } from '../widgets.js';
 import { chart } from './chart.js';
 import { credentials, mappings } from './details.js';
-import { forget, healthTone } from './frame.js';
+import { connectionOf, forget, healthTone } from './frame.js';
 import { removeUsersCard } from './leftovers.js';
 
 // Entra's published thresholds (Microsoft: "Quarantine status"): evaluation from 5,000 failures, then more than 40 % of the events.
@@ -17,7 +17,8 @@ const QUARANTINE_FROM = 5000;
 export function connection(content, here) {
   here.title(t('connection.title'));
   load(content, async () => {
-    const [found, tenant] = await Promise.all([api.connection(here.id), here.refresh()]);
+    const tenant = await here.refresh();
+    const found = await connectionOf(tenant);
     if (here.signal.aborted) return null;
     if (!found) return unconnected(here);
     return found.state === 'ended' ? ended(found, tenant, here) : connected(found, tenant, here);

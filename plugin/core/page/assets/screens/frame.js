@@ -51,6 +51,9 @@ export function organizationFrame(main, here, screen) {
   }, { signal: here.signal });
 }
 
+/** The connection in full; not even asked for where there is none. */
+export const connectionOf = (tenant) => (tenant.connection === null ? null : api.connection(tenant.id));
+
 /** Forgets what was known: after a change that the frame would show wrongly. */
 export const forget = (id) => known.delete(id);
 

@@ -6,7 +6,7 @@ import { clock, number, rich, t } from '../i18n.js';
 import { live } from '../live.js';
 import { announce, button, card, load, note, submit } from '../widgets.js';
 import { credentials, mappings } from './details.js';
-import { forget } from './frame.js';
+import { connectionOf, forget } from './frame.js';
 
 const STAGES = ['provider', 'confirm', 'entra'];
 const STEPS = ['app', 'provisioning', 'configuration', 'bearer', 'test', 'groups', 'mappings', 'assign', 'start'];
@@ -17,7 +17,7 @@ const ticked = new Map();
 export function setup(content, here) {
   here.title(t('setup.title'));
   load(content, async () => {
-    const connection = await api.connection(here.id);
+    const connection = await connectionOf(await here.refresh());
     if (connection && connection.state !== 'ended') return entra(connection, here);
     const { identityProviders } = await api.providers();
     const place = h('div.stack.narrow');

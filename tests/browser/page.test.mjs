@@ -1,0 +1,403 @@
+// The page in a real browser against a running server, while a scripted Entra plays the other side.
+// ROLLCALL_URL and ROLLCALL_ADMIN_SECRET say which server; CHROMIUM where the browser is.
+
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+
+const URL_ = (process.env.ROLLCALL_URL ?? 'http://127.0.0.1:3000').replace(/\/$/, '');
+const SECRET = process.env.ROLLCALL_ADMIN_SECRET ?? '';
+const SHOTS = new URL('../../target/screenshots/', import.meta.url).pathname;
+const MESSAGES = new URL('../../plugin/core/page/assets/messages/', import.meta.url);
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const WCAG = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+const FLAGS = ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const STAMP = Date.now().toString(36);
+const NAME = `Contoso ${STAMP}`;
+const MARKUP = `<img src=x onerror=alert(1)>${STAMP}@contoso.com`;
+
+let browser;
+let context;
+let page;
+let tenant;
+let entra;
+const problems = [];
+
+before(async () => {
+  mkdirSync(SHOTS, { recursive: true });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: FLAGS });
+  context = await visitor({ locale: 'en-GB', permissions: ['clipboard-read', 'clipboard-write'] });
+  page = await watched(context);
+});
+after(async () => {
+  await browser?.close();
+});
+
+test('both languages have every key, with the same places and plurals', async () => {
+  const [en, de] = await Promise.all(['en', 'de'].map(async (tag) => shape((await import(new URL(`${tag}.js`, MESSAGES))).default)));
+  assert.deepEqual(Object.keys(de).sort(), Object.keys(en).sort());
+  for (const key of Object.keys(en)) {
+    assert.deepEqual(de[key].places, en[key].places, key);
+    assert.equal(de[key].lines, en[key].lines, `${key}: lines`);
+  }
+});
+
+test('a wrong secret is refused and the right one signs in', async () => {
+  await page.goto(URL_);
+  await page.getByLabel('Admin secret').fill('wrong');
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByText('This is not the admin secret.').waitFor();
+  await signIn(page);
+  await page.getByRole('heading', { level: 1 }).waitFor();
+  const kept = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]));
+  assert.ok(!kept.includes(SECRET), `the secret is in browser storage: ${kept}`);
+});
+
+test('the whole setup, with the test connection arriving live', async () => {
+  await go('#/organizations');
+  await page.getByRole('button', { name: 'Add organization' }).first().click();
+  await page.getByRole('textbox', { name: 'Name' }).fill(NAME);
+  await page.getByRole('button', { name: 'Add and set up' }).click();
+  await page.getByRole('heading', { name: 'Where do your users come from?' }).waitFor();
+  assert.ok(await page.locator('input[type=radio]:disabled').count() > 0, 'other providers are listed and greyed');
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('button', { name: 'Start SCIM setup' }).click();
+  await page.getByText('Waiting for the first request').waitFor();
+
+  tenant = (await api('/tenants')).tenants.find(({ name }) => name === NAME);
+  const { tenantUrl, secretToken, attributeMappings } = await api(`/tenants/${tenant.id}/connection`);
+  assert.equal(await copied('Copy Tenant URL'), tenantUrl);
+  assert.ok(!(await page.locator('main').innerText()).includes(secretToken), 'the token is hidden until asked for');
+  assert.equal(await copied('Copy Secret Token'), secretToken);
+  await page.getByRole('button', { name: /Replace the attribute mappings/ }).click();
+  assert.equal(await page.locator('.mappings tbody tr').count(), 4);
+  assert.equal(await copied('Copy Switch expression'), attributeMappings.find(({ target }) => target === 'active').source);
+
+  // The scripted Entra reaches the server under the address of this run.
+  entra = provider(`${URL_}${new URL(tenantUrl).pathname}`, secretToken);
+  await entra.test('rollcall_not-the-token-at-all-x7Q');
+  await page.locator('.ear.bad').getByText('refused').waitFor();
+  assert.match(await page.locator('.ear').innerText(), /ends in …\W*.*x7Q/);
+  const answer = await entra.test();
+  assert.equal(answer.status, 200);
+  await page.locator('.ear.good').getByText(/Test connection received .*, succeeded/).waitFor();
+  await page.getByRole('button', { name: 'Done', exact: true }).last().click();
+  await page.getByRole('heading', { name: 'Connection', level: 1 }).waitFor();
+});
+
+test('fifty users arrive, and the log says which failed and why', async () => {
+  for (let i = 1; i <= 50; i += 1) {
+    const name = i === 37 ? `user1.${STAMP}@contoso.com` : i === 50 ? MARKUP : `user${i}.${STAMP}@contoso.com`;
+    const { status } = await entra.create(name, `User ${i}`);
+    assert.equal(status, i === 37 ? 409 : 201, name);
+  }
+  await go(`#/o/${tenant.id}/log`);
+  await page.locator('.rows li').first().waitFor();
+  await page.locator('.segments').getByText('Failed', { exact: true }).click();
+  const refused = page.getByRole('link', { name: /Refused to create user1\..*already taken/ });
+  await refused.first().waitFor();
+  await refused.first().click();
+  await page.getByRole('heading', { name: 'Why it failed' }).waitFor();
+  await page.getByRole('heading', { name: 'What to do' }).waitFor();
+  assert.match(await copied('Copy as curl'), /^curl -i -X POST '.*\/Users'[\s\S]*\$SECRET_TOKEN/);
+  const transcript = await copied('Copy as test transcript');
+  assert.match(transcript, /POST \/scim\/v2\/\S+ HTTP\/1\.1[\s\S]*HTTP\/1\.1 409 Conflict/);
+  assert.ok(!transcript.includes(entra.token), 'secrets stay masked');
+  await page.getByRole('link', { name: 'Back to the log' }).click();
+  assert.match(page.url(), /outcome=failure/);
+});
+
+test('a user name made of markup stays text', async () => {
+  await go(`#/o/${tenant.id}/users?search=${encodeURIComponent(MARKUP)}`);
+  await page.getByRole('link', { name: MARKUP }).click();
+  await page.getByRole('heading', { name: MARKUP }).waitFor();
+  await go(`#/o/${tenant.id}/log`);
+  await page.getByText(MARKUP).first().waitFor();
+  assert.equal(await page.locator('main img').count(), 0);
+});
+
+test('filters and export of the log show what the API says', async () => {
+  for (const query of ['outcome=failure', 'kind=change', 'kind=read', 'operation=create', 'status=409', 'search=user12']) {
+    const { requests } = await api(`/tenants/${tenant.id}/requests?${query}&limit=50&probes=false`);
+    await go(`#/o/${tenant.id}/log?${query}`);
+    await until(async () => assert.deepEqual(await rowNumbers(), requests.map(({ number }) => number), query));
+    const link = page.getByRole('link', { name: 'Export this selection as NDJSON' });
+    const exported = await page.evaluate(async (href) => (await fetch(href)).text(), await link.getAttribute('href'));
+    const all = await everyRequest(query);
+    assert.deepEqual(exported.trim().split('\n').filter(Boolean).map((line) => JSON.parse(line).number).sort((a, b) => b - a), all, query);
+  }
+  await go(`#/o/${tenant.id}/log?probes=1&operation=probe`);
+  await page.getByText('Connection test succeeded').first().waitFor();
+});
+
+test('paging stays right while records arrive', async () => {
+  await go(`#/o/${tenant.id}/log`);
+  await page.locator('.rows li').first().waitFor();
+  const first = await rowNumbers();
+  await page.evaluate(() => window.scrollTo(0, 900));
+  await page.locator('.rows li a').nth(20).focus();
+  await entra.create(`late.${STAMP}@contoso.com`, 'Late');
+  await page.getByRole('button', { name: /\d new/ }).waitFor();
+  await page.getByRole('button', { name: 'Show older' }).click();
+  await until(async () => assert.ok((await rowNumbers()).length > first.length));
+  const both = await rowNumbers();
+  assert.deepEqual(both.slice(0, first.length), first);
+  assert.equal(new Set(both).size, both.length, 'no record twice');
+  await page.getByRole('button', { name: /\d new/ }).click();
+  await until(async () => assert.ok((await rowNumbers())[0] > first[0]));
+});
+
+test('a change shows before and after', async () => {
+  const { id } = (await api(`/tenants/${tenant.id}/users?search=user2.${STAMP}`)).users[0];
+  await entra.patch(id, [{ op: 'Replace', path: 'displayName', value: 'Renamed' }]);
+  await entra.patch(id, [{ op: 'Replace', path: 'active', value: 'False' }]);
+  await go(`#/o/${tenant.id}/log`);
+  await page.getByRole('link', { name: `Disabled user2.${STAMP}@contoso.com` }).click();
+  const row = page.getByRole('row', { name: /active/ });
+  assert.match(await row.innerText(), /true\s+false/);
+});
+
+test('users can be searched, filtered and deleted by name', async () => {
+  await go(`#/o/${tenant.id}/users`);
+  await page.locator('.segments').getByText('Disabled', { exact: true }).click();
+  await until(async () => assert.equal(await page.locator('tbody tr').count(), 1));
+  await page.getByRole('link', { name: `user2.${STAMP}@contoso.com` }).click();
+  await page.getByRole('heading', { name: 'History' }).waitFor();
+  await page.getByText('Disabled', { exact: false }).first().waitFor();
+  await page.getByRole('button', { name: 'Delete user' }).click();
+  await page.getByRole('dialog', { name: `Delete user2.${STAMP}@contoso.com?` }).waitFor();
+  await page.getByRole('button', { name: 'Delete for good' }).click();
+  await page.getByRole('heading', { name: 'Users', level: 1 }).waitFor();
+  assert.equal((await api(`/tenants/${tenant.id}/users?search=user2.${STAMP}`)).totalResults, 0);
+});
+
+test('a rotated token is shown as new, then as seen', async () => {
+  await go(`#/o/${tenant.id}`);
+  await page.getByRole('button', { name: 'Rotate token' }).click();
+  await page.getByRole('button', { name: 'Create new token' }).click();
+  await page.getByText('not seen yet').waitFor();
+  const { secretToken } = await api(`/tenants/${tenant.id}/connection`);
+  assert.notEqual(secretToken, entra.token);
+  assert.equal((await entra.test()).status, 200, 'the old token works during the overlap');
+  entra.token = secretToken;
+  assert.equal((await entra.test()).status, 200);
+  await page.getByText('The new token has arrived.', { exact: false }).waitFor();
+});
+
+test('the seat limit refuses one more user and says so', async () => {
+  const { activeUsers } = await api(`/tenants/${tenant.id}`);
+  await go(`#/o/${tenant.id}/settings`);
+  await page.getByLabel('Seat limit').fill(String(activeUsers));
+  await page.getByRole('button', { name: 'Save' }).nth(1).click();
+  await page.getByRole('status').getByText('Saved').waitFor();
+  assert.equal((await entra.create(`over.${STAMP}@contoso.com`, 'Over')).status, 403);
+  await go(`#/o/${tenant.id}`);
+  await page.getByText('All seats are taken.', { exact: false }).waitFor();
+  await go(`#/o/${tenant.id}/log?outcome=failure`);
+  await page.getByRole('link', { name: /Refused to create over\..*all seats are taken/ }).waitFor();
+  await api(`/tenants/${tenant.id}`, { method: 'PATCH', body: { seats: null } });
+});
+
+test('a lost session returns to where it was', async () => {
+  await go(`#/o/${tenant.id}/log?outcome=failure`);
+  await page.locator('.rows li').first().waitFor();
+  await context.clearCookies();
+  await page.getByText('Your session has ended.', { exact: false }).waitFor();
+  await signIn(page);
+  await page.getByRole('heading', { name: 'Synchronization log' }).waitFor();
+  assert.match(page.url(), /outcome=failure/);
+});
+
+test('an unreachable server is announced, and the page goes on by itself', async () => {
+  await go(`#/o/${tenant.id}`);
+  await page.getByRole('heading', { name: 'Connection', level: 1 }).waitFor();
+  await context.setOffline(true);
+  await page.getByText('The server cannot be reached.', { exact: false }).waitFor({ timeout: 15000 });
+  await context.setOffline(false);
+  await page.locator('.offline').waitFor({ state: 'detached', timeout: 15000 });
+});
+
+test('with one organization the page opens on it', async () => {
+  const only = (await api('/tenants')).tenants.find(({ id }) => id === tenant.id);
+  await page.route('**/admin/api/v1/tenants', (route) => route.fulfill({ json: { tenants: [only] } }));
+  await go('#/');
+  await page.getByRole('heading', { name: 'Connection', level: 1 }).waitFor();
+  await page.unroute('**/admin/api/v1/tenants');
+});
+
+// Every screen, looked at in both languages, both themes and both widths.
+for (const [locale, theme, width] of [['en', 'light', 1280], ['en', 'dark', 360], ['de', 'dark', 1280], ['de', 'light', 360]]) {
+  test(`every screen is accessible and fits: ${locale}, ${theme}, ${width} px`, async () => {
+    const other = await visitor({ locale, colorScheme: theme, viewport: { width, height: 800 } });
+    const view = await watched(other);
+    await view.goto(URL_);
+    await view.locator('input[type=password]').waitFor();
+    await look(view, 'sign-in', locale, theme, width);
+    await signIn(view);
+    for (const [name, hash, act] of await screens()) {
+      await view.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
+      await view.locator('h1').first().waitFor();
+      await view.waitForLoadState('networkidle').catch(() => {});
+      await act?.(view);
+      await look(view, name, locale, theme, width);
+    }
+    await other.close();
+  });
+}
+
+test('the connection ends, its users are deleted, and a new setup is offered', async () => {
+  await go(`#/o/${tenant.id}`);
+  await page.getByRole('button', { name: 'End SCIM connection and delete' }).click();
+  const dialog = page.getByRole('dialog');
+  const { users } = await api(`/tenants/${tenant.id}`);
+  await dialog.getByText(`Your ${users} users remain and must be deleted separately.`).waitFor();
+  const confirm = dialog.getByRole('button', { name: 'End connection' });
+  assert.ok(await confirm.isDisabled(), 'only after the name was typed');
+  await dialog.getByRole('textbox').fill(NAME);
+  await confirm.click();
+  await page.getByRole('heading', { name: /^Connection ended on/ }).waitFor();
+  assert.equal((await entra.test()).status, 401);
+  await shot(page, 'ended', 'en', 'light', 1280);
+  await page.getByRole('button', { name: `Delete ${users} users` }).click();
+  await dialog.getByRole('textbox').fill(NAME);
+  await dialog.getByRole('button', { name: `Delete ${users} users` }).click();
+  await page.getByText('No users remain.').waitFor();
+  await page.getByRole('link', { name: 'Set up a new connection' }).click();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByRole('button', { name: 'Start SCIM setup' }).click();
+  await page.getByText('Waiting for the first request').waitFor();
+  await api(`/tenants/${tenant.id}/connection`, { method: 'DELETE' });
+  await api(`/tenants/${tenant.id}`, { method: 'DELETE' });
+});
+
+test('nothing broke the content security policy or wrote an error to the console', () => {
+  assert.deepEqual(problems, []);
+});
+
+async function screens() {
+  const failed = (await api(`/tenants/${tenant.id}/requests?outcome=failure&limit=1`)).requests[0].number;
+  const changed = (await api(`/tenants/${tenant.id}/requests?operation=disable&limit=1`)).requests[0].number;
+  const user = (await api(`/tenants/${tenant.id}/users?count=1`)).users[0].id;
+  const at = `#/o/${tenant.id}`;
+  return [
+    ['organizations', '#/organizations'],
+    ['organization-add', '#/organizations', async (view) => { await view.locator('.head .button.primary').click(); }],
+    ['setup', `${at}/setup`, async (view) => { await view.locator('.step-head').nth(6).waitFor(); if (!await view.locator('#step-mappings').isVisible()) await view.locator('.step-head').nth(6).click(); }],
+    ['connection', at, (view) => view.locator('.chart svg').waitFor()],
+    ['connection-details', at, async (view) => { await view.locator('[aria-controls=configuration]').click(); await view.locator('.mappings').waitFor(); }],
+    ['rotate', at, (view) => view.locator('[aria-controls=configuration] + button').click()],
+    ['end', at, (view) => view.locator('.card.danger button').click()],
+    ['log', `${at}/log`, (view) => view.locator('.rows').waitFor()],
+    ['log-filters', `${at}/log?probes=1&range=custom`, (view) => view.locator('.rows').waitFor()],
+    ['log-nothing', `${at}/log?search=zzzzzz`, (view) => view.locator('.empty').waitFor()],
+    ['record-failed', `${at}/log/${failed}`, (view) => view.locator('.exchange').waitFor()],
+    ['record-changed', `${at}/log/${changed}`, (view) => view.locator('.exchange').waitFor()],
+    ['users', `${at}/users`, (view) => view.locator('tbody').waitFor()],
+    ['user', `${at}/users/${user}`, (view) => view.locator('.rows').waitFor()],
+    ['user-delete', `${at}/users/${user}`, (view) => view.locator('.head .button.danger').click()],
+    ['settings', `${at}/settings`, (view) => view.locator('form').first().waitFor()],
+    ['missing', '#/nowhere'],
+  ];
+}
+
+async function look(view, name, locale, theme, width) {
+  await shot(view, name, locale, theme, width);
+  const over = await view.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(over <= 0, `${name}: ${over} px too wide`);
+  await view.evaluate(AXE);
+  const { violations } = await view.evaluate((tags) => window.axe.run(document, { runOnly: tags }), WCAG);
+  assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], name);
+}
+
+async function shot(view, name, locale, theme, width) {
+  const full = await view.locator('dialog[open]').count() === 0;
+  await view.screenshot({ path: `${SHOTS}${name}.${locale}.${theme}.${width}.png`, fullPage: full });
+}
+
+function visitor(options) {
+  return browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', colorScheme: 'light', ...options });
+}
+
+/** A page whose errors, whose console and whose policy violations fail the run. */
+async function watched(of) {
+  const view = await of.newPage();
+  view.setDefaultTimeout(10000);
+  // The browser notes refused answers and the lost network by itself; both are provoked here.
+  const expected = /Failed to load resource: (the server responded with a status of (401|429)|net::ERR_INTERNET_DISCONNECTED)/;
+  view.on('console', (message) => { if (message.type() === 'error' && !expected.test(message.text())) problems.push(message.text()); });
+  view.on('pageerror', (error) => problems.push(String(error)));
+  view.on('dialog', (dialog) => { problems.push(`alert: ${dialog.message()}`); dialog.dismiss(); });
+  view.on('request', (request) => { if (!request.url().startsWith(URL_) && !request.url().startsWith('data:')) problems.push(`foreign request: ${request.url()}`); });
+  await view.addInitScript(() => document.addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`)));
+  return view;
+}
+
+async function signIn(view) {
+  await view.locator('input[type=password]').fill(SECRET);
+  await view.locator('form button').click();
+  await view.locator('input[type=password]').waitFor({ state: 'detached' });
+}
+
+/** Another screen, drawn anew even when the page is there already. */
+async function go(hash) {
+  await page.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
+  await page.locator('h1').first().waitFor();
+}
+
+async function copied(name) {
+  await page.getByRole('button', { name }).first().click();
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+async function rowNumbers() {
+  return page.locator('.log .rows li a').evaluateAll((links) => links.map((link) => Number(link.hash.split('/').pop())));
+}
+
+async function everyRequest(query) {
+  const numbers = [];
+  for (let next = ''; next !== null;) {
+    const answer = await api(`/tenants/${tenant.id}/requests?${query}&limit=200&probes=false${next && `&before=${next}`}`);
+    numbers.push(...answer.requests.map(({ number }) => number));
+    next = answer.next;
+  }
+  return numbers;
+}
+
+async function until(check, timeout = 10000) {
+  for (const end = Date.now() + timeout; ;) {
+    try { return await check(); } catch (error) { if (Date.now() > end) throw error; }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function api(path, { method = 'GET', body } = {}) {
+  const response = await fetch(`${URL_}/admin/api/v1${path}`, { method, body: body && JSON.stringify(body),
+    headers: { authorization: `Bearer ${SECRET}`, ...(body && { 'content-type': 'application/json' }) } });
+  assert.ok(response.ok, `${method} ${path}: ${response.status} ${response.ok ? '' : await response.text()}`);
+  return response.status === 204 ? null : response.json();
+}
+
+/** Entra as its requests look from here: the probe, a create, a PATCH. */
+function provider(base, token) {
+  const send = (method, path, body, as) => fetch(base + path, { method, body: body && JSON.stringify(body),
+    headers: { authorization: `Bearer ${as}`, ...(body && { 'content-type': 'application/scim+json; charset=utf-8' }) } });
+  return {
+    token,
+    test(as = this.token) { return send('GET', `/Users?filter=userName+eq+%22${randomUUID()}%22`, undefined, as); },
+    create(userName, displayName) {
+      return send('POST', '/Users', { schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], externalId: randomUUID(), userName, active: true, displayName, meta: { resourceType: 'User' } }, this.token);
+    },
+    patch(id, operations) { return send('PATCH', `/Users/${id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations }, this.token); },
+  };
+}
+
+/** Every message by its key, with the places in it and how many forms and lines it has. */
+function shape(value, key = '') {
+  if (typeof value === 'string') return { [key]: { places: [...new Set(value.match(/\{\w+\}/g) ?? [])].sort(), lines: value.split('\n').length } };
+  // German and English differ in whether the number changes the word: a plural counts as its last form.
+  if (Array.isArray(value) && !key.startsWith('.why.')) return shape(value.at(-1), key);
+  return Object.assign({}, ...Object.entries(value).map(([name, one]) => shape(one, `${key}.${name}`)));
+}
