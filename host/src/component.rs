@@ -1,14 +1,16 @@
 //! A compiled component, linked to what Spin offers, and the instances made from it.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
+use rand_core::TryRng;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker, ResourceTable};
 use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{
     RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
 };
@@ -34,6 +36,18 @@ pub struct Environment {
     pub environment: Vec<(String, String)>,
     /// Drops what it prints. Its error output goes to ours all the same.
     pub quiet: bool,
+    /// Time and randomness of its own; otherwise the system's.
+    pub sources: Option<Arc<dyn Sources>>,
+}
+
+/// Where a component gets time and randomness from, so that a test can let it answer the same in each run.
+pub trait Sources: Send + Sync + 'static {
+    /// Time since 1970.
+    fn time_of_day(&self) -> Duration;
+    /// Time since some fixed moment. How long a wait takes is up to the system all the same.
+    fn elapsed(&self) -> Duration;
+    /// The next of a stream of bytes.
+    fn random_byte(&self) -> u8;
 }
 
 /// The most instances at a time. Each may hold a thread while it waits for the store.
@@ -91,14 +105,60 @@ impl Component {
 }
 
 impl Environment {
-    /// No files, no network, no arguments; clocks and random numbers are the system's.
+    /// No files, no network, no arguments; clocks and random numbers are the system's, unless there are others.
     fn wasi(&self) -> WasiCtx {
         let mut wasi = WasiCtx::builder();
         wasi.envs(&self.environment).stderr(std::io::stderr());
         if !self.quiet {
             wasi.stdout(std::io::stderr());
         }
+        if let Some(sources) = &self.sources {
+            wasi.wall_clock(Given(sources.clone()))
+                .monotonic_clock(Given(sources.clone()))
+                .secure_random(Given(sources.clone()));
+        }
         wasi.build()
+    }
+}
+
+/// What WASI asks for, from [`Sources`].
+struct Given(Arc<dyn Sources>);
+
+impl HostWallClock for Given {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+
+    fn now(&self) -> Duration {
+        self.0.time_of_day()
+    }
+}
+
+impl HostMonotonicClock for Given {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl TryRng for Given {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        // WASI takes a single byte of each number.
+        Ok(self.0.random_byte().into())
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(u64::from_le_bytes([(); 8].map(|()| self.0.random_byte())))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.fill_with(|| self.0.random_byte());
+        Ok(())
     }
 }
 

@@ -81,6 +81,7 @@ fn run(options: Options) -> Result<()> {
             .chain(options.env)
             .collect(),
         quiet: options.quiet,
+        sources: None,
     };
     let component = Component::load(&manifest.source, environment)?;
     let server = Server::start(component, listener, Reuse::default())?;

@@ -25,10 +25,10 @@ fn main() -> io::Result<()> {
 
 /// The page is written to be read and served to be loaded: comments and blanks go, nothing is renamed.
 fn pack(name: &str, text: &str) -> io::Result<String> {
-    let bad = |problem: &str| io::Error::other(format!("page/{name}: {problem}"));
+    let bad = |problem: &dyn std::fmt::Display| io::Error::other(format!("page/{name}: {problem}"));
     match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("js") => minifier::js::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e.to_string())),
-        Some("css") => minifier::css::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e.to_string())),
+        Some("js") => minifier::js::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e)),
+        Some("css") => minifier::css::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e)),
         Some(_) | None => Ok(text.to_owned()),
     }
 }

@@ -5,11 +5,12 @@ use crate::world::{ADMIN_SECRET, Random, Time};
 use http::{Request, Response};
 use rollcall_host::component::Sources;
 use rollcall_host::keyvalue::{Database, Probe, Stores};
-use rollcall_host::{Component, Environment, Manifest, Reuse, toolchain};
+use rollcall_host::{Component, Environment, Manifest, Reuse, serve, toolchain};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -44,7 +45,8 @@ impl Hosted {
             ..Environment::default()
         };
         let component = Component::load(component(), environment).unwrap();
-        let server = rollcall_host::Server::start(component, ([127, 0, 0, 1], 0).into(), reuse).unwrap();
+        let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let server = rollcall_host::Server::start(component, listener, reuse).unwrap();
         Hosted { server, time, probe }
     }
 
@@ -110,6 +112,18 @@ pub fn component() -> &'static Path {
         toolchain::build(&manifest).unwrap();
         manifest.source
     })
+}
+
+/// A call of Cargo in the project, with the profile of this test.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let (command, options) = arguments.split_first().unwrap();
+    cargo.current_dir(root()).arg(command);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    cargo.args(options);
+    cargo
 }
 
 /// The project's folder.

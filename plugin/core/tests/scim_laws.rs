@@ -5,7 +5,9 @@
 use proptest::prelude::*;
 use rollcall_core::scim::filter::{self, Compare, Filter};
 use rollcall_core::scim::path::{self, Path};
-use rollcall_core::scim::{BoundFilter, Dialect, ListQuery, Meta, PatchRequest, Resource, ResourceType, UserBody, mask};
+use rollcall_core::scim::{
+    BoundFilter, Dialect, ListQuery, Meta, PatchRequest, Resource, ResourceType, UserBody, mask,
+};
 use serde_json::{Map, Value, json};
 
 fn parsed(operations: Value) -> PatchRequest {
@@ -67,8 +69,8 @@ fn tree() -> impl Strategy<Value = Filter> {
 /// Texts that look like filters and paths, and go wrong in many places.
 fn nearly() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
-        "userName", "emails", "[", "]", "(", ")", "not", " ", " and ", " or ", " eq ", " pr", "\"", "\\", "\"work\"", "true",
-        "1", ".", ":", "urn:", "é", "𝄞", "\u{0}", "type", "value", "-1e999", "null", "$ref",
+        "userName", "emails", "[", "]", "(", ")", "not", " ", " and ", " or ", " eq ", " pr", "\"", "\\", "\"work\"",
+        "true", "1", ".", ":", "urn:", "é", "𝄞", "\u{0}", "type", "value", "-1e999", "null", "$ref",
     ]);
     prop::collection::vec(piece, 0..20).prop_map(|pieces| pieces.concat())
 }
@@ -90,7 +92,8 @@ fn assignment() -> impl Strategy<Value = (&'static str, Value)> {
         r#"phoneNumbers[type eq "mobile" and primary eq true].value"#,
         r#"roles[primary eq "True"].display"#,
     ]);
-    (path, prop_oneof!["[a-zA-Z0-9 é\"\\\\]{1,12}", Just("True".to_owned())]).prop_map(|(path, text)| (path, Value::String(text)))
+    (path, prop_oneof!["[a-zA-Z0-9 é\"\\\\]{1,12}", Just("True".to_owned())])
+        .prop_map(|(path, text)| (path, Value::String(text)))
 }
 
 fn user() -> impl Strategy<Value = Resource> {
@@ -109,8 +112,21 @@ fn json_value() -> impl Strategy<Value = Value> {
     let leaf = literal();
     let key = prop_oneof![
         prop::sample::select(vec![
-            "Operations", "op", "path", "value", "userName", "active", "emails", "name", "type", "primary", "password", "manager",
-            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User", "emails[type eq \"work\"].value", "schemas",
+            "Operations",
+            "op",
+            "path",
+            "value",
+            "userName",
+            "active",
+            "emails",
+            "name",
+            "type",
+            "primary",
+            "password",
+            "manager",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            "emails[type eq \"work\"].value",
+            "schemas",
         ])
         .prop_map(str::to_owned),
         any::<String>(),
@@ -118,7 +134,8 @@ fn json_value() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 32, 5, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
-            prop::collection::vec((key.clone(), inner), 0..5).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+            prop::collection::vec((key.clone(), inner), 0..5)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
         ]
     })
 }

@@ -58,9 +58,9 @@ fn run(case: &Value) -> Value {
         Some(other) => panic!("unknown type {other}"),
     };
     let before = stored(&case["resource"]);
-    let body = case.get("body").cloned().unwrap_or_else(|| {
-        json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": case["operations"]})
-    });
+    let body = case.get("body").cloned().unwrap_or_else(
+        || json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": case["operations"]}),
+    );
     let result = PatchRequest::parse(&body, &dialect).and_then(|request| request.apply(of, &before, &dialect));
     match result {
         Ok(after) => {

@@ -77,21 +77,22 @@ export function flat(value, path = '') {
 
 const target = ({ path, query }) => path + (query ? `?${query.replace(/^\?/, '')}` : '');
 
-/** The request for a shell. The token is a variable: the log does not know it. */
-export function curl(record, origin) {
+/** The request for a shell; `base` is the tenant URL. The token is a variable: the log does not know it. */
+export function curl(record, base) {
   const body = pretty(record.requestBody);
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  return [`curl -i -X ${record.method} ${quote(origin + target(record))}`, '-H "Authorization: Bearer $SECRET_TOKEN"',
+  return [`curl -i -X ${record.method} ${quote(base + target(record))}`, '-H "Authorization: Bearer $SECRET_TOKEN"',
     ...(body ? [`-H ${quote('Content-Type: application/scim+json')}`, `--data-raw ${quote(body)}`] : [])].join(' \\\n  ');
 }
 
 /** Request and response as plain HTTP, ready to become a test case. */
-export function transcript(record, origin) {
+export function transcript(record, base) {
+  const { host, pathname } = new URL(base);
   const request = pretty(record.requestBody);
   const response = pretty(record.responseBody);
   const type = 'Content-Type: application/scim+json';
   return [`# ${record.operation ?? record.action}`, `# ${record.time}, request ${record.requestId}`,
-    `${record.method} ${target(record)} HTTP/1.1`, `Host: ${origin.replace(/^https?:\/\//, '')}`, 'Authorization: Bearer ***',
+    `${record.method} ${pathname}${target(record)} HTTP/1.1`, `Host: ${host}`, 'Authorization: Bearer ***',
     ...(request ? [type, '', request] : []), '',
     `HTTP/1.1 ${statusLine(record.status)}`, ...(response ? [type, '', response] : []), ''].join('\n');
 }

@@ -139,8 +139,7 @@ pub fn plan(
         }
         Change::Replace { id, body } => {
             let before = present(view, id, if_match)?;
-            let meta = before.resource.meta.clone();
-            let after = Resource::new(id.clone(), meta, body.clone());
+            let after = before.resource.replaced(body.clone());
             revised(view, before, after, now)
         }
         Change::Patch { id, request } => {

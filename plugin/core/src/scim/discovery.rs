@@ -179,7 +179,10 @@ mod tests {
 
     #[test]
     fn one_is_found_by_its_name_without_case() {
-        assert_eq!(resource_type(BASE, "user").unwrap()["meta"]["location"], json!(format!("{BASE}/ResourceTypes/User")));
+        assert_eq!(
+            resource_type(BASE, "user").unwrap()["meta"]["location"],
+            json!(format!("{BASE}/ResourceTypes/User"))
+        );
         assert_eq!(schema(BASE, "URN:ietf:params:scim:schemas:core:2.0:user").unwrap()["name"], "User");
         assert_eq!(resource_type(BASE, "Group"), None);
         assert_eq!(schema(BASE, "urn:example"), None);

@@ -238,9 +238,9 @@ pub(crate) fn is_name(c: char) -> bool {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Filter::And(filters) => joined(f, filters, " and ", |filter| {
-                matches!(filter, Filter::And(_) | Filter::Or(_))
-            }),
+            Filter::And(filters) => {
+                joined(f, filters, " and ", |filter| matches!(filter, Filter::And(_) | Filter::Or(_)))
+            }
             Filter::Or(filters) => joined(f, filters, " or ", |filter| matches!(filter, Filter::Or(_))),
             Filter::Not(filter) => write!(f, "not ({filter})"),
             Filter::Compare(name, compare, value) => write!(f, "{name} {} {value}", compare.as_str()),
@@ -250,12 +250,7 @@ impl fmt::Display for Filter {
     }
 }
 
-fn joined(
-    f: &mut fmt::Formatter<'_>,
-    filters: &[Filter],
-    word: &str,
-    group: impl Fn(&Filter) -> bool,
-) -> fmt::Result {
+fn joined(f: &mut fmt::Formatter<'_>, filters: &[Filter], word: &str, group: impl Fn(&Filter) -> bool) -> fmt::Result {
     for (index, filter) in filters.iter().enumerate() {
         if index > 0 {
             f.write_str(word)?;
@@ -310,7 +305,10 @@ enum Place {
 #[derive(Debug, Clone, PartialEq)]
 enum Operand {
     /// With the form that is compared where letter case does not count; the text itself is what a new element gets.
-    Text { text: String, folded: Option<String> },
+    Text {
+        text: String,
+        folded: Option<String>,
+    },
     Boolean(bool),
     Number(f64),
     Time(jiff::Timestamp),
@@ -377,7 +375,9 @@ impl ElementFilter {
 fn describe(node: &Node, parts: &mut Map<String, Value>) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|node| describe(node, parts)),
-        Node::Compare(Place::Element(attribute), Compare::Eq, operand) if attribute.mutability != Mutability::ReadOnly => {
+        Node::Compare(Place::Element(attribute), Compare::Eq, operand)
+            if attribute.mutability != Mutability::ReadOnly =>
+        {
             let value = match operand {
                 Operand::Text { text, .. } => Value::String(text.clone()),
                 Operand::Boolean(boolean) => Value::Bool(*boolean),
@@ -393,7 +393,8 @@ fn describe(node: &Node, parts: &mut Map<String, Value>) -> bool {
 type Resolve<'r> = dyn Fn(&str) -> Result<Place, Error> + 'r;
 
 fn bind(filter: &Filter, resolve: &Resolve<'_>, of: Option<&ResourceType>) -> Result<Node, Error> {
-    let all = |filters: &[Filter]| filters.iter().map(|filter| bind(filter, resolve, of)).collect::<Result<Vec<_>, _>>();
+    let all =
+        |filters: &[Filter]| filters.iter().map(|filter| bind(filter, resolve, of)).collect::<Result<Vec<_>, _>>();
     Ok(match filter {
         Filter::And(filters) => Node::And(all(filters)?),
         Filter::Or(filters) => Node::Or(all(filters)?),
@@ -414,7 +415,9 @@ fn bind(filter: &Filter, resolve: &Resolve<'_>, of: Option<&ResourceType>) -> Re
                     Node::Element(target, Box::new(bind(filter, &|name| part(attribute, name), None)?))
                 }
                 Target::Attribute { .. } | Target::Extension(_) => {
-                    return Err(Error::filter(format!("filter: {name}: expected a complex attribute before the bracket")));
+                    return Err(Error::filter(format!(
+                        "filter: {name}: expected a complex attribute before the bracket"
+                    )));
                 }
             }
         }
@@ -478,7 +481,9 @@ impl Scope<'_> {
     fn values(&self, place: &Place) -> Vec<Value> {
         match (self, place) {
             (Scope::Resource(resource), Place::Resource(target)) => resource.values(target),
-            (Scope::Element(parts), Place::Element(attribute)) => parts.get(attribute.name).cloned().into_iter().collect(),
+            (Scope::Element(parts), Place::Element(attribute)) => {
+                parts.get(attribute.name).cloned().into_iter().collect()
+            }
             (Scope::Resource(_), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => Vec::new(),
         }
     }
@@ -650,8 +655,14 @@ mod tests {
             ("not pr", "not pr"),
             (r#"emails[type eq "work" and value co "@x"]"#, r#"emails[type eq "work" and value co "@x"]"#),
             (r#"emails[type eq "work"].value eq "x""#, r#"emails[type eq "work" and value eq "x"]"#),
-            (r#"emails[not (type eq "work") or value pr].value pr"#, r#"emails[(not (type eq "work") or value pr) and value pr]"#),
-            (r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "J""#, r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "J""#),
+            (
+                r#"emails[not (type eq "work") or value pr].value pr"#,
+                r#"emails[(not (type eq "work") or value pr) and value pr]"#,
+            ),
+            (
+                r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "J""#,
+                r#"urn:ietf:params:scim:schemas:core:2.0:User:userName sw "J""#,
+            ),
             (r#"members.$ref ew "1""#, r#"members.$ref ew "1""#),
         ] {
             assert_eq!(printed(text), expected, "{text}");
@@ -666,15 +677,24 @@ mod tests {
             ("userName is \"x\"", "! filter: expected an operator such as \"eq\", found \"is\" (column 10)"),
             ("userName eq", "! filter: expected a blank and a value, found end of input (column 12)"),
             ("userName eq ", "! filter: expected a value such as \"text\", true or 1, found end of input (column 13)"),
-            ("externalId eq jyoung", "! filter: expected a value such as \"text\", true or 1, found \"jyoung\" (column 15)"),
+            (
+                "externalId eq jyoung",
+                "! filter: expected a value such as \"text\", true or 1, found \"jyoung\" (column 15)",
+            ),
             ("userName eq \"x", "! filter: expected a value such as \"text\", true or 1, found \"\\\"\" (column 13)"),
-            ("userName eq \"\\x\"", "! filter: expected a value such as \"text\", true or 1, found \"\\\"\" (column 13)"),
+            (
+                "userName eq \"\\x\"",
+                "! filter: expected a value such as \"text\", true or 1, found \"\\\"\" (column 13)",
+            ),
             ("a pr b pr", "! filter: expected \"and\", \"or\" or the end, found \"b\" (column 6)"),
             ("a pr and", "! filter: expected an attribute, found end of input (column 9)"),
             ("(a pr", "! filter: expected \")\", found end of input (column 6)"),
             ("a pr)", "! filter: expected \"and\", \"or\" or the end, found \")\" (column 5)"),
             ("emails[type eq \"work\"", "! filter: expected \"]\", found end of input (column 22)"),
-            ("emails[type eq \"work\"] eq \"x\"", "! filter: expected \"and\", \"or\" or the end, found \"eq\" (column 24)"),
+            (
+                "emails[type eq \"work\"] eq \"x\"",
+                "! filter: expected \"and\", \"or\" or the end, found \"eq\" (column 24)",
+            ),
             ("emails[type eq \"work\"]. eq \"x\"", "! filter: expected a sub-attribute, found \" \" (column 24)"),
             ("größe eq 1", "! filter: expected a blank and an operator, found \"ö\" (column 3)"),
         ] {
@@ -705,7 +725,10 @@ mod tests {
     fn a_filter_that_does_not_bind_names_the_attribute() {
         for (text, expected) in [
             ("shoeSize eq \"42\"", "filter: shoeSize: expected an attribute of User, found an unknown name"),
-            ("emails.kind eq \"x\"", "filter: emails.kind: expected one of the sub-attributes value, display, type, primary"),
+            (
+                "emails.kind eq \"x\"",
+                "filter: emails.kind: expected one of the sub-attributes value, display, type, primary",
+            ),
             ("emails[kind eq \"x\"]", "filter: kind: expected a sub-attribute of emails, found an unknown name"),
             ("emails[emails[type pr]]", "filter: emails: expected no brackets within brackets"),
             ("userName[value pr]", "filter: userName: expected a complex attribute before the bracket"),

@@ -132,7 +132,8 @@ mod tests {
 
     #[test]
     fn a_password_is_masked_in_an_operation_with_a_path() {
-        let operation = |path: &str, value: Value| json!({"Operations": [{"op": "replace", "path": path, "value": value}]});
+        let operation =
+            |path: &str, value: Value| json!({"Operations": [{"op": "replace", "path": path, "value": value}]});
         for path in ["password", "PASSWORD", " password", "urn:ietf:params:scim:schemas:core:2.0:User:password"] {
             check(operation(path, json!("s3cret")), operation(path, json!("***")));
         }

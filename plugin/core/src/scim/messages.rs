@@ -9,7 +9,7 @@ pub fn list_response(total: u64, start_index: u64, resources: Vec<Map<String, Va
         "totalResults": total,
         "startIndex": start_index,
         "itemsPerPage": resources.len(),
-        // RFC 7644 §3.4.2 has it only where there are matches; Microsoft's own server always has it, and clients rely on it.
+        // RFC 7644 §3.4.2 asks for it only where there are matches; Microsoft's own server always has it.
         "Resources": resources,
     })
 }

@@ -71,9 +71,7 @@ impl PatchRequest {
         let mut changed = resource.clone();
         let patch = Patch { of, dialect };
         for (index, operation) in self.operations.iter().enumerate() {
-            patch
-                .operation(&mut changed, operation)
-                .map_err(|error| error.within(&format!("Operations[{index}].")))?;
+            patch.operation(&mut changed, operation).map_err(|error| error.within(&format!("Operations[{index}].")))?;
         }
         resource::check(of, changed.attributes())?;
         Ok(changed)
@@ -132,8 +130,7 @@ impl Patch<'_> {
         match (&operation.path, operation.op) {
             (Some(path), Op::Remove) => self.remove(resource, path, value),
             (Some(path), op) => {
-                let assignment =
-                    Assignment { op, value: value.unwrap_or(&Value::Null), place: format!("path {path}") };
+                let assignment = Assignment { op, value: value.unwrap_or(&Value::Null), place: format!("path {path}") };
                 let target = self.bind(path).map_err(|error| error.within(&format!("{}: ", assignment.place)))?;
                 guard(&target, &assignment.place)?;
                 self.assign(resource, path, target, &assignment)
@@ -259,7 +256,9 @@ impl Patch<'_> {
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let merged = match assignment.value {
-            Value::Object(parts) if attribute.is_reference() => !parts.keys().any(|name| name.eq_ignore_ascii_case("value")),
+            Value::Object(parts) if attribute.is_reference() => {
+                !parts.keys().any(|name| name.eq_ignore_ascii_case("value"))
+            }
             Value::Object(_) => attribute.kind == Type::Complex,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => false,
         };
@@ -483,7 +482,8 @@ impl Patch<'_> {
             None => unset(parent, attribute),
             Some(value) => {
                 if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
-                    let is_named = |element: &Value| named.iter().any(|name| elements::is_named(attribute, name, element));
+                    let is_named =
+                        |element: &Value| named.iter().any(|name| elements::is_named(attribute, name, element));
                     elements::remove(parent, attribute, None, is_named);
                 }
             }
@@ -553,7 +553,7 @@ fn bounded(elements: &[Value], place: &str) -> Result<(), Error> {
     Ok(())
 }
 
-// What the engine does is tested by the data files in `tests/data/patch`, and what holds of it always in `tests/scim_laws.rs`.
+// What an operation does is in the data files of `tests/data/patch`, and what holds of all in `tests/scim_laws.rs`.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -589,16 +589,14 @@ mod tests {
     fn values_are_bounded_however_they_are_added() {
         let max = LIMITS.values_max;
         let full = || add("roles", (0..max).map(|index| json!({"value": index.to_string()})).collect());
-        let refusal = |place: &str| Err(format!("Operations[1].{place}: expected at most {max} values, found {}", max + 1));
+        let refusal =
+            |place: &str| Err(format!("Operations[1].{place}: expected at most {max} values, found {}", max + 1));
         assert!(apply(vec![full()]).is_ok());
         assert!(apply(vec![full(), add("roles", json!([{"value": "0"}]))]).is_ok());
         assert_eq!(apply(vec![full(), add("roles", json!([{"value": "x"}]))]), refusal("path roles"));
         let path = r#"roles[type eq "x"].value"#;
         assert_eq!(apply(vec![full(), add(path, json!("x"))]), refusal(&format!("path {path}")));
-        assert_eq!(
-            apply(vec![full(), json!({"op": "add", "value": {path: "x"}})]),
-            refusal(&format!("value.{path}"))
-        );
+        assert_eq!(apply(vec![full(), json!({"op": "add", "value": {path: "x"}})]), refusal(&format!("value.{path}")));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Meta {
 pub struct UserBody {
     external_id: Option<String>,
     attributes: Map<String, Value>,
+    says_active: bool,
 }
 
 impl UserBody {
@@ -64,9 +65,10 @@ impl UserBody {
                 resource.put(&target, value, name, dialect)?;
             }
         }
+        let says_active = resource.attributes.contains_key("active");
         resource.attributes.entry("active").or_insert(Value::Bool(true));
         check(user, &resource.attributes)?;
-        Ok(UserBody { external_id: resource.external_id, attributes: resource.attributes })
+        Ok(UserBody { external_id: resource.external_id, attributes: resource.attributes, says_active })
     }
 }
 
@@ -74,6 +76,19 @@ impl Resource {
     /// A resource of what a client sent.
     pub fn new(id: String, meta: Meta, body: UserBody) -> Resource {
         Resource { id, external_id: body.external_id, meta, attributes: body.attributes }
+    }
+
+    /// This resource with everything in it replaced, RFC 7644 §3.5.1. Revision and times are the caller's.
+    ///
+    /// The RFC leaves to us what becomes of an attribute that the body does not have. We unset it, but leave `active` as it
+    /// is: no body that is silent about it lets a leaver in again.
+    pub fn replaced(&self, body: UserBody) -> Resource {
+        let says_active = body.says_active;
+        let mut replaced = Resource::new(self.id.clone(), self.meta.clone(), body);
+        if !says_active {
+            replaced.attributes.insert("active".to_owned(), Value::Bool(self.active()));
+        }
+        replaced
     }
 
     /// RFC 7643 §4.1.1.
@@ -181,7 +196,11 @@ pub fn print_time(time: Timestamp) -> String {
 pub fn diff(before: Option<&Resource>, after: Option<&Resource>) -> (Map<String, Value>, Map<String, Value>) {
     let (old, new) = (before.map(flat).unwrap_or_default(), after.map(flat).unwrap_or_default());
     let only = |these: &Map<String, Value>, others: &Map<String, Value>| {
-        these.iter().filter(|(name, value)| others.get(*name) != Some(value)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        these
+            .iter()
+            .filter(|(name, value)| others.get(*name) != Some(value))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect()
     };
     (only(&old, &new), only(&new, &old))
 }
@@ -234,12 +253,14 @@ pub(crate) fn check(of: &ResourceType, attributes: &Map<String, Value>) -> Resul
     Ok(())
 }
 
-/// RFC 7644 §3.3 asks for `schemas`. Entra leaves out extensions that it uses, lists some that it does not, and misspells one.
+/// RFC 7644 §3.3 asks for `schemas`. Entra leaves out extensions that it uses, lists some that it does not, and misspells
+/// one.
 fn check_schemas(of: &ResourceType, body: &Map<String, Value>, dialect: &Dialect) -> Result<(), Error> {
     if dialect.any_schemas {
         return Ok(());
     }
-    let listed = body.iter().find(|(name, _)| name.eq_ignore_ascii_case("schemas")).and_then(|(_, value)| value.as_array());
+    let listed =
+        body.iter().find(|(name, _)| name.eq_ignore_ascii_case("schemas")).and_then(|(_, value)| value.as_array());
     let core = listed.is_some_and(|urns| {
         urns.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(of.schema.id)))
     });
@@ -330,9 +351,7 @@ mod tests {
     const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
     fn parse(body: Value, dialect: Dialect) -> Result<Resource, Error> {
-        let Value::Object(body) = body else {
-            unreachable!()
-        };
+        let Value::Object(body) = body else { unreachable!() };
         let meta = Meta {
             created: "2026-11-23T10:00:00Z".parse().unwrap(),
             last_modified: "2026-11-23T10:00:00.1239Z".parse().unwrap(),
@@ -422,7 +441,9 @@ mod tests {
 
     #[test]
     fn a_user_without_active_is_active() {
-        for body in [json!({"userName": "a"}), json!({"userName": "a", "active": null}), json!({"userName": "a", "active": ""})] {
+        for body in
+            [json!({"userName": "a"}), json!({"userName": "a", "active": null}), json!({"userName": "a", "active": ""})]
+        {
             assert_eq!(made(body), json!({"userName": "a", "active": true}));
         }
     }
@@ -439,7 +460,8 @@ mod tests {
 
     #[test]
     fn names_get_the_case_of_the_schema_and_values_keep_theirs() {
-        let body = json!({"USERNAME": "Alice@Contoso.com", "name": {"GIVENNAME": "ALICE"}, "Emails": [{"Value": "A@X"}]});
+        let body =
+            json!({"USERNAME": "Alice@Contoso.com", "name": {"GIVENNAME": "ALICE"}, "Emails": [{"Value": "A@X"}]});
         assert_eq!(
             made(body),
             json!({"userName": "Alice@Contoso.com", "name": {"givenName": "ALICE"}, "emails": [{"value": "A@X"}], "active": true})
@@ -466,12 +488,22 @@ mod tests {
             (json!({"userName": "a", "USERNAME": "b"}), "body: expected each name once, found USERNAME and userName"),
             (json!({"userName": "a", "active": "yes"}), "active: expected a boolean, found the string \"yes\""),
             (json!({"userName": "a", "name": 1}), "name: expected an object, found the number 1"),
-            (json!({"userName": "a", "name": {"givenName": []  , "familyName": ["x", "y"]}}), "name.familyName: expected a string, found an array of 2"),
-            (json!({"userName": "a", "emails": [{"value": "x"}, 7]}), "emails[1]: expected an object, found the number 7"),
-            (json!({"userName": "a", "emails": [{"primary": true, "value": "x"}, {"primary": "true", "value": "y"}]}),
-                "emails: expected at most one primary value, found 2"),
-            (json!({"userName": "a", ENTERPRISE: "x"}),
-                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: expected an object, found something else"),
+            (
+                json!({"userName": "a", "name": {"givenName": []  , "familyName": ["x", "y"]}}),
+                "name.familyName: expected a string, found an array of 2",
+            ),
+            (
+                json!({"userName": "a", "emails": [{"value": "x"}, 7]}),
+                "emails[1]: expected an object, found the number 7",
+            ),
+            (
+                json!({"userName": "a", "emails": [{"primary": true, "value": "x"}, {"primary": "true", "value": "y"}]}),
+                "emails: expected at most one primary value, found 2",
+            ),
+            (
+                json!({"userName": "a", ENTERPRISE: "x"}),
+                "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User: expected an object, found something else",
+            ),
         ] {
             assert_eq!(refused(body.clone()), expected, "{body}");
         }
@@ -533,7 +565,9 @@ mod tests {
     #[test]
     fn a_resource_is_sent_with_its_envelope() {
         let body = json!({"userName": "a", "externalId": "x", "title": "Boss"});
-        let document = parse(body, Dialect::entra()).unwrap().to_json(ResourceType::user(), Some("https://scim.example.com/Users/1"));
+        let document = parse(body, Dialect::entra())
+            .unwrap()
+            .to_json(ResourceType::user(), Some("https://scim.example.com/Users/1"));
         assert_eq!(
             Value::Object(document).to_string(),
             concat!(
@@ -545,8 +579,24 @@ mod tests {
     }
 
     #[test]
+    fn a_replacement_that_does_not_say_active_leaves_it_as_it_is() {
+        let body = |body: Value| UserBody::parse(body.as_object().unwrap(), &Dialect::entra()).unwrap();
+        for active in [true, false] {
+            let before = parse(json!({"userName": "a", "active": active, "title": "Boss"}), Dialect::entra()).unwrap();
+            for silent in [json!({"userName": "b"}), json!({"userName": "b", "active": null})] {
+                let after = before.replaced(body(silent));
+                assert_eq!((after.user_name(), after.active()), (Some("b"), active));
+                assert_eq!(after.attributes().get("title"), None);
+            }
+            let after = before.replaced(body(json!({"userName": "a", "active": !active})));
+            assert_eq!((after.id.as_str(), after.active()), ("1", !active));
+        }
+    }
+
+    #[test]
     fn a_resource_comes_out_of_the_store_as_it_went_in() {
-        let resource = parse(json!({"userName": "a", "externalId": "x", "department": "Sales"}), Dialect::entra()).unwrap();
+        let resource =
+            parse(json!({"userName": "a", "externalId": "x", "department": "Sales"}), Dialect::entra()).unwrap();
         let stored = serde_json::to_string(&resource).unwrap();
         assert_eq!(serde_json::from_str::<Resource>(&stored).unwrap(), resource);
     }

@@ -269,11 +269,7 @@ fn strip_urn<'n>(name: &'n str, schema: &'static Schema) -> Option<(&'static Sch
     }
 }
 
-fn within(
-    schema: &'static Schema,
-    extension: Option<&'static Schema>,
-    name: &str,
-) -> Result<Target, String> {
+fn within(schema: &'static Schema, extension: Option<&'static Schema>, name: &str) -> Result<Target, String> {
     let unknown = || format!("expected an attribute of {}, found an unknown name", schema.name);
     let (first, sub) = split(name).ok_or_else(unknown)?;
     let attribute = schema.attribute(first).ok_or_else(unknown)?;
@@ -295,11 +291,7 @@ fn split(name: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-fn target(
-    attribute: &'static Attribute,
-    extension: Option<&'static Schema>,
-    sub: Option<&str>,
-) -> Option<Target> {
+fn target(attribute: &'static Attribute, extension: Option<&'static Schema>, sub: Option<&str>) -> Option<Target> {
     let sub = match sub {
         None => None,
         Some(name) => Some(attribute.sub(name)?),

@@ -16,7 +16,11 @@ pub(crate) fn admit(
     place: &str,
     dialect: &Dialect,
 ) -> Result<Option<Value>, Error> {
-    if attribute.multi_valued { elements(attribute, value, place, dialect) } else { single(attribute, value, place, dialect) }
+    if attribute.multi_valued {
+        elements(attribute, value, place, dialect)
+    } else {
+        single(attribute, value, place, dialect)
+    }
 }
 
 /// Lets one value in: one element of a multi-valued attribute.
@@ -48,7 +52,12 @@ pub(crate) fn single(
             Ok(Some(value.clone()))
         }
         (
-            Type::Boolean | Type::Integer | Type::Decimal | Type::DateTime | Type::String | Type::Reference
+            Type::Boolean
+            | Type::Integer
+            | Type::Decimal
+            | Type::DateTime
+            | Type::String
+            | Type::Reference
             | Type::Binary,
             _,
         ) => wrong(),
@@ -98,12 +107,7 @@ pub(crate) fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 
-fn elements(
-    attribute: &Attribute,
-    value: &Value,
-    place: &str,
-    dialect: &Dialect,
-) -> Result<Option<Value>, Error> {
+fn elements(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect) -> Result<Option<Value>, Error> {
     if unset(value, dialect) {
         return Ok(None);
     }
@@ -120,12 +124,7 @@ fn elements(
     Ok((!admitted.is_empty()).then_some(Value::Array(admitted)))
 }
 
-fn complex(
-    attribute: &Attribute,
-    value: &Value,
-    place: &str,
-    dialect: &Dialect,
-) -> Result<Option<Value>, Error> {
+fn complex(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect) -> Result<Option<Value>, Error> {
     let parts = match value {
         Value::Object(parts) => parts,
         Value::Array(values) if dialect.loose_shapes && values.len() == 1 => {

@@ -17,7 +17,7 @@ export function record(content, here) {
 }
 
 function page(found, here) {
-  const origin = (here.product.publicUrl ?? location.origin).replace(/\/$/, '');
+  const base = `${here.product.publicUrl ?? location.origin}/scim/v2/${here.id}`;
   const failed = found.outcome !== 'success';
   return [
     h('nav', { 'aria-label': t('record.back'), class: 'crumbs' }, h('a', { href: logHash(here.id, here.base) }, icon('left'), h('span', t('record.back')))),
@@ -25,7 +25,7 @@ function page(found, here) {
     failed ? explanation(found) : meaningOf(found) && note('info', h('p', meaningOf(found))),
     changes(found),
     card(t('record.exchange'),
-      h('div.row', copyButton('curl', () => curl(found, origin), { label: t('record.curl') }), copyButton(t('record.transcript.what'), () => transcript(found, origin), { label: t('record.transcript') })),
+      h('div.row', copyButton('curl', () => curl(found, base), { label: t('record.curl') }), copyButton(t('record.transcript.what'), () => transcript(found, base), { label: t('record.transcript') })),
       h('div.exchange',
         side(t('record.request'), `${found.method} ${found.path}${found.query ? `?${readable(found.query)}` : ''}`, found.requestBody, ['Authorization: Bearer ***', ...(found.requestBody ? ['Content-Type: application/scim+json'] : [])]),
         side(t('record.response'), statusLine(found.status), found.responseBody, []))),
