@@ -50,10 +50,31 @@ fn live(server: &mut dyn Server, wire: Wire) {
 }
 
 fn words(record: &serde_json::Value) -> String {
-    let id = record["user"]["id"].as_str().unwrap_or("nobody");
+    // What is gone is named by its id, the last segment of the path.
+    let id = record["path"].as_str().and_then(|path| path.strip_prefix("/Users/")).unwrap_or("nobody");
     format!("{} {}", record["status"], record["operation"].as_str().unwrap().replace(id, "(id)"))
 }
 
-const JOURNAL: [&str; 19] = [
+/// Everything that the life asked, as the journal tells it.
+const JOURNAL: &[&str] = &[
     "200 test connection",
+    "200 list groups",
+    "200 look up user by userName eq \"alice@contoso.com\"",
+    "201 create user alice@contoso.com",
+    "409 create user alice@contoso.com",
+    "200 look up user by userName eq \"ALICE@CONTOSO.COM\"",
+    "200 update user alice@contoso.com (displayName)",
+    "200 rename user alice@contoso.com to renamed.alice@contoso.com",
+    "200 disable user renamed.alice@contoso.com",
+    "200 enable user renamed.alice@contoso.com",
+    "200 disable user and rename renamed.alice@contoso.com to 3f2a6c1e0b7d4c55a1e29f0d6b8c7a11renamed.alice@contoso.com",
+    "201 create user renamed.alice@contoso.com",
+    "409 update user 3f2a6c1e0b7d4c55a1e29f0d6b8c7a11renamed.alice@contoso.com",
+    "200 read user 3f2a6c1e0b7d4c55a1e29f0d6b8c7a11renamed.alice@contoso.com",
+    "204 delete user renamed.alice@contoso.com",
+    "200 enable user and rename 3f2a6c1e0b7d4c55a1e29f0d6b8c7a11renamed.alice@contoso.com to renamed.alice@contoso.com",
+    "204 delete user renamed.alice@contoso.com",
+    "404 read user (id)",
+    "404 delete user (id)",
+    "200 look up user by userName eq \"renamed.alice@contoso.com\"",
 ];

@@ -86,6 +86,11 @@ impl Space {
         self.key(&format!("tenant.{tenant}"))
     }
 
+    /// Sessions of the page that were signed out before their end; meant for the registry.
+    pub(crate) fn signed_out(&self) -> String {
+        self.key("signed-out")
+    }
+
     pub(crate) fn connection(&self) -> String {
         self.key("connection")
     }

@@ -30,7 +30,6 @@ pub struct Rollcall {
     ports: Ports,
     settings: Settings,
     buffer: RefCell<Buffer>,
-    attempts: RefCell<session::Attempts>,
 }
 
 /// The body of an answer.
@@ -79,7 +78,7 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        Rollcall { ports, settings, buffer: RefCell::default(), attempts: RefCell::default() }
+        Rollcall { ports, settings, buffer: RefCell::default() }
     }
 
     /// Answers one HTTP request.

@@ -1,10 +1,13 @@
-//! Signing in to the page: a signed cookie, no state in the store but a count of failures.
+//! Signing in to the page: a signed cookie. The store keeps a count of failures, and which sessions were signed out.
 
-use super::respond::{self, admin_body, admin_error};
+use super::respond::{self, Problem, admin_body, admin_error};
 use super::{Body, Rollcall};
+use crate::ledger::{self, Read as _, Turn, View};
+use crate::space::Space;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 const COOKIE_NAME: &str = "rollcall_session";
@@ -20,7 +23,7 @@ impl Rollcall {
     pub(super) fn admit(&self, request: &Request<Vec<u8>>) -> Result<(), Response<Vec<u8>>> {
         let headers = request.headers();
         if let Some(presented) = super::scim::bearer(headers) {
-            return self.check_secret(presented);
+            return self.check_secret(presented, Door::Api);
         }
         if headers.contains_key(AUTHORIZATION) {
             return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
@@ -39,9 +42,9 @@ impl Rollcall {
     pub(super) fn session_call(&self, request: &Request<Vec<u8>>) -> Response<Body> {
         let response = match *request.method() {
             Method::POST => self.sign_in(request),
-            Method::DELETE => signed_out(request),
+            Method::DELETE => self.sign_out(request),
             _ => match self.session(request.headers()) {
-                Some(until) => admin_body(StatusCode::OK, &json!({"expiresAt": until})),
+                Some(session) => admin_body(StatusCode::OK, &json!({"expiresAt": session.until})),
                 None => unauthorized("session: sign in"),
             },
         };
@@ -56,7 +59,7 @@ impl Rollcall {
         let Some(secret) = body.get("secret").and_then(Value::as_str) else {
             return admin_error(StatusCode::BAD_REQUEST, "invalid_body", "body: expected {\"secret\": \"…\"}");
         };
-        if let Err(refused) = self.check_secret(secret) {
+        if let Err(refused) = self.check_secret(secret, Door::Page) {
             return refused;
         }
         let now = self.ports.clock.now();
@@ -68,25 +71,17 @@ impl Rollcall {
         response
     }
 
-    /// Compares a secret, and counts and slows down those who guess. While too many were wrong, a right one is not looked
-    /// at either: otherwise the slowing down would not slow anybody down.
-    fn check_secret(&self, presented: &str) -> Result<(), Response<Vec<u8>>> {
-        let minute = self.ports.clock.now().as_second() / 60;
-        let counter = |minute: i64| format!("r.failures.{minute}");
+    /// Compares a secret, counts those who guess and slows them down.
+    ///
+    /// At the page a right secret is not looked at while too many were wrong: otherwise the slowing down would slow nobody
+    /// down. At the API it is, since anybody could shut an operator's programs out by guessing.
+    fn check_secret(&self, presented: &str, door: Door) -> Result<(), Response<Vec<u8>>> {
         let right = self.settings.secrets.is_admin(presented);
-        // Reading a counter is a write transaction on some backends, so an instance asks only after a failure.
-        let mut attempts = self.attempts.borrow_mut();
-        if attempts.minute != minute {
-            *attempts = Attempts { minute, failures: 0 };
+        if right && door == Door::Api {
+            return Ok(());
         }
-        if !right || attempts.failures > 0 {
-            let delta = i64::from(!right);
-            match self.ports.store.increment(&counter(minute), delta) {
-                Ok(failures) => attempts.failures = failures,
-                Err(error) => self.ports.log.line(&format!("sign-in: failures are not counted: {error}")),
-            }
-        }
-        if attempts.failures > FAILURES_A_MINUTE_MAX {
+        let failures = self.count_failures(i64::from(!right));
+        if failures > FAILURES_A_MINUTE_MAX {
             let message = "secret: too many wrong ones; try again in a minute";
             let mut response = admin_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message);
             respond::set(&mut response, RETRY_AFTER, "60");
@@ -95,32 +90,85 @@ impl Rollcall {
         if right {
             return Ok(());
         }
-        if attempts.failures == 1 {
-            let _ = self.ports.store.delete_many(&[counter(minute - 1), counter(minute - 2)]);
-        }
         self.ports.log.line("sign-in: a wrong admin secret was presented");
         Err(admin_error(StatusCode::UNAUTHORIZED, "wrong_secret", "secret: this is not the admin secret"))
     }
 
-    fn session(&self, headers: &HeaderMap) -> Option<Timestamp> {
+    /// Adds to this minute's failures, of all instances, and answers how many there are. A store that does not count stops
+    /// nobody from signing in.
+    fn count_failures(&self, more: i64) -> i64 {
+        let minute = self.ports.clock.now().as_second() / 60;
+        let counter = |minute: i64| format!("r.failures.{minute}");
+        let failures = match self.ports.store.increment(&counter(minute), more) {
+            Ok(failures) => failures,
+            Err(error) => {
+                self.ports.log.line(&format!("sign-in: failures are not counted: {error}"));
+                return 0;
+            }
+        };
+        if failures == 1 && more == 1 {
+            let old = [counter(minute - 1), counter(minute - 2)];
+            if let Err(error) = self.ports.store.delete_many(&old) {
+                self.ports.log.line(&format!("sign-in: old counts were not deleted: {error}"));
+            }
+        }
+        failures
+    }
+
+    /// Ends a session for good: its cookie is remembered as signed out until it would have ended by itself.
+    fn sign_out(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        if request.headers().contains_key(COOKIE) && !same_origin(request) {
+            return admin_error(StatusCode::FORBIDDEN, "origin_mismatch", "origin: sign out from the page itself");
+        }
+        if let Some(session) = self.session(request.headers())
+            && let Err(error) = self.remember_signed_out(&session)
+        {
+            return Problem::from(error).refusal(&self.ports, &self.request_id()).admin();
+        }
+        let mut response = respond::empty(StatusCode::NO_CONTENT);
+        respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));
+        response
+    }
+
+    fn remember_signed_out(&self, session: &Session) -> Result<(), ledger::Error> {
+        let key = Space::registry().signed_out();
+        let now = self.ports.clock.now();
+        let mut turn = Turn::take(&self.ports, &self.settings, Space::registry())?;
+        let mut ended: Vec<Session> = turn.read(&key)?.unwrap_or_default();
+        ended.retain(|other| now < other.until);
+        ended.push(session.clone());
+        turn.write(key, &ended);
+        turn.commit()
+    }
+
+    /// The session of the request's cookie: signed by us, not over, not signed out.
+    fn session(&self, headers: &HeaderMap) -> Option<Session> {
         let value = cookies(headers).find_map(|(name, value)| (name == COOKIE_NAME).then_some(value))?;
         let (text, signature) = value.rsplit_once('.')?;
-        let until = text.split_once('.')?.0.parse().ok().and_then(|second| Timestamp::from_second(second).ok())?;
-        (self.settings.secrets.signed(text, signature) && self.ports.clock.now() < until).then_some(until)
+        let (second, id) = text.split_once('.')?;
+        let until = Timestamp::from_second(second.parse().ok()?).ok()?;
+        if !self.settings.secrets.signed(text, signature) || until <= self.ports.clock.now() {
+            return None;
+        }
+        let session = Session { id: id.to_owned(), until };
+        let registry = View::new(&self.ports, &self.settings, Space::registry());
+        let ended: Option<Vec<Session>> = registry.read(&Space::registry().signed_out()).ok()?;
+        (!ended.unwrap_or_default().contains(&session)).then_some(session)
     }
 }
 
-/// Wrong secrets that this instance has heard of.
-#[derive(Default)]
-pub(super) struct Attempts {
-    minute: i64,
-    failures: i64,
+/// Where a secret was presented.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Page,
+    Api,
 }
 
-fn signed_out(request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
-    let mut response = respond::empty(StatusCode::NO_CONTENT);
-    respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));
-    response
+/// A signed-in browser.
+#[derive(Serialize, Deserialize, Clone, PartialEq)]
+struct Session {
+    id: String,
+    until: Timestamp,
 }
 
 fn unauthorized(message: &str) -> Response<Vec<u8>> {
