@@ -48,11 +48,11 @@ pub enum Outcome {
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// POST of a new user.
+    /// POST of a new user or group.
     Create,
     /// A change of attributes.
     Update,
-    /// A change of the userName, with or without other attributes.
+    /// A change of the userName or of a group's displayName, with or without other attributes.
     Rename,
     /// `active` from true to false.
     Disable,
@@ -82,6 +82,16 @@ pub struct Subject {
     pub id: String,
     /// Its userName at that time.
     pub user_name: String,
+}
+
+/// The group that a request was about.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct GroupSubject {
+    /// The resource's id.
+    pub id: String,
+    /// Its displayName at that time.
+    pub display_name: String,
 }
 
 /// One request.
@@ -118,6 +128,9 @@ pub struct Record {
     pub changed: bool,
     /// Whom it was about.
     pub user: Option<Subject>,
+    /// Which group it was about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<GroupSubject>,
     /// The last four characters of the token that was presented.
     pub token: Option<String>,
     /// Stands in the answer's `x-request-id` and in the operator's error output.
@@ -259,10 +272,18 @@ impl Filter {
 
 fn mentions(record: &Record, text: &str) -> bool {
     let user = record.user.as_ref().map(|user| user.user_name.as_str());
-    [Some(record.operation.as_str()), Some(&record.path), record.query.as_deref(), record.detail.as_deref(), user]
-        .into_iter()
-        .flatten()
-        .any(|field| field.to_lowercase().contains(text))
+    let group = record.group.as_ref().map(|group| group.display_name.as_str());
+    [
+        Some(record.operation.as_str()),
+        Some(&record.path),
+        record.query.as_deref(),
+        record.detail.as_deref(),
+        user,
+        group,
+    ]
+    .into_iter()
+    .flatten()
+    .any(|field| field.to_lowercase().contains(text))
 }
 
 /// A page of records, newest first.

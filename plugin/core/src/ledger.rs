@@ -30,6 +30,10 @@ pub const STUCK: Duration = Duration::from_millis(4_000);
 /// How long a request waits for its turn before it answers that the tenant is busy.
 pub const WAIT_MAX: Duration = Duration::from_millis(20_000);
 
+/// Emptied keys that the head remembers. A larger change, such as the deletion of a group with thousands of members,
+/// leaves the others as they are: empty, and so absent for every reader.
+const EMPTIED_MAX: usize = 500;
+
 /// The layout of all stored values. A store of a later layout is refused, one of an earlier layout migrated.
 pub const LAYOUT: u32 = 1;
 
@@ -57,13 +61,15 @@ pub struct Head {
     layout: u32,
     epoch: u64,
     done: u64,
-    /// Members of the roster: tenants in the registry, users in a tenant.
-    pub members: u64,
-    /// The slot that the next member takes.
-    pub next_slot: u64,
+    /// The roster of the space: tenants in the registry, users in a tenant.
+    #[serde(flatten)]
+    pub main: Extent,
     /// Users that are not disabled.
     #[serde(default)]
     pub active: u64,
+    /// The roster of the groups.
+    #[serde(default)]
+    pub groups: Extent,
     /// The number that the next journal record takes; the first is 1.
     #[serde(default = "one")]
     pub next_record: u64,
@@ -90,6 +96,16 @@ pub struct Head {
     pub traffic: Traffic,
 }
 
+/// How far a roster reaches.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Extent {
+    /// Members that it has.
+    pub members: u64,
+    /// The slot that the next one takes.
+    pub next_slot: u64,
+}
+
 fn one() -> u64 {
     1
 }
@@ -112,9 +128,9 @@ impl Head {
             layout: LAYOUT,
             epoch: 0,
             done: 0,
-            members: 0,
-            next_slot: 0,
+            main: Extent::default(),
             active: 0,
+            groups: Extent::default(),
             next_record: 1,
             journal_capacity: settings.journal_capacity,
             emptied: Vec::new(),
@@ -311,7 +327,7 @@ impl<'a> Turn<'a> {
     /// What was staged and the head. A batch cannot delete, so what is removed becomes empty and is left to the next turn.
     fn batch(&mut self) -> Vec<(String, Vec<u8>)> {
         let removed = self.staged.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
-        self.head.emptied = removed.collect();
+        self.head.emptied = removed.take(EMPTIED_MAX).collect();
         let staged = self.staged.iter().map(|(key, bytes)| (key.clone(), bytes.clone().unwrap_or_default()));
         let head = serde_json::to_vec(&self.head).expect("a head is plain data");
         staged.chain([(self.space.head(), head)]).collect()

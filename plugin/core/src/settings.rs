@@ -22,6 +22,16 @@ pub struct Limits {
     pub value_bytes_max: usize,
     /// Elements of one multi-valued attribute.
     pub values_max: usize,
+    /// References in one request, such as members of a group: about as many as fit into a body.
+    pub references_max: usize,
+    /// Levels of groups within groups that a user's `groups` looks up through.
+    pub group_depth_max: usize,
+    /// Groups in a user's `groups`.
+    pub user_groups_max: usize,
+    /// Members up to which a group's answer says their names; each costs a read.
+    pub members_named_max: u64,
+    /// Members in one answer.
+    pub members_answered_max: u64,
     /// A whole user as it is stored; below the smallest value limit of Spin's backends (DynamoDB, 400 KB).
     pub resource_bytes_max: usize,
     /// A userName. Longer than any address, short enough for every index and every line of the log.
@@ -58,6 +68,11 @@ pub const LIMITS: Limits = Limits {
     patch_operations_max: 1_000,
     value_bytes_max: 64 * 1024,
     values_max: 1_000,
+    references_max: 25_000,
+    group_depth_max: 8,
+    user_groups_max: 1_000,
+    members_named_max: 1_000,
+    members_answered_max: 100_000,
     resource_bytes_max: 256 * 1024,
     user_name_bytes_max: 512,
     page_max: 200,
@@ -137,7 +152,9 @@ fn public_url(url: &str) -> Result<String, SettingsError> {
     if fits {
         Ok(url.trim_end_matches('/').to_owned())
     } else {
-        Err(SettingsError(format!("variable public_url: expected a URL such as https://scim.example.com, found {url:?}")))
+        Err(SettingsError(format!(
+            "variable public_url: expected a URL such as https://scim.example.com, found {url:?}"
+        )))
     }
 }
 
@@ -166,7 +183,9 @@ fn frame_ancestors(text: Option<&str>) -> Result<String, SettingsError> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',' || byte == b' ') {
         Ok(text.to_owned())
     } else {
-        Err(SettingsError("variable frame_ancestors: expected sources such as 'self' or https://app.example.com".to_owned()))
+        Err(SettingsError(
+            "variable frame_ancestors: expected sources such as 'self' or https://app.example.com".to_owned(),
+        ))
     }
 }
 
@@ -185,7 +204,10 @@ mod tests {
         assert_eq!((settings.journal_capacity, settings.journal_bodies), (2_000, true));
         assert_eq!(settings.product_name, "Rollcall");
         assert_eq!(read(&[]).unwrap_err(), "variable admin_secret: expected a secret, found nothing");
-        assert_eq!(read(&[("admin_secret", " ")]).unwrap_err(), "variable admin_secret: expected a secret, found nothing");
+        assert_eq!(
+            read(&[("admin_secret", " ")]).unwrap_err(),
+            "variable admin_secret: expected a secret, found nothing"
+        );
     }
 
     #[test]

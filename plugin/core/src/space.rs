@@ -1,5 +1,6 @@
 //! The names of all keys. One type builds them, and it cannot be made without saying whose they are.
 
+use crate::scim::ResourceType;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -73,8 +74,27 @@ impl Space {
         self.key(&format!("heal.{epoch}.{round}"))
     }
 
-    pub(crate) fn roster(&self, level: u8, index: u64) -> String {
-        self.key(&format!("l{level}.{index}"))
+    pub(crate) fn roster(&self, roll: &Roll, level: u8, index: u64) -> String {
+        match roll {
+            Roll::Main => self.key(&format!("l{level}.{index}")),
+            Roll::Groups => self.key(&format!("gl{level}.{index}")),
+            Roll::MembersOf(group) => self.key(&format!("gm.{group}.{level}.{index}")),
+        }
+    }
+
+    /// That a group has a member, and in which slot of the group's roster.
+    pub(crate) fn edge(&self, group: &str, member: &str) -> String {
+        self.key(&format!("{EDGES}{group}.{member}"))
+    }
+
+    /// The groups that have a member.
+    pub(crate) fn groups_of(&self, member: &str) -> String {
+        self.key(&format!("{GROUPS_OF}{member}"))
+    }
+
+    /// What all keys of edges start with.
+    pub(crate) fn edge_prefixes(&self) -> (String, String) {
+        (self.key(EDGES), self.key(GROUPS_OF))
     }
 
     pub(crate) fn journal(&self, slot: u64) -> String {
@@ -96,9 +116,16 @@ impl Space {
     }
 
     /// A document by its id. Ids come out of URLs, so anything that we did not give out names no key.
-    pub(crate) fn document(&self, id: &str) -> Option<String> {
-        let ours = !id.is_empty() && id.len() <= 64 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-        ours.then(|| self.key(&format!("u.{id}")))
+    pub(crate) fn document(&self, kind: Kind, id: &str) -> Option<String> {
+        is_id(id).then(|| format!("{}{id}", self.document_prefix(kind)))
+    }
+
+    /// What all documents of a kind start with.
+    pub(crate) fn document_prefix(&self, kind: Kind) -> String {
+        match kind {
+            Kind::User => self.key("u."),
+            Kind::Group => self.key("g."),
+        }
     }
 
     /// An index entry. User text never stands in a key: its digest does.
@@ -121,6 +148,63 @@ impl Space {
     }
 }
 
+const EDGES: &str = "e.";
+const GROUPS_OF: &str = "o.";
+
+/// Whether a text can be an id that we gave out.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// The kinds of resources that a tenant has. Each has documents, a roster and names of its own; all that differs in what
+/// they may hold is in their [`ResourceType`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// Users.
+    User,
+    /// Groups.
+    Group,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 2] = [Kind::User, Kind::Group];
+
+    /// Its schemas and its name.
+    pub fn resource_type(self) -> &'static ResourceType {
+        match self {
+            Kind::User => ResourceType::user(),
+            Kind::Group => ResourceType::group(),
+        }
+    }
+
+    /// The name in messages: `user` or `group`.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Kind::User => "user",
+            Kind::Group => "group",
+        }
+    }
+
+    pub(crate) fn roll(self) -> Roll {
+        match self {
+            Kind::User => Roll::Main,
+            Kind::Group => Roll::Groups,
+        }
+    }
+}
+
+/// Which roster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Roll {
+    /// The tenants of the registry; the users of a tenant.
+    Main,
+    /// The groups of a tenant.
+    Groups,
+    /// The members of the group of this id.
+    MembersOf(String),
+}
+
 /// What an index entry is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IndexKind {
@@ -130,14 +214,45 @@ pub(crate) enum IndexKind {
     ExternalId,
     /// E-mail address, folded.
     Email,
+    /// A group's displayName, folded.
+    GroupName,
+    /// A group's externalId, as it is.
+    GroupExternalId,
 }
 
 impl IndexKind {
+    /// All of them.
+    pub(crate) const ALL: [IndexKind; 5] = [
+        IndexKind::UserName,
+        IndexKind::ExternalId,
+        IndexKind::Email,
+        IndexKind::GroupName,
+        IndexKind::GroupExternalId,
+    ];
+
+    /// The one of the names of a kind.
+    pub(crate) fn of_names(kind: Kind) -> IndexKind {
+        match kind {
+            Kind::User => IndexKind::UserName,
+            Kind::Group => IndexKind::GroupName,
+        }
+    }
+
+    /// The one of the provider's ids of a kind.
+    pub(crate) fn of_external_ids(kind: Kind) -> IndexKind {
+        match kind {
+            Kind::User => IndexKind::ExternalId,
+            Kind::Group => IndexKind::GroupExternalId,
+        }
+    }
+
     fn letter(self) -> char {
         match self {
             IndexKind::UserName => 'n',
             IndexKind::ExternalId => 'x',
             IndexKind::Email => 'm',
+            IndexKind::GroupName => 'p',
+            IndexKind::GroupExternalId => 'y',
         }
     }
 }
@@ -158,8 +273,16 @@ mod tests {
     fn keys_stay_within_the_characters_that_every_backend_takes() {
         let space = Space::tenant(&TenantId::from_random([255; 10]));
         let long = "x".repeat(10_000);
-        for key in [space.head(), space.turns(7), space.index(IndexKind::Email, &long), space.document("0a-9").unwrap()] {
-            assert!(key.len() <= 255 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)), "{key}");
+        for key in [
+            space.head(),
+            space.turns(7),
+            space.index(IndexKind::Email, &long),
+            space.document(Kind::User, "0a-9").unwrap(),
+        ] {
+            assert!(
+                key.len() <= 255 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)),
+                "{key}"
+            );
         }
     }
 
@@ -167,7 +290,7 @@ mod tests {
     fn an_id_that_we_never_gave_out_names_no_document() {
         let space = Space::registry();
         for wrong in ["", "a/b", "a.b", "..", "a b", "\u{0}", &"a".repeat(65)] {
-            assert_eq!(space.document(wrong), None, "{wrong}");
+            assert_eq!(space.document(Kind::Group, wrong), None, "{wrong}");
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::directory::roster;
 use crate::ledger::{Error, Head, Read, Turn, View};
 use crate::ports::Ports;
 use crate::settings::{LIMITS, Settings};
-use crate::space::{Space, TENANT_ID_LEN, TenantId};
+use crate::space::{Roll, Space, TENANT_ID_LEN, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub enum Refusal {
     BadName,
     /// There are as many tenants as one installation may have.
     Full,
-    /// The tenant has a connection that has not been ended, or users.
+    /// The tenant has a connection that has not been ended, or users or groups.
     NotEmpty,
 }
 
@@ -43,14 +43,16 @@ pub fn create(ports: &Ports, settings: &Settings, name: &str) -> Result<Result<T
         return Ok(Err(Refusal::BadName));
     };
     let mut turn = Turn::take(ports, settings, Space::registry())?;
-    if turn.head.members >= LIMITS.tenants_max {
+    if turn.head.main.members >= LIMITS.tenants_max {
         turn.release()?;
         return Ok(Err(Refusal::Full));
     }
     let mut random = [0; TENANT_ID_LEN];
     ports.entropy.fill(&mut random);
     let id = TenantId::from_random(random);
-    let slot = roster::append(&mut turn, id.as_str())?;
+    let mut extent = turn.head.main;
+    let slot = roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str())?;
+    turn.head.main = extent;
     let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ports.clock.now(), seats: None, slot };
     turn.write(Space::registry().registered(&id), &tenant);
     turn.commit()?;
@@ -67,11 +69,11 @@ pub fn list(ports: &Ports, settings: &Settings, skip: u64, limit: usize) -> Resu
     let view = View::new(ports, settings, Space::registry());
     let head = view.head()?;
     let mut tenants = Vec::new();
-    for (_, id) in roster::page(&view, skip, limit)? {
+    for (_, id) in roster::page(&view, &Roll::Main, skip, limit)? {
         let id = TenantId::parse(&id).ok_or_else(|| Error::Corrupt("r.: a roster seat without a tenant id".into()))?;
         tenants.extend(view.read::<Tenant>(&Space::registry().registered(&id))?);
     }
-    Ok((tenants, head.members))
+    Ok((tenants, head.main.members))
 }
 
 /// What may be changed of a tenant.
@@ -112,13 +114,13 @@ pub fn change(
     Ok(Ok(tenant))
 }
 
-/// Takes a tenant out that has neither a connection nor users, and with it its journal.
+/// Takes a tenant out that has neither a connection nor users nor groups, and with it its journal.
 ///
 /// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
 pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
     let mut own = Turn::take(ports, settings, Space::tenant(id))?;
     let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
-    if connected || own.head.members > 0 {
+    if connected || own.head.main.members > 0 || own.head.groups.members > 0 {
         own.release()?;
         return Ok(Err(Refusal::NotEmpty));
     }
@@ -129,7 +131,9 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
         own.release()?;
         return Ok(Err(Refusal::NoSuchTenant));
     };
-    roster::remove(&mut turn, tenant.slot)?;
+    let mut extent = turn.head.main;
+    roster::remove(&mut turn, &Roll::Main, &mut extent, tenant.slot)?;
+    turn.head.main = extent;
     turn.remove(key);
     // Who took the tenant's turn for dead may have started a connection meanwhile.
     if own.late() {
@@ -151,7 +155,8 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
 fn sweep(ports: &Ports, space: &Space, head: &Head) {
     let records = 0..head.next_record.min(head.journal_capacity);
     let mut keys: Vec<String> = records.map(|slot| space.journal(slot)).collect();
-    keys.extend(roster::keys(space, head.next_slot));
+    keys.extend(roster::keys(space, &Roll::Main, head.main.next_slot));
+    keys.extend(roster::keys(space, &Roll::Groups, head.groups.next_slot));
     for batch in keys.chunks(100) {
         if let Err(error) = ports.store.delete_many(batch) {
             ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rollcall_core::scim::filter::{self, Compare, Filter};
 use rollcall_core::scim::path::{self, Path};
 use rollcall_core::scim::{
-    BoundFilter, Dialect, ListQuery, Meta, PatchRequest, Resource, ResourceType, UserBody, mask,
+    BoundFilter, Dialect, ListQuery, Meta, PatchRequest, Resource, ResourceBody, ResourceType, mask,
 };
 use serde_json::{Map, Value, json};
 
@@ -101,7 +101,11 @@ fn user() -> impl Strategy<Value = Resource> {
         let body = Map::from_iter([("userName".to_owned(), json!("alice")), ("nickName".to_owned(), json!("Al"))]);
         let now = "2026-11-23T10:00:00Z".parse().unwrap();
         let meta = Meta { created: now, last_modified: now, revision: 1 };
-        let user = Resource::new("1".to_owned(), meta, UserBody::parse(&body, &Dialect::entra()).unwrap());
+        let user = Resource::new(
+            "1".to_owned(),
+            meta,
+            ResourceBody::parse(ResourceType::user(), &body, &Dialect::entra()).unwrap(),
+        );
         let operations: Vec<Value> =
             assignments.into_iter().map(|(path, value)| json!({"op": "Add", "path": path, "value": value})).collect();
         if operations.is_empty() { user } else { apply(&user, Value::Array(operations)).unwrap() }
@@ -175,10 +179,10 @@ proptest! {
             let mut named = body.as_object().cloned().unwrap_or_default();
             named.insert("userName".to_owned(), json!("alice"));
             named.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:User"]));
-            if let Ok(made) = UserBody::parse(&named, &dialect) {
+            if let Ok(made) = ResourceBody::parse(ResourceType::user(), &named, &dialect) {
                 let made = Resource::new("1".to_owned(), user.meta.clone(), made);
                 let sent = made.to_json(ResourceType::user(), None);
-                let again = Resource::new("1".to_owned(), user.meta.clone(), UserBody::parse(&sent, &dialect).unwrap());
+                let again = Resource::new("1".to_owned(), user.meta.clone(), ResourceBody::parse(ResourceType::user(), &sent, &dialect).unwrap());
                 prop_assert_eq!(made, again);
             }
             let operations = json!([{"op": "add", "value": body}, {"op": "Replace", "path": "emails", "value": body}]);
@@ -280,8 +284,9 @@ proptest! {
             match bound.lookup() {
                 None => {}
                 Some(Lookup::Id(id)) => prop_assert_eq!(id, user.id),
-                Some(Lookup::UserName(name)) => prop_assert_eq!(Some(fold(&name)), user.user_name().map(fold)),
+                Some(Lookup::Name(name)) => prop_assert_eq!(Some(fold(&name)), user.user_name().map(fold)),
                 Some(Lookup::ExternalId(id)) => prop_assert_eq!(Some(id), user.external_id),
+                Some(Lookup::Member(id)) => prop_assert!(false, "users have no members: {}", id),
                 Some(Lookup::Email(address)) => {
                     prop_assert!(user.emails().any(|email| fold(email) == fold(&address)));
                 }

@@ -34,6 +34,9 @@ pub struct Connection {
     pub started_at: Timestamp,
     /// When it was ended; nothing while it lasts.
     pub ended_at: Option<Timestamp>,
+    /// Whether groups are synchronised, too. Where they are not, `/Groups` is an empty list that takes no writes.
+    #[serde(default)]
+    pub groups: bool,
     /// The newest last.
     pub tokens: Vec<Token>,
 }
@@ -131,6 +134,7 @@ pub fn start(
         identity_provider: provider.id.to_owned(),
         started_at: now,
         ended_at: None,
+        groups: false,
         tokens: vec![new_token(&*ports.entropy, secrets, tenant, now)],
     };
     turn.head.last_transfer = None;
@@ -168,6 +172,16 @@ pub fn rotate(
     Ok(Ok(connection))
 }
 
+/// Switches groups on or off. What was synchronised before stays, as users stay when a connection ends.
+pub fn switch_groups(turn: &mut Turn<'_>, groups: bool) -> Result<Result<Connection, Refusal>, Error> {
+    let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
+        return Ok(Err(Refusal::NotConnected));
+    };
+    connection.groups = groups;
+    turn.write(turn.space().connection(), &connection);
+    Ok(Ok(connection))
+}
+
 /// Ends the sync. The tokens are gone at once; users and journal stay.
 pub fn end(turn: &mut Turn<'_>, ports: &Ports) -> Result<Result<Connection, Refusal>, Error> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
@@ -179,7 +193,6 @@ pub fn end(turn: &mut Turn<'_>, ports: &Ports) -> Result<Result<Connection, Refu
     turn.write(turn.space().connection(), &connection);
     Ok(Ok(connection))
 }
-
 
 fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: Timestamp) -> Token {
     let (mut secret, mut id, mut nonce) = ([0; 32], [0; 6], [0; NONCE_LEN]);

@@ -1,86 +1,98 @@
 //! The invariants of a tenant, looked at one by one. What is found is named; nothing is changed.
 //!
-//! - Every seat of the roster has a document, and every document its seat.
-//! - No two users have the same userName without case.
-//! - Every user stands in each of its index entries, and an index entry names only users that belong into it.
+//! - Every seat of a roster has a document, and every document its seat.
+//! - No two resources of a kind have the same name without case.
+//! - Every resource stands in each of its index entries, and an index entry names only those that belong into it.
+//! - A group's roster of members, its edges and the lists of groups of its members say the same, and each member is there.
 //! - The head counts what is there.
 
-use super::{Document, entries, roster};
+use super::membership::Member;
+use super::{Document, entries, extent, roster};
 use crate::ledger::{Error, Read, View};
 use crate::ports::Ports;
-use crate::space::IndexKind;
+use crate::space::{IndexKind, Kind, Roll};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Documents by id.
+type Documents = BTreeMap<String, Document>;
 
 /// What is wrong in a tenant, a sentence each. An empty list is the good answer.
 ///
 /// Lists all keys of the store, so it costs the whole store.
 pub fn check(ports: &Ports, view: &View<'_>) -> Result<Vec<String>, Error> {
+    let keys = ports.store.list_keys()?;
     let mut findings = Vec::new();
+    let users = documents(view, Kind::User, &keys, &mut findings)?;
+    let groups = documents(view, Kind::Group, &keys, &mut findings)?;
+    seats(view, Kind::User, &users, &mut findings)?;
+    seats(view, Kind::Group, &groups, &mut findings)?;
     let head = view.head()?;
-    let seats = roster::page(view, 0, usize::MAX)?;
-    let users = documents(ports, view, &mut findings)?;
-    if head.members != count(seats.len()) {
-        findings.push(format!("head: counts {} users, the roster has {}", head.members, seats.len()));
-    }
     let active = users.values().filter(|document| document.resource.active()).count();
     if head.active != count(active) {
         findings.push(format!("head: counts {} active users, there are {active}", head.active));
     }
+    indexes(view, &[(Kind::User, &users), (Kind::Group, &groups)], &keys, &mut findings)?;
+    members(view, &users, &groups, &keys, &mut findings)?;
+    Ok(findings)
+}
+
+fn seats(view: &View<'_>, kind: Kind, documents: &Documents, findings: &mut Vec<String>) -> Result<(), Error> {
+    let noun = kind.noun();
+    let seats = roster::page(view, &kind.roll(), 0, usize::MAX)?;
+    let counted = extent(&mut view.head()?, kind).members;
+    if counted != count(seats.len()) {
+        findings.push(format!("head: counts {counted} {noun}s, the roster has {}", seats.len()));
+    }
     let mut seated = BTreeSet::new();
     for (slot, id) in &seats {
         seated.insert(id.as_str());
-        match users.get(id) {
-            None => findings.push(format!("roster: slot {slot} names {id}, which has no document")),
+        match documents.get(id) {
+            None => findings.push(format!("roster: slot {slot} names {noun} {id}, which has no document")),
             Some(document) if document.slot != *slot => {
                 findings.push(format!("roster: slot {slot} names {id}, whose document says slot {}", document.slot));
             }
             Some(_) => {}
         }
     }
-    for id in users.keys().filter(|id| !seated.contains(id.as_str())) {
-        findings.push(format!("roster: user {id} has no seat"));
+    for id in documents.keys().filter(|id| !seated.contains(id.as_str())) {
+        findings.push(format!("roster: {noun} {id} has no seat"));
     }
-    indexes(ports, view, &users, &mut findings)?;
-    Ok(findings)
+    Ok(())
 }
 
-fn documents(
-    ports: &Ports,
-    view: &View<'_>,
-    findings: &mut Vec<String>,
-) -> Result<BTreeMap<String, Document>, Error> {
-    let mut users = BTreeMap::new();
-    let prefix = view.space().document("x").map(|key| key[..key.len() - 1].to_owned()).unwrap_or_default();
-    for key in ports.store.list_keys()? {
+fn documents(view: &View<'_>, kind: Kind, keys: &[String], findings: &mut Vec<String>) -> Result<Documents, Error> {
+    let mut documents = BTreeMap::new();
+    let prefix = view.space().document_prefix(kind);
+    for key in keys {
         let Some(id) = key.strip_prefix(&prefix) else {
             continue;
         };
-        match view.read::<Document>(&key) {
+        match view.read::<Document>(key) {
             Ok(Some(document)) => {
-                users.insert(id.to_owned(), document);
+                documents.insert(id.to_owned(), document);
             }
             Ok(None) => {}
             Err(Error::Corrupt(what)) => findings.push(format!("document: {what}")),
             Err(error) => return Err(error),
         }
     }
-    Ok(users)
+    Ok(documents)
 }
 
 fn indexes(
-    ports: &Ports,
     view: &View<'_>,
-    users: &BTreeMap<String, Document>,
+    all: &[(Kind, &Documents)],
+    keys: &[String],
     findings: &mut Vec<String>,
 ) -> Result<(), Error> {
     let mut expected: BTreeMap<String, (IndexKind, BTreeSet<String>)> = BTreeMap::new();
-    for document in users.values() {
-        for (kind, value) in entries(&document.resource) {
-            let key = view.space().index(kind, &value);
-            let ids = &mut expected.entry(key).or_insert_with(|| (kind, BTreeSet::new())).1;
+    for (kind, document) in all.iter().flat_map(|(kind, found)| found.values().map(move |document| (*kind, document))) {
+        for (index, value) in entries(kind, &document.resource) {
+            let key = view.space().index(index, &value);
+            let ids = &mut expected.entry(key).or_insert_with(|| (index, BTreeSet::new())).1;
             ids.insert(document.resource.id.clone());
-            if kind == IndexKind::UserName && ids.len() > 1 {
-                findings.push(format!("userName: {ids:?} have the same name"));
+            if index == IndexKind::of_names(kind) && ids.len() > 1 {
+                findings.push(format!("{}: {ids:?} have the same name", kind.resource_type().naming));
             }
         }
     }
@@ -90,11 +102,73 @@ fn indexes(
             findings.push(format!("index {kind:?}: {key} names {found:?}, expected {ids:?}"));
         }
     }
-    let kinds = [IndexKind::UserName, IndexKind::ExternalId, IndexKind::Email].map(|kind| view.space().index_prefix(kind));
-    for key in ports.store.list_keys()? {
+    let kinds = IndexKind::ALL.map(|kind| view.space().index_prefix(kind));
+    for key in keys {
         let index = kinds.iter().any(|prefix| key.starts_with(prefix));
-        if index && !expected.contains_key(&key) && view.get(&key)?.is_some() {
-            findings.push(format!("index: {key} names users that do not belong into it"));
+        if index && !expected.contains_key(key) && view.get(key)?.is_some() {
+            findings.push(format!("index: {key} names resources that do not belong into it"));
+        }
+    }
+    Ok(())
+}
+
+/// Both ways: what the rosters say must stand in edges and lists, and what stands there must come from a roster.
+fn members(
+    view: &View<'_>,
+    users: &Documents,
+    groups: &Documents,
+    keys: &[String],
+    findings: &mut Vec<String>,
+) -> Result<(), Error> {
+    let mut edges: BTreeMap<String, u64> = BTreeMap::new();
+    let mut lists: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (id, group) in groups {
+        let seats = roster::page(view, &Roll::MembersOf(id.clone()), 0, usize::MAX)?;
+        if group.members.members != count(seats.len()) {
+            findings.push(format!(
+                "group {id}: counts {} members, the roster has {}",
+                group.members.members,
+                seats.len()
+            ));
+        }
+        for (slot, seat) in seats {
+            let member = Member::of_seat(&seat);
+            let there = match member.kind {
+                Kind::User => users.contains_key(&member.id),
+                Kind::Group => groups.contains_key(&member.id),
+            };
+            if !there {
+                findings.push(format!("group {id}: slot {slot} names {}, who is not there", member.id));
+            }
+            if edges.insert(view.space().edge(id, &member.id), slot).is_some() {
+                findings.push(format!("group {id}: has {} twice", member.id));
+            }
+            lists.entry(view.space().groups_of(&member.id)).or_default().insert(id.clone());
+        }
+    }
+    compare(view, &edges, findings)?;
+    for (key, ids) in &lists {
+        let listed: Vec<String> = view.read(key)?.unwrap_or_default();
+        if listed.len() != ids.len() || !listed.iter().all(|id| ids.contains(id)) {
+            findings.push(format!("groups: {key} names {listed:?}, expected {ids:?}"));
+        }
+    }
+    let (edge, list) = view.space().edge_prefixes();
+    for key in keys {
+        let stray =
+            key.starts_with(&edge) && !edges.contains_key(key) || key.starts_with(&list) && !lists.contains_key(key);
+        if stray && view.get(key)?.is_some() {
+            findings.push(format!("edge: {key} belongs to no member of a roster"));
+        }
+    }
+    Ok(())
+}
+
+fn compare(view: &View<'_>, edges: &BTreeMap<String, u64>, findings: &mut Vec<String>) -> Result<(), Error> {
+    for (key, slot) in edges {
+        match view.read::<u64>(key)? {
+            Some(found) if found == *slot => {}
+            found => findings.push(format!("edge: {key} says slot {found:?}, expected {slot}")),
         }
     }
     Ok(())

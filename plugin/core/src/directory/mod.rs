@@ -1,4 +1,5 @@
-//! The users of one tenant: created, replaced, patched, deleted, found.
+//! The users and groups of one tenant: created, replaced, patched, deleted, found. What is said of one kind is said of
+//! both; where they differ, their [`ResourceType`](crate::scim::ResourceType) says how.
 //!
 //! A change is planned first, on whatever is read, and carried out within a turn. Planning outside of a turn answers
 //! the many requests that change nothing or are refused without a write; planning again within the turn decides.
@@ -6,29 +7,31 @@
 
 pub mod check;
 mod document;
+mod membership;
 pub(crate) mod roster;
 
 pub use document::Document;
+pub use membership::{Difference, Member, Relations, Wanted};
 
-use crate::ledger::{self, Read, Turn};
+use crate::ledger::{self, Extent, Head, Read, Turn};
 use crate::scim::filter::Lookup;
-use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceType, UserBody};
+use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody};
 use crate::settings::LIMITS;
-use crate::space::IndexKind;
+use crate::space::{IndexKind, Kind, is_id};
 use jiff::Timestamp;
 
 /// Why a request cannot be carried out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Error {
-    /// No user has this id.
-    NotFound(String),
-    /// Another user has this userName, RFC 7643 §4.1.1.
-    NameTaken,
-    /// The user is not at the version that the client expects, RFC 7644 §3.14.
+    /// No resource of this kind has this id.
+    NotFound(Kind, String),
+    /// Another resource of this kind has this name, RFC 7643 §4.1.1.
+    NameTaken(Kind),
+    /// The resource is not at the version that the client expects, RFC 7644 §3.14.
     Stale {
         /// What `If-Match` named.
         expected: String,
-        /// What the user is at.
+        /// What the resource is at.
         found: String,
     },
     /// Every seat of the tenant is taken.
@@ -60,28 +63,28 @@ impl From<scim::Error> for Error {
 pub enum Change {
     /// POST, RFC 7644 §3.3.
     Create {
-        /// The id that the user gets.
+        /// The id that the resource gets.
         id: String,
-        /// The user.
-        body: UserBody,
+        /// The resource.
+        body: ResourceBody,
     },
     /// PUT, RFC 7644 §3.5.1.
     Replace {
-        /// Whom.
+        /// Which.
         id: String,
-        /// The user as it is to be.
-        body: UserBody,
+        /// The resource as it is to be.
+        body: ResourceBody,
     },
     /// PATCH, RFC 7644 §3.5.2.
     Patch {
-        /// Whom.
+        /// Which.
         id: String,
         /// What to do.
         request: PatchRequest,
     },
     /// DELETE, RFC 7644 §3.6.
     Delete {
-        /// Whom.
+        /// Which.
         id: String,
     },
 }
@@ -92,10 +95,16 @@ pub type IfMatch = Option<Vec<String>>;
 /// A change as it would be carried out now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The user as it is; nothing for a create.
+    /// What it is about.
+    pub kind: Kind,
+    /// The resource as it is; nothing for a create.
     pub before: Option<Document>,
-    /// The user as it will be; nothing for a delete.
+    /// The resource as it will be, without its members; nothing for a delete.
     pub after: Option<Resource>,
+    /// Members that come and go.
+    pub members: Difference,
+    /// When.
+    now: Timestamp,
 }
 
 impl Plan {
@@ -110,7 +119,7 @@ impl Plan {
 
     /// Whether a user becomes active who was not.
     pub fn takes_seat(&self) -> bool {
-        self.active_after() && !self.active_before()
+        self.kind == Kind::User && self.active_after() && !self.active_before()
     }
 
     fn active_before(&self) -> bool {
@@ -125,96 +134,155 @@ impl Plan {
 /// Works out what a change would do, and refuses what it may not.
 pub fn plan(
     view: &impl Read,
+    kind: Kind,
     change: &Change,
     if_match: &IfMatch,
     dialect: &Dialect,
     now: Timestamp,
 ) -> Result<Plan, Error> {
+    let of = kind.resource_type();
+    let none = Difference::default;
     match change {
         Change::Create { id, body } => {
             let meta = Meta { created: now, last_modified: now, revision: 1 };
             let after = Resource::new(id.clone(), meta, body.clone());
-            claim(view, None, &after)?;
-            Ok(Plan { before: None, after: Some(after) })
+            claim(view, kind, None, &after)?;
+            let members = membership::difference(view, id, None, &membership::exactly(&body.related))?;
+            Ok(Plan { kind, before: None, after: Some(after), members, now })
         }
         Change::Replace { id, body } => {
-            let before = present(view, id, if_match)?;
+            let before = present(view, kind, id, if_match)?;
             let after = before.resource.replaced(body.clone());
-            revised(view, before, after, now)
+            let members = match kind {
+                Kind::User => none(),
+                Kind::Group => membership::difference(view, id, Some(&before), &membership::exactly(&body.related))?,
+            };
+            revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
         Change::Patch { id, request } => {
-            let before = present(view, id, if_match)?;
-            let after = request.apply(ResourceType::user(), &before.resource, dialect)?;
-            revised(view, before, after, now)
+            let before = present(view, kind, id, if_match)?;
+            let (after, steps) = request.apply_apart(of, &before.resource, dialect)?;
+            let members = membership::difference(view, id, Some(&before), &steps)?;
+            revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
-        Change::Delete { id } => Ok(Plan { before: Some(present(view, id, if_match)?), after: None }),
+        Change::Delete { id } => {
+            Ok(Plan { kind, before: Some(present(view, kind, id, if_match)?), after: None, members: none(), now })
+        }
     }
 }
 
-/// Writes a plan into a turn: document, indexes, roster and counts.
+/// Writes a plan into a turn: document, members, indexes, roster and counts.
 pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<(), Error> {
     let before = plan.before.as_ref();
     let id = before.map(|document| &document.resource).or(plan.after.as_ref()).map(|resource| resource.id.clone());
-    let Some(key) = id.as_deref().and_then(|id| turn.space().document(id)) else {
+    let (kind, roll) = (plan.kind, plan.kind.roll());
+    let Some(key) = id.as_deref().and_then(|id| turn.space().document(kind, id)) else {
         return Ok(());
     };
-    index(turn, before.map(|document| &document.resource), plan.after.as_ref())?;
+    index(turn, kind, before.map(|document| &document.resource), plan.after.as_ref())?;
+    let mut extent = *extent(&mut turn.head, kind);
     match (&plan.after, before) {
         (Some(after), _) => {
             let slot = match before {
                 Some(document) => document.slot,
-                None => roster::append(turn, &after.id)?,
+                None => roster::append(turn, &roll, &mut extent, &after.id)?,
             };
-            turn.write(key, &Document { slot, resource: after.clone() });
+            let mut members = before.map(|document| document.members).unwrap_or_default();
+            membership::write(turn, &after.id, &mut members, &plan.members)?;
+            put(turn, kind, &Document { slot, members, resource: after.clone() });
         }
         (None, Some(before)) => {
-            roster::remove(turn, before.slot)?;
+            membership::dissolve(turn, before)?;
+            membership::leave_all(turn, before, plan.now)?;
+            roster::remove(turn, &roll, &mut extent, before.slot)?;
             turn.remove(key);
         }
         (None, None) => {}
+    }
+    *self::extent(&mut turn.head, kind) = extent;
+    if kind != Kind::User {
+        return Ok(());
     }
     let (was, is) = (u64::from(plan.active_before()), u64::from(plan.active_after()));
     turn.head.active = (turn.head.active + is).saturating_sub(was);
     Ok(())
 }
 
-/// The user of this id.
-pub fn get(view: &impl Read, id: &str) -> Result<Document, Error> {
-    let missing = || Error::NotFound(id.to_owned());
-    let key = view.space().document(id).ok_or_else(missing)?;
-    let document: Document = view.read(&key)?.ok_or_else(missing)?;
-    Ok(document)
+fn extent(head: &mut Head, kind: Kind) -> &mut Extent {
+    match kind {
+        Kind::User => &mut head.main,
+        Kind::Group => &mut head.groups,
+    }
 }
 
-/// The user of this name, compared without case.
-pub fn named(view: &impl Read, user_name: &str) -> Result<Option<Document>, Error> {
-    let folded = fold(user_name);
-    let found = candidates(view, &Lookup::UserName(user_name.to_owned()))?;
-    Ok(found.into_iter().find(|document| document.resource.user_name().is_some_and(|name| fold(name) == folded)))
+fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) {
+    if let Some(key) = turn.space().document(kind, &document.resource.id) {
+        turn.write(key, document);
+    }
 }
 
-/// A page of users.
+/// The resource of this kind and id.
+pub fn get(view: &impl Read, kind: Kind, id: &str) -> Result<Document, Error> {
+    find(view, kind, id)?.ok_or_else(|| Error::NotFound(kind, id.to_owned()))
+}
+
+/// The same, where there may be none.
+fn find(view: &impl Read, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
+    Ok(match view.space().document(kind, id) {
+        Some(key) => view.read(&key)?,
+        None => None,
+    })
+}
+
+/// The resource of this kind and name, compared without case.
+pub fn named(view: &impl Read, kind: Kind, name: &str) -> Result<Option<Document>, Error> {
+    let folded = fold(name);
+    let of = kind.resource_type();
+    let found = candidates(view, kind, &Lookup::Name(name.to_owned()))?;
+    Ok(found.into_iter().find(|document| document.resource.name(of).is_some_and(|name| fold(name) == folded)))
+}
+
+/// A page of resources.
 pub struct Found {
-    /// The users of the page.
-    pub resources: Vec<Resource>,
+    /// The resources of the page, as they are stored.
+    pub documents: Vec<Document>,
     /// How many there are on all pages.
     pub total: u64,
 }
 
-/// Users that a filter lets through, `count` of them from the `skip`-th on.
+/// A filter, and the tenant URL for what it may ask of members and groups.
+pub struct Sieve<'f> {
+    /// The filter.
+    pub filter: &'f BoundFilter,
+    /// The tenant URL.
+    pub base: &'f str,
+}
+
+impl Sieve<'_> {
+    fn keeps<V: Read>(&self, relations: &mut Relations<'_, V>, kind: Kind, document: &Document) -> Result<bool, Error> {
+        Ok(match Wanted::from(self.filter.reads()) {
+            Wanted::Nothing => self.filter.matches(&document.resource),
+            wanted @ (Wanted::Ids(_) | Wanted::Whole) => {
+                self.filter.matches(&relations.complete(kind, document, &wanted)?)
+            }
+        })
+    }
+}
+
+/// Resources that a filter lets through, `count` of them from the `skip`-th on.
 ///
 /// A filter with a unique attribute on one side costs its few candidates; no filter costs its page. Any other filter
-/// reads users in order until [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached, and then says so.
-pub fn search(view: &ledger::View<'_>, filter: Option<&BoundFilter>, skip: u64, count: usize) -> Result<Found, Error> {
-    let Some(filter) = filter else {
-        return listed(view, skip, count);
-    };
-    match filter.lookup() {
-        Some(lookup) => {
-            let resources = candidates(view, &lookup)?.into_iter().map(|document| document.resource);
-            Ok(cut(resources.filter(|resource| filter.matches(resource)), skip, count))
-        }
-        None => sift(view, |resource| filter.matches(resource), skip, count),
+/// reads resources in order until [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached, and then says so.
+pub fn search(
+    view: &ledger::View<'_>,
+    kind: Kind,
+    sieve: Option<&Sieve<'_>>,
+    skip: u64,
+    count: usize,
+) -> Result<Found, Error> {
+    match sieve {
+        None => listed(view, kind, skip, count),
+        Some(sieve) => Ok(cut(matches(view, kind, sieve)?, skip, count)),
     }
 }
 
@@ -225,51 +293,64 @@ pub fn sift(
     skip: u64,
     count: usize,
 ) -> Result<Found, Error> {
-    if view.head()?.members > LIMITS.scan_max {
-        return Err(scim::Error::too_many(LIMITS.scan_max).into());
-    }
-    let all = listed(view, 0, usize::MAX)?.resources.into_iter();
-    Ok(cut(all.filter(|resource| keeps(resource)), skip, count))
+    let mut all = everything(view, Kind::User)?;
+    all.retain(|document| keeps(&document.resource));
+    Ok(cut(all, skip, count))
 }
 
-fn listed(view: &ledger::View<'_>, skip: u64, count: usize) -> Result<Found, Error> {
-    let total = view.head()?.members;
-    let mut resources = Vec::new();
-    if count > 0 {
-        for (_, id) in roster::page(view, skip, count)? {
-            // Deleted since the roster was read: the page is one shorter.
-            match get(view, &id) {
-                Ok(document) => resources.push(document.resource),
-                Err(Error::NotFound(_)) => {}
-                Err(error) => return Err(error),
-            }
+fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>) -> Result<Vec<Document>, Error> {
+    let all = match sieve.filter.lookup() {
+        Some(lookup) => candidates(view, kind, &lookup)?,
+        None => everything(view, kind)?,
+    };
+    let mut relations = Relations::new(view, sieve.base);
+    let mut kept = Vec::new();
+    for document in all {
+        if sieve.keeps(&mut relations, kind, &document)? {
+            kept.push(document);
         }
     }
-    Ok(Found { resources, total })
+    Ok(kept)
 }
 
-fn cut(matches: impl Iterator<Item = Resource>, skip: u64, count: usize) -> Found {
-    let all: Vec<Resource> = matches.collect();
+fn everything(view: &ledger::View<'_>, kind: Kind) -> Result<Vec<Document>, Error> {
+    if extent(&mut view.head()?, kind).members > LIMITS.scan_max {
+        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type()).into());
+    }
+    Ok(listed(view, kind, 0, usize::MAX)?.documents)
+}
+
+fn listed(view: &ledger::View<'_>, kind: Kind, skip: u64, count: usize) -> Result<Found, Error> {
+    let total = extent(&mut view.head()?, kind).members;
+    let mut documents = Vec::new();
+    if count > 0 {
+        for (_, id) in roster::page(view, &kind.roll(), skip, count)? {
+            // Deleted since the roster was read: the page is one shorter.
+            documents.extend(find(view, kind, &id)?);
+        }
+    }
+    Ok(Found { documents, total })
+}
+
+fn cut(all: Vec<Document>, skip: u64, count: usize) -> Found {
     let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    Found { resources: all.into_iter().skip(skip).take(count).collect(), total }
+    Found { documents: all.into_iter().skip(skip).take(count).collect(), total }
 }
 
 /// The documents that a point look-up leads to. They may match or not: the caller looks.
-fn candidates(view: &impl Read, lookup: &Lookup) -> Result<Vec<Document>, Error> {
+fn candidates(view: &impl Read, kind: Kind, lookup: &Lookup) -> Result<Vec<Document>, Error> {
     let ids: Vec<String> = match lookup {
         Lookup::Id(id) => vec![id.clone()],
-        Lookup::UserName(name) => indexed(view, IndexKind::UserName, &fold(name))?,
-        Lookup::ExternalId(id) => indexed(view, IndexKind::ExternalId, id)?,
+        Lookup::Name(name) => indexed(view, IndexKind::of_names(kind), &fold(name))?,
+        Lookup::ExternalId(id) => indexed(view, IndexKind::of_external_ids(kind), id)?,
         Lookup::Email(address) => indexed(view, IndexKind::Email, &fold(address))?,
+        Lookup::Member(id) if is_id(id) => membership::groups_of(view, id)?,
+        Lookup::Member(_) => Vec::new(),
     };
     let mut documents = Vec::with_capacity(ids.len());
     for id in ids {
-        match get(view, &id) {
-            Ok(document) => documents.push(document),
-            Err(Error::NotFound(_)) => {}
-            Err(error) => return Err(error),
-        }
+        documents.extend(find(view, kind, &id)?);
     }
     documents.sort_by_key(|document| document.slot);
     Ok(documents)
@@ -279,8 +360,8 @@ fn indexed(view: &impl Read, kind: IndexKind, value: &str) -> Result<Vec<String>
     Ok(view.read(&view.space().index(kind, value))?.unwrap_or_default())
 }
 
-fn present(view: &impl Read, id: &str, if_match: &IfMatch) -> Result<Document, Error> {
-    let document = get(view, id)?;
+fn present(view: &impl Read, kind: Kind, id: &str, if_match: &IfMatch) -> Result<Document, Error> {
+    let document = get(view, kind, id)?;
     match if_match {
         None => Ok(document),
         Some(versions) => {
@@ -296,33 +377,37 @@ fn present(view: &impl Read, id: &str, if_match: &IfMatch) -> Result<Document, E
 
 /// Gives the changed resource its next revision. One that is as it was keeps version and time: RFC 7644 §3.5.2.1 asks it
 /// for values that are there already, and a client that repeats itself must not make others lose their `If-Match`.
-fn revised(view: &impl Read, before: Document, mut after: Resource, now: Timestamp) -> Result<Plan, Error> {
-    if after.same_values(&before.resource) {
-        let after = Some(before.resource.clone());
-        return Ok(Plan { before: Some(before), after });
+fn revised(view: &impl Read, mut plan: Plan) -> Result<Plan, Error> {
+    let (Some(before), Some(after)) = (&plan.before, &mut plan.after) else {
+        return Ok(plan);
+    };
+    if after.same_values(&before.resource) && plan.members.is_empty() {
+        *after = before.resource.clone();
+        return Ok(plan);
     }
     after.meta.revision = before.resource.meta.revision + 1;
-    after.meta.last_modified = now.max(before.resource.meta.last_modified);
-    claim(view, Some(&before.resource), &after)?;
-    Ok(Plan { before: Some(before), after: Some(after) })
+    after.meta.last_modified = plan.now.max(before.resource.meta.last_modified);
+    claim(view, plan.kind, Some(&before.resource), after)?;
+    Ok(plan)
 }
 
-/// Refuses a userName that another user has.
-fn claim(view: &impl Read, before: Option<&Resource>, after: &Resource) -> Result<(), Error> {
-    let name = after.user_name().map(fold);
-    if before.and_then(Resource::user_name).map(fold) == name {
+/// Refuses a name that another resource of the kind has.
+fn claim(view: &impl Read, kind: Kind, before: Option<&Resource>, after: &Resource) -> Result<(), Error> {
+    let of = kind.resource_type();
+    let name = after.name(of).map(fold);
+    if before.and_then(|before| before.name(of)).map(fold) == name {
         return Ok(());
     }
-    match named(view, name.as_deref().unwrap_or_default())? {
-        Some(other) if other.resource.id != after.id => Err(Error::NameTaken),
+    match named(view, kind, name.as_deref().unwrap_or_default())? {
+        Some(other) if other.resource.id != after.id => Err(Error::NameTaken(kind)),
         Some(_) | None => Ok(()),
     }
 }
 
-/// Takes the user out of the index entries that it leaves and puts it into those that it joins.
-fn index(turn: &mut Turn<'_>, before: Option<&Resource>, after: Option<&Resource>) -> Result<(), Error> {
-    let old = before.map(entries).unwrap_or_default();
-    let new = after.map(entries).unwrap_or_default();
+/// Takes the resource out of the index entries that it leaves and puts it into those that it joins.
+fn index(turn: &mut Turn<'_>, kind: Kind, before: Option<&Resource>, after: Option<&Resource>) -> Result<(), Error> {
+    let old = before.map(|before| entries(kind, before)).unwrap_or_default();
+    let new = after.map(|after| entries(kind, after)).unwrap_or_default();
     for (kind, value) in old.iter().filter(|entry| !new.contains(entry)) {
         let id = before.map(|resource| resource.id.as_str()).unwrap_or_default();
         rewrite(turn, *kind, value, |ids| ids.retain(|other| other != id))?;
@@ -355,11 +440,11 @@ fn rewrite(
     Ok(())
 }
 
-/// The index entries that a user belongs to.
-fn entries(resource: &Resource) -> Vec<(IndexKind, String)> {
+/// The index entries that a resource belongs to.
+fn entries(kind: Kind, resource: &Resource) -> Vec<(IndexKind, String)> {
     let mut entries = Vec::new();
-    entries.extend(resource.user_name().map(|name| (IndexKind::UserName, fold(name))));
-    entries.extend(resource.external_id.clone().map(|id| (IndexKind::ExternalId, id)));
+    entries.extend(resource.name(kind.resource_type()).map(|name| (IndexKind::of_names(kind), fold(name))));
+    entries.extend(resource.external_id.clone().map(|id| (IndexKind::of_external_ids(kind), id)));
     for address in resource.emails() {
         let entry = (IndexKind::Email, fold(address));
         if !entries.contains(&entry) {

@@ -1,11 +1,11 @@
-//! The roster: the members of a space in the order in which they came, countable without listing keys.
+//! The roster: the members of a space or of a group in the order in which they came, countable without listing keys.
 //!
 //! A member gets the next slot and keeps it. 64 slots make a leaf that names its members; above the leaves stand
 //! three levels of counts, 256 children a node, so that the n-th member is found with four reads, however many
 //! there are, and a change rewrites four small values. A slot whose member has left stays empty: nobody moves.
 
-use crate::ledger::{Error, Read, Turn};
-use crate::space::Space;
+use crate::ledger::{Error, Extent, Read, Turn};
+use crate::space::{Roll, Space};
 
 const LEAF_SLOTS: u64 = 64;
 const NODE_CHILDREN: u64 = 256;
@@ -15,66 +15,75 @@ const TOP: u8 = 3;
 type Seat = (u64, String);
 
 /// Adds a member at the end and answers its slot.
-pub(crate) fn append(turn: &mut Turn<'_>, member: &str) -> Result<u64, Error> {
-    let slot = turn.head.next_slot;
-    let mut leaf = leaf(turn, slot / LEAF_SLOTS)?;
+pub(crate) fn append(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, member: &str) -> Result<u64, Error> {
+    let slot = extent.next_slot;
+    let mut leaf = leaf(turn, roll, slot / LEAF_SLOTS)?;
     leaf.push((slot, member.to_owned()));
-    turn.write(turn.space().roster(0, slot / LEAF_SLOTS), &leaf);
-    count(turn, slot, 1)?;
-    turn.head.next_slot += 1;
-    turn.head.members += 1;
+    turn.write(turn.space().roster(roll, 0, slot / LEAF_SLOTS), &leaf);
+    count(turn, roll, slot, 1)?;
+    extent.next_slot += 1;
+    extent.members += 1;
     Ok(slot)
 }
 
 /// Takes a member out.
-pub(crate) fn remove(turn: &mut Turn<'_>, slot: u64) -> Result<(), Error> {
-    let mut leaf = leaf(turn, slot / LEAF_SLOTS)?;
+pub(crate) fn remove(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, slot: u64) -> Result<(), Error> {
+    let mut leaf = leaf(turn, roll, slot / LEAF_SLOTS)?;
     let seats = leaf.len();
     leaf.retain(|(taken, _)| *taken != slot);
     if leaf.len() == seats {
         return Ok(());
     }
-    turn.write(turn.space().roster(0, slot / LEAF_SLOTS), &leaf);
-    count(turn, slot, -1)?;
-    turn.head.members = turn.head.members.saturating_sub(1);
+    turn.write(turn.space().roster(roll, 0, slot / LEAF_SLOTS), &leaf);
+    count(turn, roll, slot, -1)?;
+    extent.members = extent.members.saturating_sub(1);
     Ok(())
 }
 
+/// Takes every member out at once.
+pub(crate) fn raze(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent) {
+    for key in keys(turn.space(), roll, extent.next_slot) {
+        turn.remove(key);
+    }
+    *extent = Extent::default();
+}
+
 /// The members from the `skip`-th on, `limit` of them at most.
-pub(crate) fn page(view: &impl Read, skip: u64, limit: usize) -> Result<Vec<Seat>, Error> {
-    let mut walk = Walk { skip, limit, seats: Vec::new() };
+pub(crate) fn page(view: &impl Read, roll: &Roll, skip: u64, limit: usize) -> Result<Vec<Seat>, Error> {
+    let mut walk = Walk { roll, skip, limit, seats: Vec::new() };
     walk.node(view, TOP, 0)?;
     Ok(walk.seats)
 }
 
 /// Every key that a roster of so many slots can have.
-pub(crate) fn keys(space: &Space, slots: u64) -> Vec<String> {
+pub(crate) fn keys(space: &Space, roll: &Roll, slots: u64) -> Vec<String> {
     let leaves = slots.div_ceil(LEAF_SLOTS);
-    let mut keys: Vec<String> = (0..leaves).map(|index| space.roster(0, index)).collect();
+    let mut keys: Vec<String> = (0..leaves).map(|index| space.roster(roll, 0, index)).collect();
     let mut nodes = leaves;
     for level in 1..=TOP {
         nodes = if level == TOP { 1 } else { nodes.div_ceil(NODE_CHILDREN) };
-        keys.extend((0..nodes).map(|index| space.roster(level, index)));
+        keys.extend((0..nodes).map(|index| space.roster(roll, level, index)));
     }
     keys
 }
 
-struct Walk {
+struct Walk<'r> {
+    roll: &'r Roll,
     skip: u64,
     limit: usize,
     seats: Vec<Seat>,
 }
 
-impl Walk {
+impl Walk<'_> {
     fn node(&mut self, view: &impl Read, level: u8, index: u64) -> Result<(), Error> {
         if level == 0 {
             let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
             let open = self.limit - self.seats.len();
-            self.seats.extend(leaf(view, index)?.into_iter().skip(skip).take(open));
+            self.seats.extend(leaf(view, self.roll, index)?.into_iter().skip(skip).take(open));
             self.skip = 0;
             return Ok(());
         }
-        for (child, members) in (0..).zip(node(view, level, index)?) {
+        for (child, members) in (0..).zip(node(view, self.roll, level, index)?) {
             if self.seats.len() >= self.limit {
                 break;
             }
@@ -89,26 +98,26 @@ impl Walk {
 }
 
 /// Adds to the counts above a slot.
-fn count(turn: &mut Turn<'_>, slot: u64, change: i64) -> Result<(), Error> {
+fn count(turn: &mut Turn<'_>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
     let mut child = slot / LEAF_SLOTS;
     for level in 1..=TOP {
         let (index, place) = if level == TOP { (0, child) } else { (child / NODE_CHILDREN, child % NODE_CHILDREN) };
         let place = usize::try_from(place).expect("a roster has fewer slots than this machine has addresses");
-        let mut counts = node(turn, level, index)?;
+        let mut counts = node(turn, roll, level, index)?;
         if counts.len() <= place {
             counts.resize(place + 1, 0);
         }
         counts[place] = counts[place].saturating_add_signed(change);
-        turn.write(turn.space().roster(level, index), &counts);
+        turn.write(turn.space().roster(roll, level, index), &counts);
         child = index;
     }
     Ok(())
 }
 
-fn leaf(view: &impl Read, index: u64) -> Result<Vec<Seat>, Error> {
-    Ok(view.read(&view.space().roster(0, index))?.unwrap_or_default())
+fn leaf(view: &impl Read, roll: &Roll, index: u64) -> Result<Vec<Seat>, Error> {
+    Ok(view.read(&view.space().roster(roll, 0, index))?.unwrap_or_default())
 }
 
-fn node(view: &impl Read, level: u8, index: u64) -> Result<Vec<u64>, Error> {
-    Ok(view.read(&view.space().roster(level, index))?.unwrap_or_default())
+fn node(view: &impl Read, roll: &Roll, level: u8, index: u64) -> Result<Vec<u64>, Error> {
+    Ok(view.read(&view.space().roster(roll, level, index))?.unwrap_or_default())
 }

@@ -10,7 +10,7 @@ use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
 use crate::scim::{Dialect, Resource, ResourceType};
 use crate::settings::LIMITS;
-use crate::space::{Space, TenantId};
+use crate::space::{Kind as Resources, Space, TenantId};
 use crate::tenant::{self, Tenant};
 use crate::traffic::{self, Activity};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
@@ -73,6 +73,7 @@ impl Rollcall {
             (OfTenant::Itself, _) => self.delete_tenant(id),
             (OfTenant::Connection, "GET") => self.show_connection(id, request),
             (OfTenant::Connection, "POST") => self.start_connection(id, request),
+            (OfTenant::Connection, "PATCH") => self.change_connection(id, request),
             (OfTenant::Connection, _) => self.end_connection(id),
             (OfTenant::Rotate, _) => self.rotate(id, request),
             (OfTenant::Users, "GET") => self.list_users_of(id, request),
@@ -117,8 +118,8 @@ impl Rollcall {
         let query = Query::of(request.uri());
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.tenants_page_max, LIMITS.tenants_page_max)?;
-        let (tenants, total) = tenant::list(&self.ports, &self.settings, start - 1, count)
-            .map_err(|error| self.failed_call(error))?;
+        let (tenants, total) =
+            tenant::list(&self.ports, &self.settings, start - 1, count).map_err(|error| self.failed_call(error))?;
         let mut rows = Vec::with_capacity(tenants.len());
         for tenant in &tenants {
             rows.push(self.overview(tenant)?);
@@ -164,7 +165,7 @@ impl Rollcall {
         let view = self.view(&id);
         let head = view.head().map_err(|error| self.failed_call(error))?;
         let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?;
-        row.insert("users".into(), json!(head.members));
+        row.insert("users".into(), json!(head.main.members));
         row.insert("activeUsers".into(), json!(head.active));
         let now = self.ports.clock.now();
         let health = connection.as_ref().map(|connection| traffic::health(&head, connection.state(&head), now));
@@ -221,22 +222,31 @@ impl Rollcall {
     }
 
     fn rotate(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> = if request.body().is_empty() {
-            Map::new()
-        } else {
-            body(request, "{\"overlapSeconds\": number}")?
-        };
+        let wish: Map<String, Value> =
+            if request.body().is_empty() { Map::new() } else { body(request, "{\"overlapSeconds\": number}")? };
         let seconds = match wish.get("overlapSeconds") {
             None => connection::OVERLAP_SECONDS_DEFAULT,
-            Some(value) => value.as_u64().filter(|seconds| *seconds <= connection::OVERLAP_SECONDS_MAX).ok_or_else(|| {
-                let max = connection::OVERLAP_SECONDS_MAX;
-                let message = format!("overlapSeconds: expected a whole number from 0 to {max}");
-                admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
-            })?,
+            Some(value) => {
+                value.as_u64().filter(|seconds| *seconds <= connection::OVERLAP_SECONDS_MAX).ok_or_else(|| {
+                    let max = connection::OVERLAP_SECONDS_MAX;
+                    let message = format!("overlapSeconds: expected a whole number from 0 to {max}");
+                    admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
+                })?
+            }
         };
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         let overlap = Duration::from_secs(seconds);
         self.connection_turn(id, |turn| connection::rotate(turn, ports, secrets, id, overlap))?;
+        self.connection(id, request, StatusCode::OK)
+    }
+
+    fn change_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        let wish: Map<String, Value> = body(request, "{\"groups\": true or false}")?;
+        let (Some(Value::Bool(groups)), 1) = (wish.get("groups"), wish.len()) else {
+            let message = "groups: expected true or false, and nothing else";
+            return Err(admin_error(StatusCode::BAD_REQUEST, "invalid_body", message));
+        };
+        self.connection_turn(id, |turn| connection::switch_groups(turn, *groups))?;
         self.connection(id, request, StatusCode::OK)
     }
 
@@ -291,13 +301,14 @@ impl Rollcall {
             "state": connection.state(&head),
             "tenantUrl": self.tenant_url(id, request.uri(), request.headers()),
             "secretToken": connection.reveal(&self.settings.secrets, id),
+            "groups": connection.groups,
             "attributeMappings": provider.map_or(&[][..], |provider| provider.mappings),
             "startedAt": time(Some(connection.started_at)),
             "endedAt": time(connection.ended_at),
             "lastTransferAt": time(head.last_transfer),
             "lastSuccessAt": time(head.last_success),
             "lastChangeAt": time(head.last_change),
-            "users": head.members,
+            "users": head.main.members,
             "activeUsers": head.active,
             "tokens": tokens,
         });
@@ -334,7 +345,7 @@ impl Rollcall {
         let active = query.choice("active", &[("true", true), ("false", false)])?;
         let view = self.view(id);
         let found = if search.is_none() && active.is_none() {
-            directory::search(&view, None, start - 1, count)
+            directory::search(&view, Resources::User, None, start - 1, count)
         } else {
             let keeps = |resource: &Resource| {
                 active.is_none_or(|active| resource.active() == active)
@@ -343,13 +354,14 @@ impl Rollcall {
             directory::sift(&view, keeps, start - 1, count)
         };
         let found = found.map_err(|error| self.refused(&error.into()))?;
-        let users: Vec<Value> = found.resources.iter().map(user_row).collect();
+        let users: Vec<Value> = found.documents.iter().map(|document| user_row(&document.resource)).collect();
         let document = json!({"users": users, "totalResults": found.total, "startIndex": start});
         Ok(admin_body(StatusCode::OK, &document))
     }
 
     fn show_user(&self, id: &TenantId, user: &str) -> Answered {
-        let document = directory::get(&self.view(id), user).map_err(|error| self.refused(&error.into()))?;
+        let document =
+            directory::get(&self.view(id), Resources::User, user).map_err(|error| self.refused(&error.into()))?;
         let mut row = user_row(&document.resource);
         row["resource"] = Value::Object(document.resource.to_json(ResourceType::user(), None));
         Ok(admin_body(StatusCode::OK, &row))
@@ -359,7 +371,7 @@ impl Rollcall {
         let failed = |error: ledger::Error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
         let change = Change::Delete { id: user.to_owned() };
-        let plan = directory::plan(&turn, &change, &None, &Dialect::strict(), self.ports.clock.now());
+        let plan = directory::plan(&turn, Resources::User, &change, &None, &Dialect::strict(), self.ports.clock.now());
         match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
             Ok(()) => {
                 turn.commit().map_err(failed)?;
@@ -386,18 +398,24 @@ impl Rollcall {
             let message = "connection: end it first; it would create the users anew";
             return Err(admin_error(StatusCode::CONFLICT, "still_connected", message));
         }
-        let seats = directory::roster::page(&turn, 0, LIMITS.users_deleted_at_once).map_err(failed)?;
-        let deleted = seats.len();
-        for (_, user) in seats {
-            let change = Change::Delete { id: user };
-            let carried = directory::plan(&turn, &change, &None, &Dialect::strict(), self.ports.clock.now())
+        let mut gone = Vec::new();
+        // Users first: what is left of a group then costs little.
+        for kind in Resources::ALL {
+            let open = LIMITS.users_deleted_at_once - gone.len();
+            let seats = directory::roster::page(&turn, &kind.roll(), 0, open).map_err(failed)?;
+            gone.extend(seats.into_iter().map(|(_, id)| (kind, id)));
+        }
+        let deleted = gone.len();
+        for (kind, id) in gone {
+            let change = Change::Delete { id };
+            let carried = directory::plan(&turn, kind, &change, &None, &Dialect::strict(), self.ports.clock.now())
                 .and_then(|plan| directory::carry_out(&mut turn, &plan));
             if let Err(error) = carried {
                 turn.release().map_err(failed)?;
                 return Err(self.refused(&error.into()));
             }
         }
-        let remaining = turn.head.members;
+        let remaining = turn.head.main.members + turn.head.groups.members;
         turn.commit().map_err(failed)?;
         Ok(admin_body(StatusCode::OK, &json!({"deleted": deleted, "remaining": remaining})))
     }
@@ -525,7 +543,8 @@ fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
             admin_error(StatusCode::CONFLICT, "too_many_tenants", &message)
         }
         tenant::Refusal::NotEmpty => {
-            let message = "tenant: it still has a connection or users; end the one and delete the others first";
+            let message =
+                "tenant: it still has a connection or users or groups; end the one and delete the others first";
             admin_error(StatusCode::CONFLICT, "not_empty", message)
         }
     }

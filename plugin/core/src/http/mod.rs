@@ -17,7 +17,7 @@ use crate::ledger::{self, View};
 use crate::ports::Ports;
 use crate::scim::{Dialect, ResourceType};
 use crate::settings::{LIMITS, Settings};
-use crate::space::{Space, TenantId};
+use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
 use http::{Request, Response};
 use jiff::Timestamp;
@@ -117,16 +117,17 @@ impl Rollcall {
 
     /// The user of this id.
     pub fn user(&self, tenant: &TenantId, id: &str) -> Result<Option<UserEntry>, Unanswered> {
-        match directory::get(&self.view(tenant), id) {
+        match directory::get(&self.view(tenant), Kind::User, id) {
             Ok(document) => Ok(Some(user_entry(&document.resource))),
-            Err(directory::Error::NotFound(_)) => Ok(None),
+            Err(directory::Error::NotFound(..)) => Ok(None),
             Err(error) => Err(self.unanswered(error)),
         }
     }
 
     /// The user of this name.
     pub fn user_named(&self, tenant: &TenantId, user_name: &str) -> Result<Option<UserEntry>, Unanswered> {
-        let found = directory::named(&self.view(tenant), user_name).map_err(|error| self.unanswered(error))?;
+        let found =
+            directory::named(&self.view(tenant), Kind::User, user_name).map_err(|error| self.unanswered(error))?;
         Ok(found.map(|document| user_entry(&document.resource)))
     }
 
@@ -141,9 +142,9 @@ impl Rollcall {
             return Err(Unanswered::OutOfRange("start-index: expected 1 or more, found 0".to_owned()));
         }
         within("count", count)?;
-        let found = directory::search(&self.view(tenant), None, start_index - 1, count)
+        let found = directory::search(&self.view(tenant), Kind::User, None, start_index - 1, count)
             .map_err(|error| self.unanswered(error))?;
-        Ok((found.resources.iter().map(user_entry).collect(), found.total))
+        Ok((found.documents.iter().map(|document| user_entry(&document.resource)).collect(), found.total))
     }
 
     /// Records of the journal, newest first.
@@ -170,8 +171,8 @@ impl Rollcall {
     fn unanswered(&self, error: directory::Error) -> Unanswered {
         match error {
             directory::Error::Ledger(error) => self.failed(&error),
-            directory::Error::NotFound(_)
-            | directory::Error::NameTaken
+            directory::Error::NotFound(..)
+            | directory::Error::NameTaken(_)
             | directory::Error::Stale { .. }
             | directory::Error::NoSeat { .. }
             | directory::Error::Scim(_) => Unanswered::OutOfRange(format!("{error:?}")),
@@ -231,5 +232,6 @@ fn user_entry(resource: &crate::scim::Resource) -> UserEntry {
 
 /// How the provider of a connection speaks.
 fn dialect_of(identity_provider: &str) -> Dialect {
-    crate::connection::provider::available(identity_provider).map_or_else(Dialect::strict, |provider| (provider.dialect)())
+    crate::connection::provider::available(identity_provider)
+        .map_or_else(Dialect::strict, |provider| (provider.dialect)())
 }

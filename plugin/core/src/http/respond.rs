@@ -105,13 +105,15 @@ impl Problem {
 
 fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Refusal {
     match error {
-        directory::Error::NotFound(id) => {
-            Refusal::plain(StatusCode::NOT_FOUND, &format!("Users/{id}: no user has this id"))
+        directory::Error::NotFound(kind, id) => {
+            let (of, noun) = (kind.resource_type(), kind.noun());
+            let place = of.endpoint.trim_start_matches('/');
+            Refusal::plain(StatusCode::NOT_FOUND, &format!("{place}/{id}: no {noun} has this id"))
         }
-        directory::Error::NameTaken => Refusal {
-            scim_type: Some("uniqueness"),
-            ..Refusal::plain(StatusCode::CONFLICT, "userName: already used by another user")
-        },
+        directory::Error::NameTaken(kind) => {
+            let detail = format!("{}: already used by another {}", kind.resource_type().naming, kind.noun());
+            Refusal { scim_type: Some("uniqueness"), ..Refusal::plain(StatusCode::CONFLICT, &detail) }
+        }
         directory::Error::Stale { expected, found } => Refusal::plain(
             StatusCode::PRECONDITION_FAILED,
             &format!("if-match: expected version {found}, found {expected}"),

@@ -1,6 +1,6 @@
 //! From method and path to one case of an enum, so that no route can be forgotten by those who match on it.
 
-use crate::space::TenantId;
+use crate::space::{Kind, TenantId};
 use http::Method;
 use percent_encoding::percent_decode_str;
 
@@ -20,14 +20,10 @@ pub enum Route {
 /// What lies below a tenant URL.
 #[derive(Debug, PartialEq, Clone)]
 pub enum Scim {
-    /// `/Users`
-    Users,
-    /// `/Users/{id}`
-    User(String),
-    /// `/Groups`
-    Groups,
-    /// `/Groups/{id}`
-    Group,
+    /// `/Users`, `/Groups`
+    Resources(Kind),
+    /// `/Users/{id}`, `/Groups/{id}`
+    Resource(Kind, String),
     /// `/ServiceProviderConfig`
     ServiceProviderConfig,
     /// `/ResourceTypes`
@@ -43,7 +39,7 @@ pub enum Scim {
     /// `/Bulk`
     Bulk,
     /// `/.search`, at the root or below a resource type
-    Search,
+    Search(Option<Kind>),
     /// Nothing that SCIM knows.
     Nowhere,
 }
@@ -117,11 +113,13 @@ impl Scim {
         };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            ["Users"] => Scim::Users,
-            [".search"] | ["Users" | "Groups", ".search"] => Scim::Search,
-            ["Users", id] => Scim::User((*id).to_owned()),
-            ["Groups"] => Scim::Groups,
-            ["Groups", _] => Scim::Group,
+            ["Users"] => Scim::Resources(Kind::User),
+            ["Groups"] => Scim::Resources(Kind::Group),
+            [".search"] => Scim::Search(None),
+            ["Users", ".search"] => Scim::Search(Some(Kind::User)),
+            ["Groups", ".search"] => Scim::Search(Some(Kind::Group)),
+            ["Users", id] => Scim::Resource(Kind::User, (*id).to_owned()),
+            ["Groups", id] => Scim::Resource(Kind::Group, (*id).to_owned()),
             ["ServiceProviderConfig"] => Scim::ServiceProviderConfig,
             ["ResourceTypes"] => Scim::ResourceTypes,
             ["ResourceTypes", name] => Scim::ResourceType((*name).to_owned()),
@@ -136,15 +134,15 @@ impl Scim {
     /// The methods that the resource knows, RFC 7644 §3.2.
     pub fn methods(&self) -> &'static [Method] {
         match self {
-            Scim::Users | Scim::Groups => &[Method::GET, Method::POST],
-            Scim::User(_) | Scim::Group => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
+            Scim::Resources(_) => &[Method::GET, Method::POST],
+            Scim::Resource(..) => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
             Scim::ServiceProviderConfig
             | Scim::ResourceTypes
             | Scim::ResourceType(_)
             | Scim::Schemas
             | Scim::Schema(_) => &[Method::GET],
             Scim::Me => &[Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
-            Scim::Bulk | Scim::Search => &[Method::POST],
+            Scim::Bulk | Scim::Search(_) => &[Method::POST],
             Scim::Nowhere => &[],
         }
     }
@@ -172,7 +170,7 @@ impl Admin {
             Admin::Product | Admin::IdentityProviders => &[Method::GET],
             Admin::Tenants => &[Method::GET, Method::POST],
             Admin::Tenant(_, OfTenant::Itself) => &[Method::GET, Method::PATCH, Method::DELETE],
-            Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::DELETE],
+            Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Rotate) => &[Method::POST],
             Admin::Tenant(_, OfTenant::Users | OfTenant::User(_)) => &[Method::GET, Method::DELETE],
             Admin::Tenant(
@@ -266,21 +264,23 @@ mod tests {
 
     #[test]
     fn a_slash_at_the_end_changes_nothing() {
-        assert_eq!(Scim::of("/Users/"), Scim::Users);
+        assert_eq!(Scim::of("/Users/"), Scim::Resources(Kind::User));
         assert_eq!(Route::of("/"), Route::Page("index.html".into()));
         assert_eq!(Scim::of("/Users//"), Scim::Nowhere);
     }
 
     #[test]
     fn an_encoded_id_is_decoded_once() {
-        assert_eq!(Scim::of("/Users/a%2Db"), Scim::User("a-b".into()));
+        assert_eq!(Scim::of("/Users/a%2Db"), Scim::Resource(Kind::User, "a-b".into()));
         assert_eq!(Scim::of("/Users/a%252Db"), Scim::Nowhere);
     }
 
     #[test]
     fn scim_names_are_exact() {
         assert_eq!(Scim::of("/users"), Scim::Nowhere);
-        assert_eq!(Scim::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
-            Scim::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into()));
+        assert_eq!(
+            Scim::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
+            Scim::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into())
+        );
     }
 }

@@ -4,21 +4,21 @@ use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
 use super::{Rollcall, dialect_of};
 use crate::connection::{Connection, Token};
-use crate::directory::{self, Change, IfMatch, Plan};
-use crate::journal::{self, Action, Entry, Kind, Outcome, Record, Subject};
-use crate::ledger::{Turn, View};
+use crate::directory::{self, Change, Document, IfMatch, Member, Plan, Relations, Sieve, Wanted};
+use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
+use crate::ledger::{Read, Turn, View};
 use crate::scim::filter::Lookup;
 use crate::scim::{
-    self, BoundFilter, Dialect, ListQuery, PatchRequest, Projection, Resource, ResourceType, UserBody, diff, discovery,
-    mask, messages,
+    self, BoundFilter, Dialect, ListQuery, PatchRequest, Projection, Resource, ResourceBody, ResourceType, diff,
+    discovery, mask, messages,
 };
 use crate::settings::LIMITS;
-use crate::space::{Space, TenantId};
+use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// A SCIM request without its listener.
@@ -45,9 +45,42 @@ struct Event {
     action: Option<Action>,
     operation: String,
     subject: Option<Subject>,
+    group: Option<GroupSubject>,
     changed: bool,
     before: Option<Map<String, Value>>,
     after: Option<Map<String, Value>>,
+}
+
+impl Event {
+    fn of(action: Action, operation: String) -> Event {
+        Event { action: Some(action), operation, ..Event::default() }
+    }
+
+    /// Whether the request set out to read.
+    fn reads(&self, method: &Method) -> bool {
+        match self.action {
+            Some(Action::Read | Action::Match | Action::Probe | Action::List | Action::Discover) => true,
+            Some(
+                Action::Create
+                | Action::Update
+                | Action::Rename
+                | Action::Disable
+                | Action::Enable
+                | Action::Delete
+                | Action::Refused,
+            )
+            | None => method == Method::GET,
+        }
+    }
+
+    /// Whom it is about.
+    fn about(&mut self, kind: Kind, resource: &Resource) {
+        let (id, name) = (resource.id.clone(), name_of(kind, resource).to_owned());
+        match kind {
+            Kind::User => self.subject = Some(Subject { id, user_name: name }),
+            Kind::Group => self.group = Some(GroupSubject { id, display_name: name }),
+        }
+    }
 }
 
 /// An answer and how it came about.
@@ -70,6 +103,8 @@ struct Context<'r> {
     base: String,
     now: Timestamp,
     dialect: Dialect,
+    /// Whether the connection synchronises groups.
+    groups: bool,
 }
 
 impl Rollcall {
@@ -109,7 +144,7 @@ impl Rollcall {
             Some(_) => {
                 let dialect = dialect_of(&connection.identity_provider);
                 let base = self.base(&request);
-                self.answer(&view, &Context { request: &request, base, now, dialect })
+                self.answer(&view, &Context { request: &request, base, now, dialect, groups: connection.groups })
             }
             None => Answer::refused(refused_event(), Problem::Unauthorized(why(&connection, presented))),
         };
@@ -127,108 +162,111 @@ impl Rollcall {
         if request.body.len() > LIMITS.body_bytes_max {
             return Answer::refused(refused_event(), Problem::TooLarge(LIMITS.body_bytes_max));
         }
+        let base = &context.base;
+        let served = if context.groups { ALL_TYPES } else { USERS_ONLY };
         match route {
-            Scim::Users if request.method == Method::GET => self.list_users(view, context),
-            Scim::Users => self.create(view, context),
-            Scim::User(id) if request.method == Method::GET => self.read(view, context, &id),
-            Scim::User(id) => self.modify(view, context, &id),
-            Scim::Groups if request.method == Method::GET => no_groups(context),
-            Scim::Group if request.method == Method::GET => Answer::refused(
-                Event { action: Some(Action::Read), operation: "read group".to_owned(), ..Event::default() },
-                Problem::NotFound("Groups: this connection synchronises no groups".to_owned()),
-            ),
-            Scim::Groups | Scim::Group => Answer::refused(refused_event(), Problem::NotImplemented(NO_GROUPS)),
+            Scim::Resources(Kind::Group) | Scim::Resource(Kind::Group, _) if !context.groups => {
+                no_groups(context, &route)
+            }
+            Scim::Resources(kind) if request.method == Method::GET => self.list(view, context, kind),
+            Scim::Resources(kind) => self.create(view, context, kind),
+            Scim::Resource(kind, id) if request.method == Method::GET => self.read(view, context, kind, &id),
+            Scim::Resource(kind, id) => self.modify(view, context, kind, &id),
             Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
             Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
-            Scim::Search => Answer::refused(refused_event(), Problem::NotImplemented(NO_SEARCH)),
+            Scim::Search(_) => Answer::refused(refused_event(), Problem::NotImplemented(NO_SEARCH)),
             Scim::ServiceProviderConfig => {
-                discovered("ServiceProviderConfig", Some(discovery::service_provider_config(&context.base)))
+                discovered("ServiceProviderConfig", Some(discovery::service_provider_config(base)))
             }
-            Scim::ResourceTypes => discovered("ResourceTypes", Some(discovery::resource_types(&context.base))),
-            Scim::ResourceType(name) => discovered("ResourceTypes", discovery::resource_type(&context.base, &name)),
-            Scim::Schemas => discovered("Schemas", Some(discovery::schemas(&context.base))),
-            Scim::Schema(urn) => discovered("Schemas", discovery::schema(&context.base, &urn)),
+            Scim::ResourceTypes => discovered("ResourceTypes", Some(discovery::resource_types(base, served))),
+            Scim::ResourceType(name) => discovered("ResourceTypes", discovery::resource_type(base, served, &name)),
+            Scim::Schemas => discovered("Schemas", Some(discovery::schemas(base, served))),
+            Scim::Schema(urn) => discovered("Schemas", discovery::schema(base, served, &urn)),
             Scim::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
         }
     }
 
     /// RFC 7644 §3.4.2.
-    fn list_users<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
-        let mut event =
-            Event { action: Some(Action::List), operation: "list users".to_owned(), ..Event::default() };
+    fn list<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind) -> Answer<'a> {
+        let of = kind.resource_type();
+        let mut event = Event::of(Action::List, format!("list {}s", kind.noun()));
         let listed = (|| {
             let query = ListQuery::parse(context.request.query.unwrap_or_default())?;
-            let filter = query.filter.as_deref().map(|text| BoundFilter::parse(text, ResourceType::user())).transpose()?;
+            let filter = query.filter.as_deref().map(|text| BoundFilter::parse(text, of)).transpose()?;
             let lookup = filter.as_ref().and_then(BoundFilter::lookup);
             let skip = query.start_index - 1;
-            let found = directory::search(view, filter.as_ref(), skip, query.count)?;
-            describe_query(&mut event, lookup.as_ref(), query.filter.as_deref(), &found);
-            let projection = query.projection(ResourceType::user());
-            let resources = found.resources.iter().map(|resource| context.render(resource, &projection)).collect();
+            let sieve = filter.as_ref().map(|filter| Sieve { filter, base: &context.base });
+            let found = directory::search(view, kind, sieve.as_ref(), skip, query.count)?;
+            describe_query(&mut event, kind, lookup.as_ref(), query.filter.as_deref(), &found);
+            let projection = query.projection(of);
+            let mut relations = Relations::new(view, &context.base);
+            let render = |document: &Document| context.render(&mut relations, kind, document, &projection);
+            let resources = found.documents.iter().map(render).collect::<Result<_, Problem>>()?;
             Ok(messages::list_response(found.total, query.start_index, resources))
         })();
         Answer { response: listed.map(|document| respond::scim_body(StatusCode::OK, &document)), event, turn: None }
     }
 
     /// RFC 7644 §3.4.1.
-    fn read<'a>(&'a self, view: &View<'_>, context: &Context<'_>, id: &str) -> Answer<'a> {
-        let mut event =
-            Event { action: Some(Action::Read), operation: format!("read user {id}"), ..Event::default() };
+    fn read<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'a> {
+        let noun = kind.noun();
+        let mut event = Event::of(Action::Read, format!("read {noun} {id}"));
         let read = (|| {
-            let projection = context.projection()?;
-            let resource = directory::get(view, id)?.resource;
-            event.subject = Some(subject(&resource));
-            event.operation = format!("read user {}", name_of(&resource));
+            let projection = context.projection(kind)?;
+            let document = directory::get(view, kind, id)?;
+            let resource = &document.resource;
+            event.about(kind, resource);
+            event.operation = format!("read {noun} {}", name_of(kind, resource));
             let version = resource.meta.version();
             if tags(context.request.headers, IF_NONE_MATCH).is_some_and(|tags| has(&tags, &version)) {
                 return Err(Problem::NotModified(version));
             }
-            let document = context.render(&resource, &projection);
-            Ok(context.with_tag(respond::scim_body(StatusCode::OK, &document), &resource))
+            let rendered = context.render(&mut Relations::new(view, &context.base), kind, &document, &projection)?;
+            Ok(context.with_tag(respond::scim_body(StatusCode::OK, &rendered), kind, resource))
         })();
         Answer { response: read, event, turn: None }
     }
 
     /// RFC 7644 §3.3.
-    fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
-        let mut event =
-            Event { action: Some(Action::Create), operation: "create user".to_owned(), ..Event::default() };
+    fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind) -> Answer<'a> {
+        let of = kind.resource_type();
+        let mut event = Event::of(Action::Create, format!("create {}", kind.noun()));
         let change = (|| {
             let body = context.json_object()?;
             // A create that is refused shall still say in the journal whom it was about.
-            if let Some(name) = body.get("userName").and_then(Value::as_str) {
-                event.operation = format!("create user {}", cap(name));
+            if let Some(name) = body.get(of.naming).and_then(Value::as_str) {
+                event.operation = format!("create {} {}", kind.noun(), cap(name));
             }
-            let body = UserBody::parse(&body, &context.dialect)?;
+            let body = ResourceBody::parse(of, &body, &context.dialect)?;
             Ok(Change::Create { id: self.new_id(), body })
         })();
-        self.change(view, context, event, change)
+        self.change(view, context, kind, event, change)
     }
 
     /// RFC 7644 §3.5.1, §3.5.2, §3.6.
-    fn modify<'a>(&'a self, view: &View<'_>, context: &Context<'_>, id: &str) -> Answer<'a> {
-        let id = id.to_owned();
+    fn modify<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'a> {
+        let (id, of, noun) = (id.to_owned(), kind.resource_type(), kind.noun());
         let (action, words) = match *context.request.method {
             Method::DELETE => (Action::Delete, "delete"),
             _ => (Action::Update, "update"),
         };
-        let mut event = Event { action: Some(action), operation: format!("{words} user {id}"), ..Event::default() };
+        let mut event = Event::of(action, format!("{words} {noun} {id}"));
         // A request that is refused shall still say in the journal whom it was about.
-        if let Ok(document) = directory::get(view, &id) {
-            event.subject = Some(subject(&document.resource));
-            event.operation = format!("{words} user {}", name_of(&document.resource));
+        if let Ok(document) = directory::get(view, kind, &id) {
+            event.about(kind, &document.resource);
+            event.operation = format!("{words} {noun} {}", name_of(kind, &document.resource));
         }
         let change = (|| {
+            let dialect = &context.dialect;
             Ok(match *context.request.method {
                 Method::DELETE => Change::Delete { id },
-                Method::PUT => Change::Replace { id, body: UserBody::parse(&context.json_object()?, &context.dialect)? },
-                _ => Change::Patch {
-                    id,
-                    request: PatchRequest::parse(&Value::Object(context.json_object()?), &context.dialect)?,
-                },
+                Method::PUT => Change::Replace { id, body: ResourceBody::parse(of, &context.json_object()?, dialect)? },
+                _ => {
+                    Change::Patch { id, request: PatchRequest::parse(&Value::Object(context.json_object()?), dialect)? }
+                }
             })
         })();
-        self.change(view, context, event, change)
+        self.change(view, context, kind, event, change)
     }
 
     /// Plans the change on what is there now; where that leads to a write, plans it again within a turn and stages it.
@@ -236,13 +274,14 @@ impl Rollcall {
         &'a self,
         view: &View<'_>,
         context: &Context<'_>,
+        kind: Kind,
         mut event: Event,
         change: Result<Change, Problem>,
     ) -> Answer<'a> {
         let prepared = change.and_then(|change| {
-            let projection = context.projection()?;
+            let projection = context.projection(kind)?;
             let if_match = tags(context.request.headers, IF_MATCH);
-            let plan = directory::plan(view, &change, &if_match, &context.dialect, context.now)?;
+            let plan = directory::plan(view, kind, &change, &if_match, &context.dialect, context.now)?;
             Ok((projection, change, if_match, plan))
         });
         let (projection, change, if_match, plan) = match prepared {
@@ -251,7 +290,7 @@ impl Rollcall {
         };
         if !plan.changes() {
             describe_change(&mut event, &plan);
-            return Answer { response: context.changed(&plan, &projection), event, turn: None };
+            return Answer { response: context.changed(view, &plan, &projection), event, turn: None };
         }
         let space = Space::tenant(context.request.tenant);
         let mut turn = match Turn::take(&self.ports, &self.settings, space) {
@@ -259,7 +298,7 @@ impl Rollcall {
             Err(error) => return Answer::refused(event, error),
         };
         let staged = (|| {
-            let plan = directory::plan(&turn, &change, &if_match, &context.dialect, context.now)?;
+            let plan = directory::plan(&turn, kind, &change, &if_match, &context.dialect, context.now)?;
             self.seat(context, &turn, &plan)?;
             directory::carry_out(&mut turn, &plan)?;
             Ok(plan)
@@ -267,7 +306,7 @@ impl Rollcall {
         match staged {
             Ok(plan) => {
                 describe_change(&mut event, &plan);
-                Answer { response: context.changed(&plan, &projection), event, turn: Some(turn) }
+                Answer { response: context.changed(&turn, &plan, &projection), event, turn: Some(turn) }
             }
             Err(problem) => Answer { response: Err(problem), event, turn: Some(turn) },
         }
@@ -370,13 +409,14 @@ impl Rollcall {
             query: request.query.map(|query| scrub(&mask::query(query))),
             operation: scrub(&operation(event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
-            kind: if request.method == Method::GET { Kind::Read } else { Kind::Change },
+            kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
             detail: refusal.map(|refusal| scrub(&refusal.detail)),
             changed: event.changed,
             user: event.subject.clone(),
+            group: event.group.clone(),
             token: span.presented.map(hint),
             request_id: span.request_id.clone(),
             request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| scrub(&text)),
@@ -399,36 +439,49 @@ struct Span<'r> {
 }
 
 impl Context<'_> {
-    fn location(&self, resource: &Resource) -> String {
-        format!("{}/Users/{}", self.base, resource.id)
+    fn location(&self, kind: Kind, resource: &Resource) -> String {
+        format!("{}{}/{}", self.base, kind.resource_type().endpoint, resource.id)
     }
 
-    fn render(&self, resource: &Resource, projection: &Projection) -> Map<String, Value> {
-        projection.apply(resource.to_json(ResourceType::user(), Some(&self.location(resource))))
+    fn render<V: Read>(
+        &self,
+        relations: &mut Relations<'_, V>,
+        kind: Kind,
+        document: &Document,
+        projection: &Projection,
+    ) -> Result<Map<String, Value>, Problem> {
+        let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
+        let resource = relations.complete(kind, document, &wanted)?;
+        Ok(projection.apply(resource.to_json(kind.resource_type(), Some(&self.location(kind, &resource)))))
     }
 
-    fn projection(&self) -> Result<Projection, Problem> {
-        Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(ResourceType::user()))
+    fn projection(&self, kind: Kind) -> Result<Projection, Problem> {
+        Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(kind.resource_type()))
     }
 
-    fn with_tag(&self, mut response: Response<Vec<u8>>, resource: &Resource) -> Response<Vec<u8>> {
+    fn with_tag(&self, mut response: Response<Vec<u8>>, kind: Kind, resource: &Resource) -> Response<Vec<u8>> {
         respond::set(&mut response, ETAG, &resource.meta.version());
-        respond::set(&mut response, LOCATION, &self.location(resource));
+        respond::set(&mut response, LOCATION, &self.location(kind, resource));
         response
     }
 
-    /// RFC 7644 §3.3: 201 with the resource and its location. §3.5: 200 with the resource, which Entra needs on PATCH.
-    /// §3.6: 204.
-    fn changed(&self, plan: &Plan, projection: &Projection) -> Result<Response<Vec<u8>>, Problem> {
-        Ok(match (&plan.before, &plan.after) {
-            (None, Some(after)) => {
-                self.with_tag(respond::scim_body(StatusCode::CREATED, &self.render(after, projection)), after)
-            }
-            (Some(_), Some(after)) => {
-                self.with_tag(respond::scim_body(StatusCode::OK, &self.render(after, projection)), after)
-            }
-            (_, None) => respond::empty(StatusCode::NO_CONTENT),
-        })
+    /// RFC 7644 §3.3: 201 with the resource and its location. §3.5: 200 with the resource, which Entra needs on PATCH of a
+    /// user; on PATCH of a group 204, unless the client says which attributes it wants, since nobody shall pay for members
+    /// that are not asked for. §3.6: 204.
+    fn changed<V: Read>(&self, view: &V, plan: &Plan, projection: &Projection) -> Result<Response<Vec<u8>>, Problem> {
+        let (kind, Some(after)) = (plan.kind, &plan.after) else {
+            return Ok(respond::empty(StatusCode::NO_CONTENT));
+        };
+        if kind == Kind::Group && self.request.method == Method::PATCH && !projection.is_chosen() {
+            return Ok(self.with_tag(respond::empty(StatusCode::NO_CONTENT), kind, after));
+        }
+        let status = if plan.before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+        let document = match &plan.before {
+            Some(before) if !plan.changes() => before.clone(),
+            Some(_) | None => directory::get(view, kind, &after.id)?,
+        };
+        let rendered = self.render(&mut Relations::new(view, &self.base), kind, &document, projection)?;
+        Ok(self.with_tag(respond::scim_body(status, &rendered), kind, after))
     }
 
     /// The body as a JSON object.
@@ -445,7 +498,9 @@ impl Context<'_> {
         }
         match serde_json::from_slice(self.request.body) {
             Ok(Value::Object(object)) => Ok(object),
-            Ok(other) => Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&other))).into()),
+            Ok(other) => {
+                Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&other))).into())
+            }
             Err(error) => Err(scim::Error::syntax(format!(
                 "body: expected JSON, found something else at line {}, column {}: {}",
                 error.line(),
@@ -457,8 +512,12 @@ impl Context<'_> {
     }
 }
 
+const USERS_ONLY: &[&ResourceType] = &[ResourceType::user()];
+const ALL_TYPES: &[&ResourceType] = &[ResourceType::user(), ResourceType::group()];
+
 const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
-const NO_GROUPS: &str = "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
+const NO_GROUPS: &str =
+    "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
 const NO_SEARCH: &str = ".search: not supported; use GET with a filter";
@@ -508,9 +567,17 @@ fn refused_event() -> Event {
     Event { action: Some(Action::Refused), ..Event::default() }
 }
 
-fn no_groups<'a>(context: &Context<'_>) -> Answer<'a> {
+/// What is answered about groups where the connection synchronises none.
+fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
+    if context.request.method != Method::GET {
+        return Answer::refused(refused_event(), Problem::NotImplemented(NO_GROUPS));
+    }
+    if matches!(route, Scim::Resource(..)) {
+        let detail = "Groups: this connection synchronises no groups".to_owned();
+        return Answer::refused(Event::of(Action::Read, "read group".to_owned()), Problem::NotFound(detail));
+    }
     // Entra's connection test looks for a random group even where groups are off; anything but an empty list fails it.
-    let event = Event { action: Some(Action::List), operation: "list groups".to_owned(), ..Event::default() };
+    let event = Event::of(Action::List, "list groups".to_owned());
     let listed = ListQuery::parse(context.request.query.unwrap_or_default())
         .and_then(|query| {
             query.filter.as_deref().map(|text| BoundFilter::parse(text, ResourceType::group())).transpose()?;
@@ -529,22 +596,29 @@ fn discovered<'a>(what: &str, document: Option<Value>) -> Answer<'a> {
     Answer { response, event, turn: None }
 }
 
-/// Says what a query was for. Providers look for a user by a unique attribute before they create or change it, and
-/// Entra tests the connection by looking for a user whose name is a random GUID.
-fn describe_query(event: &mut Event, lookup: Option<&Lookup>, filter: Option<&str>, found: &directory::Found) {
+/// Says what a query was for. Providers look for a resource by a unique attribute before they create or change it, and
+/// Entra tests the connection by looking for one whose name is a random GUID.
+fn describe_query(
+    event: &mut Event,
+    kind: Kind,
+    lookup: Option<&Lookup>,
+    filter: Option<&str>,
+    found: &directory::Found,
+) {
+    let noun = kind.noun();
     match (lookup, filter) {
-        (Some(Lookup::UserName(name)), _) if found.total == 0 && is_guid(name) => {
+        (Some(Lookup::Name(name)), _) if found.total == 0 && is_guid(name) => {
             event.action = Some(Action::Probe);
             event.operation = "test connection".to_owned();
         }
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
-            event.operation = format!("look up user by {}", cap(filter));
-            if let [only] = found.resources.as_slice() {
-                event.subject = Some(subject(only));
+            event.operation = format!("look up {noun} by {}", cap(filter));
+            if let [only] = found.documents.as_slice() {
+                event.about(kind, &only.resource);
             }
         }
-        (None, Some(filter)) => event.operation = format!("list users where {}", cap(filter)),
+        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(filter)),
         (_, None) => {}
     }
 }
@@ -559,51 +633,98 @@ fn is_guid(text: &str) -> bool {
 
 /// Says what a change did.
 fn describe_change(event: &mut Event, plan: &Plan) {
+    let (kind, noun) = (plan.kind, plan.kind.noun());
     let before = plan.before.as_ref().map(|document| &document.resource);
     let after = plan.after.as_ref();
     event.changed = plan.changes();
-    event.subject = after.or(before).map(subject);
-    let (old, new) = diff(before, after);
+    if let Some(resource) = after.or(before) {
+        event.about(kind, resource);
+    }
+    let (mut old, mut new) = diff(before, after);
     let (action, operation) = match (before, after) {
-        (None, Some(after)) => (Action::Create, format!("create user {}", name_of(after))),
-        (Some(before), None) => (Action::Delete, format!("delete user {}", name_of(before))),
+        (None, Some(after)) => (Action::Create, format!("create {noun} {}{}", name_of(kind, after), joined(plan))),
+        (Some(before), None) => (Action::Delete, format!("delete {noun} {}", name_of(kind, before))),
         (Some(_), Some(after)) if !plan.changes() => {
-            (Action::Update, format!("leave user {} as it is", name_of(after)))
+            (Action::Update, format!("leave {noun} {} as it is", name_of(kind, after)))
         }
-        (Some(before), Some(after)) => changed_words(before, after, &new, &old),
+        (Some(_), Some(after)) if old.is_empty() && new.is_empty() => (Action::Update, member_words(plan, after)),
+        (Some(before), Some(after)) => {
+            let (action, words) = changed_words(kind, before, after, &new, &old);
+            (action, words + &joined(plan))
+        }
         (None, None) => return,
     };
     event.action = Some(action);
     event.operation = operation;
     if event.changed {
+        let removed: Vec<&Member> = plan.members.removed.iter().map(|(_, member)| member).collect();
+        name_members(&mut old, &removed);
+        name_members(&mut new, &plan.members.added.iter().collect::<Vec<_>>());
         event.before = (!old.is_empty()).then_some(old);
         event.after = (!new.is_empty()).then_some(new);
     }
 }
 
+/// Members in one record beyond which it only says how many there were.
+const MEMBERS_NAMED_MAX: usize = 20;
+
+/// Members that went, or came, beside the attributes that differ.
+fn name_members(attributes: &mut Map<String, Value>, members: &[&Member]) {
+    if (1..=MEMBERS_NAMED_MAX).contains(&members.len()) {
+        let named = members.iter().map(|member| json!({"value": member.id, "type": member.kind.resource_type().name}));
+        attributes.insert("members".to_owned(), named.collect());
+    }
+}
+
+/// What a change did to a group's members, behind what else it did.
+fn joined(plan: &Plan) -> String {
+    let (added, removed) = (plan.members.added.len(), plan.members.removed.len());
+    match (added, removed) {
+        (0, 0) => String::new(),
+        (added, 0) => format!(" with {} added", members(added)),
+        (0, removed) => format!(" with {} removed", members(removed)),
+        (added, removed) => format!(" with {} added and {removed} removed", members(added)),
+    }
+}
+
+fn member_words(plan: &Plan, group: &Resource) -> String {
+    let name = name_of(plan.kind, group);
+    match (plan.members.added.len(), plan.members.removed.len()) {
+        (added, 0) => format!("add {} to group {name}", members(added)),
+        (0, removed) => format!("remove {} from group {name}", members(removed)),
+        (added, removed) => format!("add {} to group {name} and remove {removed}", members(added)),
+    }
+}
+
+fn members(count: usize) -> String {
+    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
+}
+
 fn changed_words(
+    kind: Kind,
     before: &Resource,
     after: &Resource,
     new: &Map<String, Value>,
     old: &Map<String, Value>,
 ) -> (Action, String) {
-    let renamed = before.user_name() != after.user_name();
+    let (of, noun) = (kind.resource_type(), kind.noun());
+    let renamed = before.name(of) != after.name(of);
     let name = if renamed {
-        format!("{} to {}", name_of(before), name_of(after))
+        format!("{} to {}", name_of(kind, before), name_of(kind, after))
     } else {
-        name_of(after).to_owned()
+        name_of(kind, after).to_owned()
     };
     match (before.active(), after.active()) {
-        (true, false) if renamed => (Action::Disable, format!("disable user and rename {name}")),
-        (false, true) if renamed => (Action::Enable, format!("enable user and rename {name}")),
-        (true, false) => (Action::Disable, format!("disable user {name}")),
-        (false, true) => (Action::Enable, format!("enable user {name}")),
-        _ if renamed => (Action::Rename, format!("rename user {name}")),
+        (true, false) if renamed => (Action::Disable, format!("disable {noun} and rename {name}")),
+        (false, true) if renamed => (Action::Enable, format!("enable {noun} and rename {name}")),
+        (true, false) => (Action::Disable, format!("disable {noun} {name}")),
+        (false, true) => (Action::Enable, format!("enable {noun} {name}")),
+        _ if renamed => (Action::Rename, format!("rename {noun} {name}")),
         _ => {
             let mut names: Vec<&str> = old.keys().chain(new.keys()).map(|name| short(name)).collect();
             names.sort_unstable();
             names.dedup();
-            (Action::Update, format!("update user {name} ({})", names.join(", ")))
+            (Action::Update, format!("update {noun} {name} ({})", names.join(", ")))
         }
     }
 }
@@ -620,12 +741,8 @@ fn operation(event: &Event, refusal: Option<&respond::Refusal>) -> String {
     }
 }
 
-fn subject(resource: &Resource) -> Subject {
-    Subject { id: resource.id.clone(), user_name: name_of(resource).to_owned() }
-}
-
-fn name_of(resource: &Resource) -> &str {
-    resource.user_name().unwrap_or_default()
+fn name_of(kind: Kind, resource: &Resource) -> &str {
+    resource.name(kind.resource_type()).unwrap_or_default()
 }
 
 /// A body for the journal: masked by the schema, cut. What is not JSON is not kept, since nothing could mask it.

@@ -1,6 +1,6 @@
 //! What the server says of itself (RFC 7644 §4, RFC 7643 §5 to §7), rendered from the tables that the engine enforces.
 //!
-//! Only what works is announced: users. A client that asks for groups is told elsewhere that there are none.
+//! Only what works is announced: groups where the connection synchronises them. Which types are served, the caller says.
 
 use super::schema::{Attribute, ResourceType, Schema, Type};
 use crate::settings::LIMITS;
@@ -29,28 +29,24 @@ pub fn service_provider_config(base: &str) -> Value {
 }
 
 /// RFC 7643 §6, all of them.
-pub fn resource_types(base: &str) -> Value {
-    list(served().iter().map(|of| render_resource_type(base, of)).collect())
+pub fn resource_types(base: &str, served: &[&'static ResourceType]) -> Value {
+    list(served.iter().map(|of| render_resource_type(base, of)).collect())
 }
 
 /// RFC 7643 §6, the one of this name.
-pub fn resource_type(base: &str, name: &str) -> Option<Value> {
-    served().into_iter().find(|of| of.name.eq_ignore_ascii_case(name)).map(|of| render_resource_type(base, of))
+pub fn resource_type(base: &str, served: &[&'static ResourceType], name: &str) -> Option<Value> {
+    served.iter().find(|of| of.name.eq_ignore_ascii_case(name)).map(|of| render_resource_type(base, of))
 }
 
 /// RFC 7643 §7, all of them.
-pub fn schemas(base: &str) -> Value {
-    list(served().iter().flat_map(|of| of.schemas()).map(|schema| render_schema(base, schema)).collect())
+pub fn schemas(base: &str, served: &[&'static ResourceType]) -> Value {
+    list(served.iter().flat_map(|of| of.schemas()).map(|schema| render_schema(base, schema)).collect())
 }
 
 /// RFC 7643 §7, the one of this URN.
-pub fn schema(base: &str, urn: &str) -> Option<Value> {
-    let mut all = served().into_iter().flat_map(ResourceType::schemas);
+pub fn schema(base: &str, served: &[&'static ResourceType], urn: &str) -> Option<Value> {
+    let mut all = served.iter().flat_map(|of| of.schemas());
     all.find(|schema| schema.id.eq_ignore_ascii_case(urn)).map(|schema| render_schema(base, schema))
-}
-
-fn served() -> [&'static ResourceType; 1] {
-    [ResourceType::user()]
 }
 
 /// RFC 7644 §4: these lists are whole, whatever page a client asks for.
@@ -133,6 +129,8 @@ fn meta(resource_type: &str, location: String) -> Value {
 mod tests {
     use super::*;
 
+    static USERS: [&ResourceType; 1] = [ResourceType::user()];
+
     const BASE: &str = "https://scim.example.com/scim/v2/t";
 
     fn all<'v>(list: &'v Value, name: &str) -> Vec<&'v str> {
@@ -167,9 +165,9 @@ mod tests {
 
     #[test]
     fn users_and_their_extension_are_announced() {
-        assert_eq!(all(&resource_types(BASE), "id"), ["User"]);
+        assert_eq!(all(&resource_types(BASE, &USERS), "id"), ["User"]);
         assert_eq!(
-            all(&schemas(BASE), "id"),
+            all(&schemas(BASE, &USERS), "id"),
             [
                 "urn:ietf:params:scim:schemas:core:2.0:User",
                 "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
@@ -180,17 +178,17 @@ mod tests {
     #[test]
     fn one_is_found_by_its_name_without_case() {
         assert_eq!(
-            resource_type(BASE, "user").unwrap()["meta"]["location"],
+            resource_type(BASE, &USERS, "user").unwrap()["meta"]["location"],
             json!(format!("{BASE}/ResourceTypes/User"))
         );
-        assert_eq!(schema(BASE, "URN:ietf:params:scim:schemas:core:2.0:user").unwrap()["name"], "User");
-        assert_eq!(resource_type(BASE, "Group"), None);
-        assert_eq!(schema(BASE, "urn:example"), None);
+        assert_eq!(schema(BASE, &USERS, "URN:ietf:params:scim:schemas:core:2.0:user").unwrap()["name"], "User");
+        assert_eq!(resource_type(BASE, &USERS, "Group"), None);
+        assert_eq!(schema(BASE, &USERS, "urn:example"), None);
     }
 
     #[test]
     fn an_attribute_is_rendered_with_its_characteristics() {
-        let user = schema(BASE, "urn:ietf:params:scim:schemas:core:2.0:User").unwrap();
+        let user = schema(BASE, &USERS, "urn:ietf:params:scim:schemas:core:2.0:User").unwrap();
         assert_eq!(
             *attribute(&user["attributes"], "userName"),
             json!({
@@ -209,6 +207,10 @@ mod tests {
 
     #[test]
     fn nothing_is_null() {
-        assert!(no_null(&schemas(BASE)) && no_null(&resource_types(BASE)) && no_null(&service_provider_config(BASE)));
+        assert!(
+            no_null(&schemas(BASE, &USERS))
+                && no_null(&resource_types(BASE, &USERS))
+                && no_null(&service_provider_config(BASE))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! Why a request is not good SCIM. Everything here is shown to the client.
 
+use super::schema::ResourceType;
 use std::fmt;
 
 /// The error keyword of RFC 7644 §3.12, table 9.
@@ -79,11 +80,16 @@ impl Error {
         Error { scim_type: ScimType::Mutability, detail: detail.into() }
     }
 
-    /// A query that would have to read more users than it may.
-    pub fn too_many(max: u64) -> Error {
-        let detail = format!(
-            "filter: would have to read more than {max} users; compare userName, externalId, id or emails.value with eq"
-        );
+    /// A query that would have to read more resources than it may, and what to ask instead.
+    pub fn too_many(max: u64, of: &ResourceType) -> Error {
+        let (plural, indexed) = (of.endpoint.trim_start_matches('/').to_lowercase(), of.indexed);
+        let detail = format!("filter: would have to read more than {max} {plural}; compare {indexed} with eq");
+        Error { scim_type: ScimType::TooMany, detail }
+    }
+
+    /// An answer that would have to name more members than it may.
+    pub fn too_many_members(max: u64) -> Error {
+        let detail = format!("members: would have to name more than {max}; add excludedAttributes=members");
         Error { scim_type: ScimType::TooMany, detail }
     }
 

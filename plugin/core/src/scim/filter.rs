@@ -282,7 +282,10 @@ impl Compare {
 
 /// A filter whose names have been found in a schema and whose values fit their types.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BoundFilter(Node);
+pub struct BoundFilter {
+    of: &'static ResourceType,
+    node: Node,
+}
 
 #[derive(Debug, Clone, PartialEq)]
 enum Node {
@@ -320,48 +323,63 @@ enum Operand {
 pub enum Lookup {
     /// By id.
     Id(String),
-    /// By userName.
-    UserName(String),
+    /// By the attribute that names the resource: userName, or a group's displayName.
+    Name(String),
     /// By externalId.
     ExternalId(String),
     /// By an e-mail address.
     Email(String),
+    /// By the id of a member.
+    Member(String),
 }
 
 impl BoundFilter {
     /// Reads a filter and binds it.
-    pub fn parse(text: &str, of: &ResourceType) -> Result<BoundFilter, Error> {
+    pub fn parse(text: &str, of: &'static ResourceType) -> Result<BoundFilter, Error> {
         BoundFilter::bind(&parse(text)?, of)
     }
 
     /// Finds every name in the schema and checks every value against its type.
-    pub fn bind(filter: &Filter, of: &ResourceType) -> Result<BoundFilter, Error> {
-        bind(filter, &|name| Ok(Place::Resource(of.resolve_in_filter(name)?)), Some(of)).map(BoundFilter)
+    pub fn bind(filter: &Filter, of: &'static ResourceType) -> Result<BoundFilter, Error> {
+        let node = bind(filter, &|name| Ok(Place::Resource(of.resolve_in_filter(name)?)), Some(of))?;
+        Ok(BoundFilter { of, node })
     }
 
-    /// Whether the resource fits.
+    /// Whether the resource fits. One whose relation is kept apart has to have as much of it as [`BoundFilter::reads`] says.
     pub fn matches(&self, resource: &Resource) -> bool {
-        matches(&self.0, &Scope::Resource(resource))
+        matches(&self.node, &Scope::Resource(self.of, resource))
+    }
+
+    /// How much of [`ResourceType::relation`] the filter has to see.
+    pub fn reads(&self) -> Reads {
+        reads(&self.node, self.of)
     }
 
     /// A point look-up that finds every match, and perhaps others. There is one if every match must have one certain
     /// value in an indexed attribute.
     pub fn lookup(&self) -> Option<Lookup> {
-        lookup(&self.0, None)
+        lookup(&self.node, None, self.of)
     }
 }
 
 /// A filter over the parts of one element.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct ElementFilter(Node);
+pub struct ElementFilter(Node);
 
 impl ElementFilter {
     pub(crate) fn bind(filter: &Filter, attribute: &'static Attribute) -> Result<ElementFilter, Error> {
         bind(filter, &|name| part(attribute, name), None).map(ElementFilter)
     }
 
-    pub(crate) fn matches(&self, element: &Value) -> bool {
+    /// Whether an element fits.
+    pub fn matches(&self, element: &Value) -> bool {
         element.as_object().is_some_and(|parts| matches(&self.0, &Scope::Element(parts)))
+    }
+
+    /// The ids of the elements that fit, where the filter says nothing else of them: `value eq "1"`, or several of that
+    /// joined by `or`.
+    pub(crate) fn names(&self) -> Option<Vec<String>> {
+        names(&self.0)
     }
 
     /// The parts that an element must have to fit, where the filter says so: `type eq "work"`. Nothing where it only says
@@ -369,6 +387,61 @@ impl ElementFilter {
     pub(crate) fn describes(&self) -> Option<Map<String, Value>> {
         let mut parts = Map::new();
         describe(&self.0, &mut parts).then_some(parts)
+    }
+}
+
+fn names(node: &Node) -> Option<Vec<String>> {
+    match node {
+        Node::Compare(Place::Element(part), Compare::Eq, Operand::Text { text, .. }) if part.name == "value" => {
+            Some(vec![text.clone()])
+        }
+        Node::Or(nodes) => Some(nodes.iter().map(names).collect::<Option<Vec<_>>>()?.concat()),
+        Node::And(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) => None,
+    }
+}
+
+/// How much of what is kept apart has to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reads {
+    /// No more than whether these ids are in it; none where nothing of it is asked.
+    Ids(Vec<String>),
+    /// All of it.
+    Whole,
+}
+
+impl Reads {
+    fn and(self, other: Reads) -> Reads {
+        match (self, other) {
+            (Reads::Ids(mut ids), Reads::Ids(others)) => {
+                ids.extend(others);
+                Reads::Ids(ids)
+            }
+            (Reads::Whole, _) | (_, Reads::Whole) => Reads::Whole,
+        }
+    }
+}
+
+fn reads(node: &Node, of: &ResourceType) -> Reads {
+    let none = Reads::Ids(Vec::new());
+    let all = |nodes: &[Node]| nodes.iter().map(|node| reads(node, of)).fold(none.clone(), Reads::and);
+    let apart = |target: &Target| match target {
+        Target::Attribute { extension, attribute, .. } => of.is_relation(*extension, attribute),
+        Target::Extension(_) => false,
+    };
+    match node {
+        Node::And(nodes) | Node::Or(nodes) => all(nodes),
+        Node::Not(node) => reads(node, of),
+        Node::Compare(Place::Resource(target), compare, operand) if apart(target) => {
+            match (compare, operand, target.leaf()) {
+                (Compare::Eq | Compare::Ne, Operand::Text { text, .. }, Some(leaf)) if leaf.name == "value" => {
+                    Reads::Ids(vec![text.clone()])
+                }
+                (_, _, _) => Reads::Whole,
+            }
+        }
+        Node::Element(target, node) if apart(target) => names(node).map_or(Reads::Whole, Reads::Ids),
+        Node::Present(Place::Resource(target)) if apart(target) => Reads::Whole,
+        Node::Compare(..) | Node::Present(_) | Node::Element(..) => none,
     }
 }
 
@@ -473,18 +546,18 @@ fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Res
 }
 
 enum Scope<'s> {
-    Resource(&'s Resource),
+    Resource(&'s ResourceType, &'s Resource),
     Element(&'s Map<String, Value>),
 }
 
 impl Scope<'_> {
     fn values(&self, place: &Place) -> Vec<Value> {
         match (self, place) {
-            (Scope::Resource(resource), Place::Resource(target)) => resource.values(target),
+            (Scope::Resource(of, resource), Place::Resource(target)) => resource.values(of, target),
             (Scope::Element(parts), Place::Element(attribute)) => {
                 parts.get(attribute.name).cloned().into_iter().collect()
             }
-            (Scope::Resource(_), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => Vec::new(),
+            (Scope::Resource(..), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => Vec::new(),
         }
     }
 }
@@ -496,8 +569,8 @@ fn matches(node: &Node, scope: &Scope<'_>) -> bool {
         Node::Not(node) => !matches(node, scope),
         Node::Present(place) => scope.values(place).iter().any(|value| !value.is_null()),
         Node::Element(target, node) => match scope {
-            Scope::Resource(resource) => resource
-                .values(target)
+            Scope::Resource(of, resource) => resource
+                .values(of, target)
                 .iter()
                 .any(|element| element.as_object().is_some_and(|parts| matches(node, &Scope::Element(parts)))),
             Scope::Element(_) => false,
@@ -565,10 +638,10 @@ fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-fn lookup(node: &Node, element: Option<&Target>) -> Option<Lookup> {
+fn lookup(node: &Node, element: Option<&Target>, of: &ResourceType) -> Option<Lookup> {
     match node {
-        Node::And(nodes) => nodes.iter().find_map(|node| lookup(node, element)),
-        Node::Element(target, node) => lookup(node, Some(target)),
+        Node::And(nodes) => nodes.iter().find_map(|node| lookup(node, element, of)),
+        Node::Element(target, node) => lookup(node, Some(target), of),
         Node::Compare(place, Compare::Eq, Operand::Text { text, .. }) => {
             let name = match (place, element) {
                 (Place::Resource(target), None) => target.to_string(),
@@ -577,9 +650,10 @@ fn lookup(node: &Node, element: Option<&Target>) -> Option<Lookup> {
             };
             match name.as_str() {
                 "id" => Some(Lookup::Id(text.clone())),
-                "userName" => Some(Lookup::UserName(text.clone())),
+                naming if naming == of.naming => Some(Lookup::Name(text.clone())),
                 "externalId" => Some(Lookup::ExternalId(text.clone())),
                 "emails" | "emails.value" => Some(Lookup::Email(text.clone())),
+                "members" | "members.value" => Some(Lookup::Member(text.clone())),
                 _ => None,
             }
         }
@@ -590,7 +664,7 @@ fn lookup(node: &Node, element: Option<&Target>) -> Option<Lookup> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::{Dialect, Meta, UserBody};
+    use crate::scim::{Dialect, Meta, ResourceBody};
     use serde_json::json;
 
     fn printed(text: &str) -> String {
@@ -625,7 +699,11 @@ mod tests {
             last_modified: "2026-11-23T10:00:00.5Z".parse().unwrap(),
             revision: 3,
         };
-        Resource::new("1a".to_owned(), meta, UserBody::parse(&body, &Dialect::entra()).unwrap())
+        Resource::new(
+            "1a".to_owned(),
+            meta,
+            ResourceBody::parse(ResourceType::user(), &body, &Dialect::entra()).unwrap(),
+        )
     }
 
     fn check(cases: &[(&str, bool)]) {
@@ -846,7 +924,7 @@ mod tests {
     fn a_filter_that_only_one_indexed_value_can_fit_has_a_lookup() {
         let lookup = |text: &str| bound(text).unwrap().lookup();
         let email = Some(Lookup::Email("a@x".to_owned()));
-        assert_eq!(lookup(r#"userName eq "Alice""#), Some(Lookup::UserName("Alice".to_owned())));
+        assert_eq!(lookup(r#"userName eq "Alice""#), Some(Lookup::Name("Alice".to_owned())));
         assert_eq!(lookup(r#"externalId eq "x" and active eq true"#), Some(Lookup::ExternalId("x".to_owned())));
         assert_eq!(lookup(r#"manager eq "2" and id eq "1""#), Some(Lookup::Id("1".to_owned())));
         assert_eq!(lookup(r#"emails eq "a@x""#), email);

@@ -4,6 +4,9 @@
 //! succeeded and the whole is valid. Where Entra departs from the RFC, a field of the [`Dialect`] says so.
 
 mod elements;
+mod relation;
+
+pub use relation::Step;
 
 use super::dialect::Dialect;
 use super::error::{Error, ScimType};
@@ -15,6 +18,7 @@ use super::value;
 use crate::settings::LIMITS;
 use elements::Parts;
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 
 /// The schema of a PATCH body.
 const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
@@ -69,12 +73,29 @@ impl PatchRequest {
     /// Carries all operations out, or none. Revision and times are the caller's.
     pub fn apply(&self, of: &'static ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
         let mut changed = resource.clone();
-        let patch = Patch { of, dialect };
-        for (index, operation) in self.operations.iter().enumerate() {
-            patch.operation(&mut changed, operation).map_err(|error| error.within(&format!("Operations[{index}].")))?;
-        }
-        resource::check(of, changed.attributes())?;
+        self.carry_out(&Patch { of, dialect, steps: None }, &mut changed)?;
         Ok(changed)
+    }
+
+    /// The same where [`ResourceType::relation`] is kept apart from the resource: what the operations do to it comes out as
+    /// steps, none of which needed to know what was there.
+    pub fn apply_apart(
+        &self,
+        of: &'static ResourceType,
+        resource: &Resource,
+        dialect: &Dialect,
+    ) -> Result<(Resource, Vec<Step>), Error> {
+        let mut changed = resource.clone();
+        let patch = Patch { of, dialect, steps: Some(RefCell::default()) };
+        self.carry_out(&patch, &mut changed)?;
+        Ok((changed, patch.steps.map(RefCell::into_inner).unwrap_or_default()))
+    }
+
+    fn carry_out(&self, patch: &Patch<'_>, changed: &mut Resource) -> Result<(), Error> {
+        for (index, operation) in self.operations.iter().enumerate() {
+            patch.operation(changed, operation).map_err(|error| error.within(&format!("Operations[{index}].")))?;
+        }
+        resource::check(patch.of, changed.attributes())
     }
 }
 
@@ -114,6 +135,8 @@ fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
 struct Patch<'d> {
     of: &'static ResourceType,
     dialect: &'d Dialect,
+    /// Where the steps go for what is kept apart; nothing where all is in the resource.
+    steps: Option<RefCell<Vec<Step>>>,
 }
 
 /// One assignment: to a place, with a value.
@@ -205,6 +228,11 @@ impl Patch<'_> {
         }
         if extension.is_none() && attribute.name == "externalId" {
             resource.external_id = self.admit(attribute, assignment)?.and_then(resource::text_of);
+            return Ok(());
+        }
+        if let Some(steps) = self.steps_for(extension, attribute) {
+            let mut made = self.assign_apart(path, attribute, sub, assignment)?;
+            steps.borrow_mut().append(&mut made);
             return Ok(());
         }
         let parent = parent(resource, extension);
@@ -450,6 +478,10 @@ impl Patch<'_> {
             resource.external_id = None;
             return Ok(());
         }
+        if let Some(steps) = self.steps_for(extension, attribute) {
+            steps.borrow_mut().extend(self.remove_apart(path, attribute, value, &place)?);
+            return Ok(());
+        }
         let parent = parent(resource, extension);
         match (&path.filter, sub) {
             (Some(filter), _) => {
@@ -473,12 +505,7 @@ impl Patch<'_> {
         value: Option<&Value>,
         place: &str,
     ) -> Result<(), Error> {
-        let names_elements = |value: &&Value| {
-            attribute.multi_valued
-                && self.dialect.loose_shapes
-                && (attribute.is_reference() || value.is_object() || value.as_array().is_some_and(|v| !v.is_empty()))
-        };
-        match value.filter(names_elements) {
+        match value.filter(|value| self.names_elements(attribute, value)) {
             None => unset(parent, attribute),
             Some(value) => {
                 if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
@@ -489,6 +516,19 @@ impl Patch<'_> {
             }
         }
         Ok(())
+    }
+}
+
+impl Patch<'_> {
+    /// Whether the value of a `remove` says which elements are meant.
+    fn names_elements(&self, attribute: &Attribute, value: &Value) -> bool {
+        attribute.multi_valued
+            && self.dialect.loose_shapes
+            && (attribute.is_reference() || value.is_object() || value.as_array().is_some_and(|v| !v.is_empty()))
+    }
+
+    fn steps_for(&self, extension: Option<&'static Schema>, attribute: &Attribute) -> Option<&RefCell<Vec<Step>>> {
+        self.steps.as_ref().filter(|_| self.of.is_relation(extension, attribute))
     }
 }
 
@@ -557,7 +597,7 @@ fn bounded(elements: &[Value], place: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::{Meta, UserBody};
+    use crate::scim::{Meta, ResourceBody};
     use serde_json::json;
 
     fn apply(operations: Vec<Value>) -> Result<Resource, String> {
@@ -565,7 +605,8 @@ mod tests {
         let body = Map::from_iter([("userName".to_owned(), json!("alice"))]);
         let now = "2026-11-23T10:00:00Z".parse().unwrap();
         let meta = Meta { created: now, last_modified: now, revision: 1 };
-        let user = Resource::new("1".to_owned(), meta, UserBody::parse(&body, &dialect).unwrap());
+        let user =
+            Resource::new("1".to_owned(), meta, ResourceBody::parse(ResourceType::user(), &body, &dialect).unwrap());
         PatchRequest::parse(&json!({"Operations": operations}), &dialect)
             .and_then(|request| request.apply(ResourceType::user(), &user, &dialect))
             .map_err(|error| error.to_string())

@@ -21,6 +21,20 @@ impl Projection {
         Projection { of, wanted: attributes.map(targets), excluded: excluded.map(targets).unwrap_or_default() }
     }
 
+    /// Whether an answer has anything of the relation, [`ResourceType::relation`]; what has not need not be read.
+    pub fn has_relation(&self) -> bool {
+        self.of.schema.attribute(self.of.relation).is_some_and(|attribute| {
+            let wanted =
+                self.wanted.as_deref().is_none_or(|wanted| Share::of(wanted, None, attribute) != Share::Nothing);
+            wanted && Share::of(&self.excluded, None, attribute) != Share::Whole
+        })
+    }
+
+    /// Whether the client chose at all.
+    pub fn is_chosen(&self) -> bool {
+        self.wanted.is_some() || !self.excluded.is_empty()
+    }
+
     /// Leaves out of a resource what the client does not want, and what nobody gets.
     pub fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {
         let project = |(name, value): (String, Value)| {

@@ -42,39 +42,48 @@ impl Meta {
     }
 }
 
-/// A user as a client sends it with POST or PUT, after the schema.
+/// A resource as a client sends it with POST or PUT, after the schema.
 #[derive(Clone, Debug, PartialEq)]
-pub struct UserBody {
+pub struct ResourceBody {
     external_id: Option<String>,
     attributes: Map<String, Value>,
     says_active: bool,
+    /// The ids that [`ResourceType::relation`] is to have; for groups, their members.
+    pub related: Vec<String>,
 }
 
-impl UserBody {
+impl ResourceBody {
     /// Lets a body in. Attributes that only the server sets are passed over (RFC 7644 §3.3), and so are names that no
-    /// schema has: a provider's mapping may be larger than what we keep. `active` is true where it is not said.
-    pub fn parse(body: &Map<String, Value>, dialect: &Dialect) -> Result<UserBody, Error> {
-        let user = ResourceType::user();
+    /// schema has: a provider's mapping may be larger than what we keep. A user's `active` is true where it is not said.
+    pub fn parse(
+        of: &'static ResourceType,
+        body: &Map<String, Value>,
+        dialect: &Dialect,
+    ) -> Result<ResourceBody, Error> {
         value::check_names(body, "body")?;
-        check_schemas(user, body, dialect)?;
+        check_schemas(of, body, dialect)?;
         let mut resource = Draft { external_id: None, attributes: Map::new() };
         for (name, value) in body {
-            if let Some(schema) = user.extension(name) {
-                extension(&mut resource, schema, value, dialect)?;
-            } else if let Ok(target) = user.resolve(name) {
+            if let Some(schema) = of.extension(name) {
+                extension(&mut resource, of, schema, value, dialect)?;
+            } else if let Ok(target) = of.resolve(name) {
                 resource.put(&target, value, name, dialect)?;
             }
         }
+        let related = resource.attributes.shift_remove(of.relation);
+        let related = related.map(|elements| referred(&elements, of.relation)).transpose()?.unwrap_or_default();
         let says_active = resource.attributes.contains_key("active");
-        resource.attributes.entry("active").or_insert(Value::Bool(true));
-        check(user, &resource.attributes)?;
-        Ok(UserBody { external_id: resource.external_id, attributes: resource.attributes, says_active })
+        if of.schema.attribute("active").is_some() {
+            resource.attributes.entry("active").or_insert(Value::Bool(true));
+        }
+        check(of, &resource.attributes)?;
+        Ok(ResourceBody { external_id: resource.external_id, attributes: resource.attributes, says_active, related })
     }
 }
 
 impl Resource {
     /// A resource of what a client sent.
-    pub fn new(id: String, meta: Meta, body: UserBody) -> Resource {
+    pub fn new(id: String, meta: Meta, body: ResourceBody) -> Resource {
         Resource { id, external_id: body.external_id, meta, attributes: body.attributes }
     }
 
@@ -82,13 +91,18 @@ impl Resource {
     ///
     /// The RFC leaves to us what becomes of an attribute that the body does not have. We unset it, but leave `active` as it
     /// is: no body that is silent about it lets a leaver in again.
-    pub fn replaced(&self, body: UserBody) -> Resource {
+    pub fn replaced(&self, body: ResourceBody) -> Resource {
         let says_active = body.says_active;
         let mut replaced = Resource::new(self.id.clone(), self.meta.clone(), body);
-        if !says_active {
+        if !says_active && self.attributes.contains_key("active") {
             replaced.attributes.insert("active".to_owned(), Value::Bool(self.active()));
         }
         replaced
+    }
+
+    /// The name that no other resource of its kind has.
+    pub fn name(&self, of: &ResourceType) -> Option<&str> {
+        self.text(of.naming)
     }
 
     /// RFC 7643 §4.1.1.
@@ -127,7 +141,7 @@ impl Resource {
     }
 
     /// The values that a target has here: one, several, or none.
-    pub(crate) fn values(&self, target: &Target) -> Vec<Value> {
+    pub(crate) fn values(&self, of: &ResourceType, target: &Target) -> Vec<Value> {
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => return self.attributes.get(schema.id).cloned().into_iter().collect(),
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
@@ -136,8 +150,8 @@ impl Resource {
             (Some(schema), name) => self.attributes.get(schema.id).and_then(|object| object.get(name)).cloned(),
             (None, "id") => Some(json!(self.id)),
             (None, "externalId") => self.external_id.clone().map(Value::String),
-            (None, "meta") => Some(self.meta_json(ResourceType::user(), None)),
-            (None, "schemas") => Some(json!(self.schemas(ResourceType::user()))),
+            (None, "meta") => Some(self.meta_json(of, None)),
+            (None, "schemas") => Some(json!(self.schemas(of))),
             (None, name) => self.attributes.get(name).cloned(),
         };
         let elements = match whole {
@@ -231,13 +245,15 @@ pub(crate) fn check(of: &ResourceType, attributes: &Map<String, Value>) -> Resul
             }
         }
     }
-    if let Some(Value::String(name)) = attributes.get("userName") {
+    if let Some(Value::String(name)) = attributes.get(of.naming) {
+        let naming = of.naming;
         if name.len() > LIMITS.user_name_bytes_max {
             let max = LIMITS.user_name_bytes_max;
-            return Err(Error::value(format!("userName: expected at most {max} bytes, found {}", name.len())));
+            return Err(Error::value(format!("{naming}: expected at most {max} bytes, found {}", name.len())));
         }
         if name.chars().any(char::is_control) {
-            return Err(Error::value("userName: expected printable characters, found a control character"));
+            let wanted = "expected printable characters, found a control character";
+            return Err(Error::value(format!("{naming}: {wanted}")));
         }
     }
     for (name, value) in attributes {
@@ -267,7 +283,24 @@ fn check_schemas(of: &ResourceType, body: &Map<String, Value>, dialect: &Dialect
     if core { Ok(()) } else { Err(Error::syntax(format!("schemas: expected {}, found none", of.schema.id))) }
 }
 
-fn extension(draft: &mut Draft, schema: &'static Schema, value: &Value, dialect: &Dialect) -> Result<(), Error> {
+/// The ids that references point to.
+pub(crate) fn referred(elements: &Value, place: &str) -> Result<Vec<String>, Error> {
+    let elements = elements.as_array().map(Vec::as_slice).unwrap_or_default();
+    let id = |(index, element): (usize, &Value)| {
+        element.get("value").and_then(Value::as_str).map(str::to_owned).ok_or_else(|| {
+            Error::value(format!("{place}[{index}].value: expected the id of a user or group, found none"))
+        })
+    };
+    elements.iter().enumerate().map(id).collect()
+}
+
+fn extension(
+    draft: &mut Draft,
+    of: &'static ResourceType,
+    schema: &'static Schema,
+    value: &Value,
+    dialect: &Dialect,
+) -> Result<(), Error> {
     let parts = match value {
         Value::Object(parts) => parts,
         Value::Null => return Ok(()),
@@ -278,7 +311,7 @@ fn extension(draft: &mut Draft, schema: &'static Schema, value: &Value, dialect:
     value::check_names(parts, schema.id)?;
     for (name, value) in parts {
         // R's collection has `Manager.Value` as a name; resolving it finds the part.
-        if let Ok(target) = ResourceType::user().resolve(&format!("{}:{name}", schema.id)) {
+        if let Ok(target) = of.resolve(&format!("{}:{name}", schema.id)) {
             draft.put(&target, value, &format!("{}:{name}", schema.id), dialect)?;
         }
     }
@@ -357,7 +390,7 @@ mod tests {
             last_modified: "2026-11-23T10:00:00.1239Z".parse().unwrap(),
             revision: 1,
         };
-        Ok(Resource::new("1".to_owned(), meta, UserBody::parse(&body, &dialect)?))
+        Ok(Resource::new("1".to_owned(), meta, ResourceBody::parse(ResourceType::user(), &body, &dialect)?))
     }
 
     /// The resource that a body makes, without what the server adds.
@@ -580,7 +613,9 @@ mod tests {
 
     #[test]
     fn a_replacement_that_does_not_say_active_leaves_it_as_it_is() {
-        let body = |body: Value| UserBody::parse(body.as_object().unwrap(), &Dialect::entra()).unwrap();
+        let body = |body: Value| {
+            ResourceBody::parse(ResourceType::user(), body.as_object().unwrap(), &Dialect::entra()).unwrap()
+        };
         for active in [true, false] {
             let before = parse(json!({"userName": "a", "active": active, "title": "Boss"}), Dialect::entra()).unwrap();
             for silent in [json!({"userName": "b"}), json!({"userName": "b", "active": null})] {

@@ -118,6 +118,13 @@ pub struct ResourceType {
     pub schema: &'static Schema,
     /// Schemas that add to it.
     pub extensions: &'static [&'static Schema],
+    /// The attribute that a resource is known by: required, and unique in the tenant without case.
+    pub naming: &'static str,
+    /// The attribute that says which resources belong together with this one. It is kept apart from the resource, so that
+    /// who neither asks for it nor changes it does not pay for it.
+    pub relation: &'static str,
+    /// The attributes by which one resource is found without reading others, as a message lists them.
+    pub indexed: &'static str,
 }
 
 /// Where an attribute stands in a resource.
@@ -199,18 +206,23 @@ fn named(attributes: &'static [Attribute], name: &str) -> Option<&'static Attrib
 
 impl ResourceType {
     /// Users: RFC 7643 §4.1 and §4.3.
-    pub fn user() -> &'static ResourceType {
+    pub const fn user() -> &'static ResourceType {
         &tables::USER_TYPE
     }
 
     /// Groups: RFC 7643 §4.2.
-    pub fn group() -> &'static ResourceType {
+    pub const fn group() -> &'static ResourceType {
         &tables::GROUP_TYPE
     }
 
     /// Its own schema and the extensions.
     pub fn schemas(&self) -> impl Iterator<Item = &'static Schema> + use<> {
         std::iter::once(self.schema).chain(self.extensions.iter().copied())
+    }
+
+    /// Whether an attribute is the one that is kept apart.
+    pub(crate) fn is_relation(&self, extension: Option<&'static Schema>, attribute: &Attribute) -> bool {
+        extension.is_none() && attribute.name == self.relation
     }
 
     /// The extension of this URN, without case.

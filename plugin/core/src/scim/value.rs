@@ -113,8 +113,9 @@ fn elements(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect
     }
     // One value where several may be: taken for the only one, RFC 7644 §3.5.2.1 does the same for an added value.
     let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    if values.len() > LIMITS.values_max {
-        let max = LIMITS.values_max;
+    // References are kept apart from their resource, so what a request can carry is bound enough.
+    let max = if attribute.is_reference() { LIMITS.references_max } else { LIMITS.values_max };
+    if values.len() > max {
         return Err(Error::value(format!("{place}: expected at most {max} values, found {}", values.len())));
     }
     let mut admitted = Vec::with_capacity(values.len());

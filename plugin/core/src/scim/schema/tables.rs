@@ -33,6 +33,9 @@ pub(super) static USER_TYPE: ResourceType = ResourceType {
     description: "User account",
     schema: &USER_SCHEMA,
     extensions: &[&ENTERPRISE_SCHEMA],
+    naming: "userName",
+    relation: "groups",
+    indexed: "userName, externalId, id or emails.value",
 };
 
 pub(super) static GROUP_TYPE: ResourceType = ResourceType {
@@ -41,6 +44,9 @@ pub(super) static GROUP_TYPE: ResourceType = ResourceType {
     description: "Group of users",
     schema: &GROUP_SCHEMA,
     extensions: &[],
+    naming: "displayName",
+    relation: "members",
+    indexed: "displayName, externalId, id or members.value",
 };
 
 /// What every resource has, RFC 7643 §3.1. Not part of any schema, and so not in `/Schemas`.
@@ -132,7 +138,7 @@ const ADDRESSES: &[Attribute] = &[
 ];
 
 const GROUPS: &[Attribute] = &[
-    text("value", "The group's id").read_only(),
+    text("value", "The group's id").exact().read_only(),
     reference("$ref", "Where the group is", &["User", "Group"]).read_only(),
     text("display", "The group's name").read_only(),
     text("type", "Whether the user is in the group itself").suggesting(&["direct", "indirect"]).read_only(),

@@ -1,0 +1,399 @@
+//! Who belongs to which group.
+//!
+//! A group's members stand in a roster of the group's own, so that they can be listed in order; an edge for each pair of
+//! group and member holds the member's slot, so that one is found, added or removed without reading the others; and each
+//! member has a list of the groups that it is in. All three are written in the batch of the change, together with the
+//! group's document. What a change costs is what it changes, however large the group is.
+
+use super::{Document, Error, find, roster};
+use crate::ledger::{self, Extent, Read, Turn};
+use crate::scim::filter::Reads;
+use crate::scim::{self, Resource, Step};
+use crate::settings::LIMITS;
+use crate::space::{Kind, Roll, is_id};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A user or group in its role as a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What it is.
+    pub kind: Kind,
+    /// Its id.
+    pub id: String,
+}
+
+impl Member {
+    /// What its seat in the roster says.
+    fn seat(&self) -> String {
+        match self.kind {
+            Kind::User => self.id.clone(),
+            Kind::Group => format!("{GROUP_MARK}{}", self.id),
+        }
+    }
+
+    pub(super) fn of_seat(seat: &str) -> Member {
+        match seat.strip_prefix(GROUP_MARK) {
+            Some(id) => Member { kind: Kind::Group, id: id.to_owned() },
+            None => Member { kind: Kind::User, id: seat.to_owned() },
+        }
+    }
+}
+
+/// No id has a dot.
+const GROUP_MARK: &str = "g.";
+
+/// The members that a change adds and removes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Difference {
+    /// In the order in which they come.
+    pub added: Vec<Member>,
+    /// With their slots.
+    pub removed: Vec<(u64, Member)>,
+}
+
+impl Difference {
+    /// Whether anything changes.
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty()
+    }
+}
+
+/// The steps that give a group these members and no others.
+pub(super) fn exactly(ids: &[String]) -> Vec<Step> {
+    vec![Step::Clear, Step::Add(ids.to_vec())]
+}
+
+/// Works out what steps come to: for a group that is there, or for a new one.
+pub(super) fn difference(
+    view: &impl Read,
+    group: &str,
+    present: Option<&Document>,
+    steps: &[Step],
+) -> Result<Difference, Error> {
+    let mut wish = Wish::default();
+    for step in steps {
+        match step {
+            Step::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
+            Step::Remove(ids) => ids.iter().for_each(|id| wish.set(id, false)),
+            Step::Clear => wish = Wish { cleared: true, ..Wish::default() },
+            Step::RemoveFitting(filter) => {
+                for id in wish.standing(view, present)? {
+                    let element = resolve(view, &id)?.map(|(member, resource)| element(&member, Some(&resource), None));
+                    if element.is_some_and(|element| filter.matches(&element)) {
+                        wish.set(&id, false);
+                    }
+                }
+            }
+        }
+    }
+    wish.against(view, group, present)
+}
+
+/// What shall be so in the end, by id, in the order in which the ids came.
+#[derive(Default)]
+struct Wish {
+    cleared: bool,
+    order: Vec<String>,
+    there: BTreeMap<String, bool>,
+}
+
+impl Wish {
+    fn set(&mut self, id: &str, there: bool) {
+        if self.there.insert(id.to_owned(), there).is_none() {
+            self.order.push(id.to_owned());
+        }
+    }
+
+    fn wants(&self, id: &str) -> bool {
+        self.there.get(id).copied().unwrap_or(!self.cleared)
+    }
+
+    /// The ids that are members as things stand.
+    fn standing(&self, view: &impl Read, present: Option<&Document>) -> Result<Vec<String>, Error> {
+        let old = if self.cleared { Vec::new() } else { all(view, present)? };
+        let old: Vec<String> = old.into_iter().map(|(_, member)| member.id).collect();
+        let new = self.order.iter().filter(|id| !old.contains(id));
+        Ok(old.iter().chain(new).filter(|id| self.wants(id)).cloned().collect())
+    }
+
+    fn against(&self, view: &impl Read, group: &str, present: Option<&Document>) -> Result<Difference, Error> {
+        let mut difference = Difference::default();
+        let mut old = BTreeMap::new();
+        if self.cleared {
+            for (slot, member) in all(view, present)? {
+                old.insert(member.id.clone(), slot);
+                if !self.wants(&member.id) {
+                    difference.removed.push((slot, member));
+                }
+            }
+        } else if present.is_some() {
+            for id in self.order.iter().filter(|id| is_id(id)) {
+                if let Some(slot) = edge(view, group, id)? {
+                    old.insert(id.clone(), slot);
+                }
+            }
+        }
+        for id in &self.order {
+            match (self.wants(id), old.get(id)) {
+                (true, None) => difference.added.push(admitted(view, group, id)?),
+                (false, Some(slot)) if !self.cleared => {
+                    let kind = if exists(view, Kind::User, id)? { Kind::User } else { Kind::Group };
+                    difference.removed.push((*slot, Member { kind, id: id.clone() }));
+                }
+                (true, Some(_)) | (false, _) => {}
+            }
+        }
+        Ok(difference)
+    }
+}
+
+/// RFC 7643 §4.2: a member is a user or a group that we have. One that we do not know is refused by name: taking it on
+/// trust would make a member that nobody can look up, and later perhaps somebody else.
+fn admitted(view: &impl Read, group: &str, id: &str) -> Result<Member, Error> {
+    let refused = |found: &str| {
+        let id: String = id.chars().take(80).collect();
+        scim::Error::value(format!("members: expected the id of a user or another group, found {id:?}, {found}"))
+    };
+    if id == group {
+        return Err(refused("the group itself").into());
+    }
+    for kind in Kind::ALL {
+        if exists(view, kind, id)? {
+            return Ok(Member { kind, id: id.to_owned() });
+        }
+    }
+    Err(refused("which names neither").into())
+}
+
+fn exists(view: &impl Read, kind: Kind, id: &str) -> Result<bool, Error> {
+    Ok(match view.space().document(kind, id) {
+        Some(key) => view.get(&key)?.is_some(),
+        None => false,
+    })
+}
+
+/// Writes a difference, and brings the extent of the group's roster forward.
+pub(super) fn write(
+    turn: &mut Turn<'_>,
+    group: &str,
+    extent: &mut Extent,
+    difference: &Difference,
+) -> Result<(), Error> {
+    let roll = Roll::MembersOf(group.to_owned());
+    for (slot, member) in &difference.removed {
+        roster::remove(turn, &roll, extent, *slot)?;
+        unlink(turn, group, &member.id)?;
+    }
+    for member in &difference.added {
+        let slot = roster::append(turn, &roll, extent, &member.seat())?;
+        turn.write(turn.space().edge(group, &member.id), &slot);
+        let mut groups = groups_of(turn, &member.id)?;
+        groups.push(group.to_owned());
+        turn.write(turn.space().groups_of(&member.id), &groups);
+    }
+    Ok(())
+}
+
+/// Takes a resource out of every group that it is in; each of them gets its next revision. Nobody is left a member of
+/// something who is not there.
+pub(super) fn leave_all(turn: &mut Turn<'_>, gone: &Document, now: jiff::Timestamp) -> Result<(), Error> {
+    let id = &gone.resource.id;
+    for group in groups_of(turn, id)? {
+        let Some(mut document) = find(turn, Kind::Group, &group)? else {
+            continue;
+        };
+        if let Some(slot) = edge(turn, &group, id)? {
+            roster::remove(turn, &Roll::MembersOf(group.clone()), &mut document.members, slot)?;
+            turn.remove(turn.space().edge(&group, id));
+            document.resource.meta.revision += 1;
+            document.resource.meta.last_modified = now.max(document.resource.meta.last_modified);
+            super::put(turn, Kind::Group, &document);
+        }
+    }
+    turn.remove(turn.space().groups_of(id));
+    Ok(())
+}
+
+/// Lets every member of a group go, which itself is about to.
+pub(super) fn dissolve(turn: &mut Turn<'_>, group: &Document) -> Result<(), Error> {
+    let id = &group.resource.id;
+    for (_, member) in all(turn, Some(group))? {
+        unlink(turn, id, &member.id)?;
+    }
+    let mut extent = group.members;
+    roster::raze(turn, &Roll::MembersOf(id.clone()), &mut extent);
+    Ok(())
+}
+
+fn unlink(turn: &mut Turn<'_>, group: &str, member: &str) -> Result<(), Error> {
+    turn.remove(turn.space().edge(group, member));
+    let mut groups = groups_of(turn, member)?;
+    groups.retain(|other| other != group);
+    let key = turn.space().groups_of(member);
+    if groups.is_empty() {
+        turn.remove(key);
+    } else {
+        turn.write(key, &groups);
+    }
+    Ok(())
+}
+
+/// The slot of a member, if it is one.
+pub(super) fn edge(view: &impl Read, group: &str, member: &str) -> Result<Option<u64>, ledger::Error> {
+    view.read(&view.space().edge(group, member))
+}
+
+/// The groups that a user or group is a member of.
+pub(super) fn groups_of(view: &impl Read, member: &str) -> Result<Vec<String>, ledger::Error> {
+    Ok(view.read(&view.space().groups_of(member))?.unwrap_or_default())
+}
+
+/// All members of a group in their order, with their slots.
+pub(super) fn all(view: &impl Read, group: Option<&Document>) -> Result<Vec<(u64, Member)>, ledger::Error> {
+    let Some(group) = group.filter(|group| group.members.members > 0) else {
+        return Ok(Vec::new());
+    };
+    let roll = Roll::MembersOf(group.resource.id.clone());
+    let seats = roster::page(view, &roll, 0, usize::MAX)?;
+    Ok(seats.into_iter().map(|(slot, seat)| (slot, Member::of_seat(&seat))).collect())
+}
+
+fn resolve(view: &impl Read, id: &str) -> Result<Option<(Member, Resource)>, Error> {
+    for kind in Kind::ALL {
+        if let Some(document) = find(view, kind, id)? {
+            return Ok(Some((Member { kind, id: id.to_owned() }, document.resource)));
+        }
+    }
+    Ok(None)
+}
+
+/// How much of what belongs to a resource an answer or a filter needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    /// Nothing.
+    Nothing,
+    /// Whether these are among the members; all groups of a user.
+    Ids(Vec<String>),
+    /// All of it.
+    Whole,
+}
+
+impl From<Reads> for Wanted {
+    fn from(reads: Reads) -> Wanted {
+        match reads {
+            Reads::Ids(ids) if ids.is_empty() => Wanted::Nothing,
+            Reads::Ids(ids) => Wanted::Ids(ids),
+            Reads::Whole => Wanted::Whole,
+        }
+    }
+}
+
+/// Completes resources by what is kept apart from them: the members of groups, the groups of users. It lives as long as
+/// one request, and remembers what it read.
+pub struct Relations<'v, V: Read> {
+    view: &'v V,
+    /// The tenant URL, for `$ref`.
+    base: &'v str,
+    groups: BTreeMap<String, (Option<String>, Vec<String>)>,
+    read: u64,
+}
+
+impl<'v, V: Read> Relations<'v, V> {
+    /// For the resources of one request.
+    pub fn new(view: &'v V, base: &'v str) -> Relations<'v, V> {
+        Relations { view, base, groups: BTreeMap::new(), read: 0 }
+    }
+
+    /// The resource with the wanted part of its relation, as its type's schema has it.
+    pub fn complete(&mut self, kind: Kind, document: &Document, wanted: &Wanted) -> Result<Resource, Error> {
+        let elements = match (kind, wanted) {
+            (_, Wanted::Nothing) => Vec::new(),
+            (Kind::User, Wanted::Ids(_) | Wanted::Whole) => self.groups_of_user(&document.resource.id)?,
+            (Kind::Group, Wanted::Ids(ids)) => self.named_members(document, ids)?,
+            (Kind::Group, Wanted::Whole) => self.members(document)?,
+        };
+        let mut resource = document.resource.clone();
+        if !elements.is_empty() {
+            let relation = kind.resource_type().relation;
+            resource.attributes_mut().insert(relation.to_owned(), Value::Array(elements));
+        }
+        Ok(resource)
+    }
+
+    fn members(&mut self, group: &Document) -> Result<Vec<Value>, Error> {
+        let count = group.members.members;
+        self.read += count;
+        if self.read > LIMITS.members_answered_max {
+            return Err(scim::Error::too_many_members(LIMITS.members_answered_max).into());
+        }
+        let named = count <= LIMITS.members_named_max;
+        let mut elements = Vec::new();
+        for (_, member) in all(self.view, Some(group))? {
+            let resource =
+                if named { find(self.view, member.kind, &member.id)?.map(|found| found.resource) } else { None };
+            elements.push(element(&member, resource.as_ref(), Some(self.base)));
+        }
+        Ok(elements)
+    }
+
+    fn named_members(&mut self, group: &Document, ids: &[String]) -> Result<Vec<Value>, Error> {
+        let mut elements = Vec::new();
+        for id in ids.iter().filter(|id| is_id(id)) {
+            if edge(self.view, &group.resource.id, id)?.is_some() {
+                elements.push(json!({"value": id}));
+            }
+        }
+        Ok(elements)
+    }
+
+    /// RFC 7643 §4.1.2: the groups that a user is a member of, `direct`, and those that these are members of, `indirect`.
+    /// Groups may contain each other; each is listed once, and looked at once.
+    fn groups_of_user(&mut self, user: &str) -> Result<Vec<Value>, Error> {
+        let mut seen = BTreeSet::new();
+        let mut elements = Vec::new();
+        let mut level = groups_of(self.view, user)?;
+        for depth in 0..LIMITS.group_depth_max {
+            let mut above = Vec::new();
+            for id in level {
+                if elements.len() >= LIMITS.user_groups_max || !seen.insert(id.clone()) {
+                    continue;
+                }
+                if let (Some(name), parents) = self.group(&id)? {
+                    let kind = if depth == 0 { "direct" } else { "indirect" };
+                    let place = format!("{}/Groups/{id}", self.base);
+                    elements.push(json!({"value": id, "$ref": place, "display": name, "type": kind}));
+                    above.extend(parents);
+                }
+            }
+            level = above;
+        }
+        Ok(elements)
+    }
+
+    /// A group's name, if it is there, and the groups that it is in.
+    fn group(&mut self, id: &str) -> Result<(Option<String>, Vec<String>), Error> {
+        if let Some(known) = self.groups.get(id) {
+            return Ok(known.clone());
+        }
+        let name = find(self.view, Kind::Group, id)?.and_then(|group| group.resource.display_name().map(str::to_owned));
+        let found = (name, groups_of(self.view, id)?);
+        self.groups.insert(id.to_owned(), found.clone());
+        Ok(found)
+    }
+}
+
+/// A member as a group shows it. `display` is the displayName, or a user's userName where it has none.
+fn element(member: &Member, resource: Option<&Resource>, base: Option<&str>) -> Value {
+    let of = member.kind.resource_type();
+    let mut element = Map::new();
+    element.insert("value".to_owned(), json!(member.id));
+    if let Some(base) = base {
+        element.insert("$ref".to_owned(), json!(format!("{base}{}/{}", of.endpoint, member.id)));
+    }
+    if let Some(name) = resource.and_then(|resource| resource.display_name().or_else(|| resource.name(of))) {
+        element.insert("display".to_owned(), json!(name));
+    }
+    element.insert("type".to_owned(), json!(of.name));
+    Value::Object(element)
+}

@@ -1,0 +1,78 @@
+//! Operations on what is kept apart from its resource: the members of a group. They become steps, so that who carries
+//! them out reads only the members that are named.
+
+use super::super::error::Error;
+use super::super::filter::ElementFilter;
+use super::super::path::Path;
+use super::super::resource::referred;
+use super::super::schema::Attribute;
+use super::super::value;
+use super::{Assignment, Op, Patch, in_path};
+use serde_json::Value;
+
+/// One step of a change to references that are kept apart. Later steps see what earlier ones did.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// These ids shall be there.
+    Add(Vec<String>),
+    /// These ids shall not be there.
+    Remove(Vec<String>),
+    /// No element that fits shall be there: the one step that has to look at all of them.
+    RemoveFitting(ElementFilter),
+    /// None shall be there.
+    Clear,
+}
+
+impl Patch<'_> {
+    /// `add` and `replace`. An element has no part that could change by itself: RFC 7643 §4.2 makes them all immutable, so
+    /// it comes whole, and a filter that names an id means that element.
+    pub(super) fn assign_apart(
+        &self,
+        path: &Path,
+        attribute: &'static Attribute,
+        sub: Option<&'static Attribute>,
+        assignment: &Assignment<'_>,
+    ) -> Result<Vec<Step>, Error> {
+        let place = &assignment.place;
+        if let Some(sub) = sub {
+            let wanted = "expected whole elements, which are added and removed, found a part";
+            return Err(Error::mutability(format!("{place}: {wanted} ({})", sub.name)));
+        }
+        if let Some(filter) = &path.filter {
+            let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
+            return match filter.names() {
+                Some(ids) if self.dialect.filters_create => Ok(vec![Step::Add(ids)]),
+                Some(_) | None => {
+                    Err(Error::no_target(format!("{place}: expected elements that may change, found none")))
+                }
+            };
+        }
+        let ids = self.admit(attribute, assignment)?.map(|elements| referred(&elements, place)).transpose()?;
+        Ok(match (assignment.op, ids) {
+            (Op::Add, ids) => ids.into_iter().map(Step::Add).collect(),
+            (Op::Replace | Op::Remove, Some(ids)) => vec![Step::Clear, Step::Add(ids)],
+            (Op::Replace | Op::Remove, None) => vec![Step::Clear],
+        })
+    }
+
+    /// RFC 7644 §3.5.2.2, and Entra's form with the elements in a value, an empty one of which removes nothing.
+    pub(super) fn remove_apart(
+        &self,
+        path: &Path,
+        attribute: &'static Attribute,
+        value: Option<&Value>,
+        place: &str,
+    ) -> Result<Option<Step>, Error> {
+        if let Some(filter) = &path.filter {
+            let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
+            return Ok(Some(filter.names().map_or_else(|| Step::RemoveFitting(filter), Step::Remove)));
+        }
+        match value.filter(|value| self.names_elements(attribute, value)) {
+            None => Ok(Some(Step::Clear)),
+            Some(value) => {
+                let named = value::admit(attribute, value, place, self.dialect)?;
+                Ok(named.map(|elements| referred(&elements, place)).transpose()?.map(Step::Remove))
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Groups: what a change of members costs, and that nothing is left over whoever goes first.
+
+use acceptance::life::{self, Tenant};
+use acceptance::native::Native;
+use acceptance::run::Server as _;
+use acceptance::store::{Call, Verb};
+use acceptance::world::World;
+use rollcall_core::space::TenantId;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[test]
+fn a_change_of_members_costs_the_same_with_five_members_and_with_fifty_thousand() {
+    let mut small = Setting::with_members(5);
+    let mut large = Setting::with_members(50_000);
+    let (few, many) = (small.costs(), large.costs());
+    for ((what, few), (_, many)) in few.iter().zip(&many) {
+        assert_eq!(many.len(), few.len(), "{what}: {few:#?}\n{many:#?}");
+        assert!(writes(many) <= 3, "{what}: {many:#?}");
+        let batches = many.iter().filter(|call| call.verb == Verb::SetMany).count();
+        assert!(batches <= 1, "{what}: {many:#?}");
+    }
+    small.expect_sound();
+    large.expect_sound();
+}
+
+#[test]
+fn who_excludes_members_reads_none() {
+    let mut setting = Setting::with_members(5);
+    let group = format!("/Groups/{}", setting.group);
+    for path in [
+        format!("{group}?excludedAttributes=members"),
+        "/Groups?excludedAttributes=members".to_owned(),
+        "/Groups?excludedAttributes=members&filter=displayName+eq+%22sales%22".to_owned(),
+        format!("{group}?attributes=displayName"),
+    ] {
+        let calls = setting.cost("GET", &path, None);
+        assert!(!calls.iter().any(|call| touches(call, ".gm.") || touches(call, ".e.")), "{path}: {calls:#?}");
+    }
+    let calls = setting.cost("GET", &group, None);
+    assert!(calls.iter().any(|call| touches(call, ".gm.")), "{calls:#?}");
+}
+
+#[test]
+fn nobody_is_a_member_after_going() {
+    let mut setting = Setting::with_members(3);
+    let (users, group) = (setting.users.clone(), setting.group.clone());
+    let nested = setting.create("Nested", &[&users[0], &group]);
+    let around = setting.create("Around", &[&nested]);
+    // A circle is no harm.
+    setting.patch(&group, &json!([{"op": "add", "path": "members", "value": [{"value": around}]}]), 204);
+    setting.expect_sound();
+    let version = setting.get(&format!("/Groups/{nested}")).text("/meta/version");
+    setting.delete(&format!("/Users/{}", users[0]));
+    assert_eq!(setting.member_ids(&group), [users[1].clone(), users[2].clone(), around.clone()]);
+    assert_eq!(setting.member_ids(&nested), [group.clone()]);
+    assert_ne!(setting.get(&format!("/Groups/{nested}")).text("/meta/version"), version);
+    setting.expect_sound();
+    setting.delete(&format!("/Groups/{group}"));
+    assert_eq!(setting.member_ids(&nested), [] as [String; 0]);
+    assert_eq!(setting.get(&format!("/Users/{}", users[1])).body.get("groups"), None);
+    setting.expect_sound();
+    setting.delete(&format!("/Groups/{nested}"));
+    setting.delete(&format!("/Groups/{around}"));
+    setting.expect_sound();
+    let left: Vec<String> = setting.server.world.store.keys();
+    let left: Vec<&String> =
+        left.iter().filter(|key| [".e.", ".o.", ".g.", ".gm."].iter().any(|part| key.contains(part))).collect();
+    let full: Vec<_> =
+        left.into_iter().filter(|key| !setting.server.world.store.value(key).unwrap().is_empty()).collect();
+    assert_eq!(full, [] as [&String; 0]);
+}
+
+#[test]
+fn a_user_shows_its_groups_and_those_around_them() {
+    let mut setting = Setting::with_members(1);
+    let (user, group) = (setting.users[0].clone(), setting.group.clone());
+    let outer = setting.create("Outer", &[&group]);
+    let place = |id: &str, tenant: &str| format!("http://scim.example.com/scim/v2/{tenant}/Groups/{id}");
+    let tenant = setting.tenant.id.clone();
+    assert_eq!(
+        setting.get(&format!("/Users/{user}")).body["groups"],
+        json!([
+            {"value": group, "$ref": place(&group, &tenant), "display": "Sales", "type": "direct"},
+            {"value": outer, "$ref": place(&outer, &tenant), "display": "Outer", "type": "indirect"},
+        ])
+    );
+    let found = setting.get(&format!("/Users?filter=groups.value+eq+%22{outer}%22"));
+    assert_eq!((&found.body["totalResults"], found.text("/Resources/0/id")), (&json!(1), user.clone()));
+    assert_eq!(setting.get(&format!("/Users/{user}?excludedAttributes=groups")).body.get("groups"), None);
+    // What only the server sets is passed over, and refused by its path.
+    let wish = life::patch(&json!([{"op": "replace", "path": "groups", "value": []}]));
+    let refused = setting.tenant.clone().scim(&mut setting.server, "PATCH", &format!("/Users/{user}"), Some(&wish));
+    assert_eq!(refused.expect(400).text("/scimType"), "mutability");
+}
+
+#[test]
+fn steps_in_one_request_come_out_as_one_after_the_other() {
+    let mut setting = Setting::with_members(3);
+    let (users, group) = (setting.users.clone(), setting.group.clone());
+    let value = |id: &String| json!([{"value": id}]);
+    let (add, remove) = (
+        |id: &String| json!({"op": "Add", "path": "members", "value": value(id)}),
+        |id: &String| json!({"op": "Remove", "path": "members", "value": value(id)}),
+    );
+    setting.patch(&group, &json!([remove(&users[0]), add(&users[0])]), 204);
+    assert_eq!(setting.member_ids(&group), users);
+    setting.patch(&group, &json!([add(&users[0]), remove(&users[0])]), 204);
+    assert_eq!(setting.member_ids(&group), users[1..]);
+    let one = json!({"op": "replace", "path": "members", "value": [users[0], users[2]]});
+    setting.patch(&group, &json!([one, add(&users[1]), remove(&users[2])]), 204);
+    // Who stays keeps the seat.
+    assert_eq!(setting.member_ids(&group), [users[1].clone(), users[0].clone()]);
+    let fitting = r#"members[type eq "User" and not (display eq "nobody")]"#;
+    setting.patch(&group, &json!([add(&users[2]), {"op": "remove", "path": fitting}]), 204);
+    assert_eq!(setting.member_ids(&group), [] as [String; 0]);
+    setting.expect_sound();
+    // All or nothing: a member that is not there takes the rest with it.
+    let refused = setting.patch(&group, &json!([add(&users[0]), add(&"nobody".to_owned())]), 400);
+    assert_eq!(refused["scimType"], "invalidValue");
+    assert_eq!(setting.member_ids(&group), [] as [String; 0]);
+    setting.expect_sound();
+}
+
+struct Setting {
+    server: Native,
+    tenant: Tenant,
+    users: Vec<String>,
+    group: String,
+}
+
+impl Setting {
+    /// A tenant with so many users, and the group Sales that has them all.
+    fn with_members(count: usize) -> Setting {
+        let mut server = Native::within(&World::new(&BTreeMap::new()));
+        let tenant = Tenant::connect(&mut server);
+        tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+        let name = |n| format!("user{n}@contoso.com");
+        let users: Vec<String> =
+            (0..count).map(|n| tenant.create(&mut server, &name(n)).expect(201).text("/id")).collect();
+        let mut setting = Setting { server, tenant, users, group: String::new() };
+        setting.group = setting.create("Sales", &[]);
+        for some in setting.users.clone().chunks(10_000) {
+            let value: Vec<Value> = some.iter().map(|id| json!({"value": id})).collect();
+            let group = setting.group.clone();
+            setting.patch(&group, &json!([{"op": "add", "path": "members", "value": value}]), 204);
+            setting.server.world.store.forget_calls();
+        }
+        setting
+    }
+
+    fn create(&mut self, name: &str, members: &[&String]) -> String {
+        let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+        let body = json!({
+            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": name, "members": members,
+        });
+        self.tenant.scim(&mut self.server, "POST", "/Groups", Some(&body)).expect(201).text("/id")
+    }
+
+    #[track_caller]
+    fn get(&mut self, path: &str) -> life::Reply {
+        self.tenant.scim(&mut self.server, "GET", path, None).expect(200)
+    }
+
+    #[track_caller]
+    fn delete(&mut self, path: &str) {
+        self.tenant.scim(&mut self.server, "DELETE", path, None).expect(204);
+    }
+
+    #[track_caller]
+    fn patch(&mut self, group: &str, operations: &Value, status: u16) -> Value {
+        let body = life::patch(operations);
+        self.tenant.scim(&mut self.server, "PATCH", &format!("/Groups/{group}"), Some(&body)).expect(status).body
+    }
+
+    fn member_ids(&mut self, group: &str) -> Vec<String> {
+        let members = self.get(&format!("/Groups/{group}")).body["members"].as_array().cloned().unwrap_or_default();
+        members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect()
+    }
+
+    fn expect_sound(&self) {
+        let tenant = TenantId::parse(&self.tenant.id).unwrap();
+        assert_eq!(self.server.rollcall.check(&tenant), Ok(Vec::new()));
+    }
+
+    fn costs(&mut self) -> Vec<(&'static str, Vec<Call>)> {
+        let group = format!("/Groups/{}", self.group);
+        let new = self.tenant.create(&mut self.server, "new@contoso.com").expect(201).text("/id");
+        let (member, other) = (self.users[2].clone(), self.users[3].clone());
+        let operation =
+            |op: &str, id: &str| Some(life::patch(&json!([{"op": op, "path": "members", "value": [{"value": id}]}])));
+        let path = format!("members[value eq \"{other}\"]");
+        let by_path = Some(life::patch(&json!([{"op": "remove", "path": path}])));
+        let rename = Some(life::patch(&json!([{"op": "replace", "value": {"displayName": "Sellers"}}])));
+        vec![
+            ("add", self.cost("PATCH", &group, operation("Add", &new))),
+            ("add again", self.cost("PATCH", &group, operation("Add", &new))),
+            ("remove", self.cost("PATCH", &group, operation("Remove", &member))),
+            ("remove by path", self.cost("PATCH", &group, by_path)),
+            ("rename", self.cost("PATCH", &group, rename)),
+            ("match", self.cost("GET", "/Groups?excludedAttributes=members&filter=displayName+eq+%22sellers%22", None)),
+            ("read", self.cost("GET", &format!("{group}?excludedAttributes=members"), None)),
+            ("is a member", self.cost("GET", &format!("/Groups?attributes=id&filter=members+eq+%22{new}%22"), None)),
+            ("delete a member", self.cost("DELETE", &format!("/Users/{new}"), None)),
+        ]
+    }
+
+    /// The calls of one request, the writing of its record included.
+    #[track_caller]
+    fn cost(&mut self, method: &str, path: &str, body: Option<Value>) -> Vec<Call> {
+        self.server.world.store.forget_calls();
+        let answer = self.server.answer(self.tenant.request(method, path, body.as_ref()));
+        assert!(answer.status().is_success(), "{method} {path}: {}", String::from_utf8_lossy(answer.body()));
+        self.server.world.store.calls()
+    }
+}
+
+fn writes(calls: &[Call]) -> usize {
+    calls.iter().filter(|call| call.verb.writes()).count()
+}
+
+fn touches(call: &Call, part: &str) -> bool {
+    call.keys.iter().any(|key| key.contains(part))
+}
