@@ -6,7 +6,7 @@ use wasmtime::Store;
 use crate::component::{Component, Guest};
 use bindings::PluginPre;
 pub use bindings::exports::rollcall::scim::{directory, journal, provisioning};
-pub use bindings::rollcall::scim::types;
+pub use bindings::exports::rollcall::scim::types;
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, reason = "generated code")]

@@ -2,7 +2,7 @@
 
 use crate::instance;
 use bindings::exports::rollcall::scim::{directory, journal, provisioning};
-use bindings::rollcall::scim::types::Error;
+use bindings::exports::rollcall::scim::types::Error;
 use rollcall_core::http::{Rollcall, Unanswered};
 use rollcall_core::journal::{Kind, Outcome, Record};
 use rollcall_core::space::TenantId;

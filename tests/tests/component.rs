@@ -52,7 +52,10 @@ fn fits(text: &str, known: &str, open: char) -> bool {
 fn it_needs_neither_files_nor_sockets_nor_outbound_requests() {
     let (imports, _) = names();
     let beyond = |name: &&String| {
-        name.starts_with("wasi:sockets/") || name.contains("/preopens") || name.contains("outgoing-handler") || name.starts_with("wasi:http/client")
+        name.starts_with("wasi:sockets/")
+            || name.contains("/preopens")
+            || name.contains("outgoing-handler")
+            || name.starts_with("wasi:http/client")
     };
     let found: Vec<&String> = imports.iter().filter(beyond).collect();
     assert!(found.iter().all(|name| name.contains("/preopens")), "{found:#?}");

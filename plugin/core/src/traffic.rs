@@ -47,6 +47,17 @@ pub struct Traffic {
     cycles: Vec<Cycle>,
     first_request: Option<First>,
     latest_refusal: Option<Refusal>,
+    #[serde(default)]
+    refusals: Refusals,
+}
+
+/// The records of requests without a valid token in the present hour.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+struct Refusals {
+    hour: i64,
+    kept: u64,
+    /// The number of the latest of them.
+    number: u64,
 }
 
 /// Requests of one hour or day, numbered from 1970.
@@ -115,6 +126,24 @@ impl Traffic {
             operation: record.operation.clone(),
         });
         self.cycle(record.time, failed);
+    }
+
+    /// The record that has to stand for one more request without a valid token; nothing where it gets its own, `number`.
+    pub(crate) fn refusal(&mut self, time: Timestamp, number: u64, kept_max: u64) -> Option<u64> {
+        let hour = time.as_second().div_euclid(HOUR);
+        if self.refusals.hour != hour {
+            self.refusals = Refusals { hour, kept: 0, number: 0 };
+        }
+        if self.refusals.kept >= kept_max {
+            return Some(self.refusals.number);
+        }
+        self.refusals = Refusals { hour, kept: self.refusals.kept + 1, number };
+        None
+    }
+
+    /// The record that stood for others has left the ring; this one takes its place.
+    pub(crate) fn refusal_moved(&mut self, number: u64) {
+        self.refusals.number = number;
     }
 
     fn cycle(&mut self, time: Timestamp, failed: bool) {

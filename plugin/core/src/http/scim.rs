@@ -3,7 +3,7 @@
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
 use super::{Rollcall, dialect_of};
-use crate::connection::{Connection, Token};
+use crate::connection::{Connection, TOKEN_PREFIX, Token};
 use crate::directory::{self, Change, IfMatch, Plan};
 use crate::journal::{self, Action, Entry, Kind, Outcome, Record, Subject};
 use crate::ledger::{Turn, View};
@@ -98,12 +98,20 @@ impl Rollcall {
         let now = self.ports.clock.now();
         let request_id = self.request_id();
         let view = self.view(request.tenant);
+        let presented = bearer(request.headers);
         let connection = match Connection::read(&view) {
             Ok(Some(connection)) => connection,
-            Ok(None) => return self.unknown(&request_id, Problem::Unauthorized(NOT_A_TENANT)),
+            Ok(None) => {
+                let problem = Problem::Unauthorized(NOT_A_TENANT);
+                // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
+                if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
+                    return self.unknown(&request_id, problem);
+                }
+                let span = Span { request: &request, request_id, now, started, presented, token: None };
+                return self.finish(span, Answer::refused(refused_event(), problem));
+            }
             Err(error) => return self.unknown(&request_id, error.into()),
         };
-        let presented = bearer(request.headers);
         let token = presented.and_then(|presented| connection.token(presented, now));
         let answer = match token {
             Some(_) => {
@@ -142,12 +150,14 @@ impl Rollcall {
             Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
             Scim::Search => Answer::refused(refused_event(), Problem::NotImplemented(NO_SEARCH)),
             Scim::ServiceProviderConfig => {
-                discovered("ServiceProviderConfig", Some(discovery::service_provider_config(&context.base)))
+                discovered(context, "ServiceProviderConfig", Some(discovery::service_provider_config(&context.base)))
             }
-            Scim::ResourceTypes => discovered("ResourceTypes", Some(discovery::resource_types(&context.base))),
-            Scim::ResourceType(name) => discovered("ResourceTypes", discovery::resource_type(&context.base, &name)),
-            Scim::Schemas => discovered("Schemas", Some(discovery::schemas(&context.base))),
-            Scim::Schema(urn) => discovered("Schemas", discovery::schema(&context.base, &urn)),
+            Scim::ResourceTypes => discovered(context, "ResourceTypes", Some(discovery::resource_types(&context.base))),
+            Scim::ResourceType(name) => {
+                discovered(context, "ResourceTypes", discovery::resource_type(&context.base, &name))
+            }
+            Scim::Schemas => discovered(context, "Schemas", Some(discovery::schemas(&context.base))),
+            Scim::Schema(urn) => discovered(context, "Schemas", discovery::schema(&context.base, &urn)),
             Scim::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
         }
     }
@@ -180,7 +190,12 @@ impl Rollcall {
             event.subject = Some(subject(&resource));
             event.operation = format!("read user {}", name_of(&resource));
             let version = resource.meta.version();
-            if tags(context.request.headers, IF_NONE_MATCH).is_some_and(|tags| has(&tags, &version)) {
+            if let Some(tags) = tags(context.request.headers, IF_MATCH)
+                && !directory::names_version(&tags, &version)
+            {
+                return Err(directory::Error::Stale { expected: tags.join(", "), found: version }.into());
+            }
+            if context.has_already(&version) {
                 return Err(Problem::NotModified(version));
             }
             let document = context.render(&resource, &projection);
@@ -243,6 +258,7 @@ impl Rollcall {
             let projection = context.projection()?;
             let if_match = tags(context.request.headers, IF_MATCH);
             let plan = directory::plan(view, &change, &if_match, &context.dialect, context.now)?;
+            context.check_unwanted(&plan)?;
             Ok((projection, change, if_match, plan))
         });
         let (projection, change, if_match, plan) = match prepared {
@@ -260,6 +276,7 @@ impl Rollcall {
         };
         let staged = (|| {
             let plan = directory::plan(&turn, &change, &if_match, &context.dialect, context.now)?;
+            context.check_unwanted(&plan)?;
             self.seat(context, &turn, &plan)?;
             directory::carry_out(&mut turn, &plan)?;
             Ok(plan)
@@ -359,30 +376,34 @@ impl Rollcall {
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let scrub = |text: &str| scrub(text, span.presented);
+        let kept = |text: &str| journal::cut(&scrub(text));
+        let values = |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(values, scrub));
+        let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
         let bodies = self.settings.journal_bodies;
         let took = self.ports.clock.elapsed().saturating_sub(span.started);
         let record = Record {
             number: 0,
             time: span.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            method: request.method.as_str().to_owned(),
-            path: scrub(request.path),
-            query: request.query.map(|query| scrub(&mask::query(query))),
-            operation: scrub(&operation(event, refusal)),
+            method: journal::cut(request.method.as_str()),
+            path: kept(request.path),
+            query: request.query.map(|query| kept(&mask::query(query))),
+            operation: kept(&mask::words(&operation(event, refusal))),
             action: event.action.unwrap_or(Action::Refused),
-            kind: if request.method == Method::GET { Kind::Read } else { Kind::Change },
+            kind: if request.method.is_safe() { Kind::Read } else { Kind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
-            detail: refusal.map(|refusal| scrub(&refusal.detail)),
+            detail: refusal.map(|refusal| kept(&mask::words(&refusal.detail))).filter(|detail| !detail.is_empty()),
             changed: event.changed,
-            user: event.subject.clone(),
+            user: event.subject.as_ref().map(subject),
             token: span.presented.map(hint),
             request_id: span.request_id.clone(),
-            request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| scrub(&text)),
-            response_body: bodies.then(|| body_text(response.body())).flatten().map(|text| scrub(&text)),
-            before: event.before.clone(),
-            after: event.after.clone(),
+            request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| kept(&text)),
+            response_body: bodies.then(|| body_text(response.body())).flatten().map(|text| kept(&text)),
+            before: values(&event.before),
+            after: values(&event.after),
+            repeats: 0,
         };
         Entry { record, token_id: span.token.map(|token| token.id.clone()) }
     }
@@ -409,6 +430,20 @@ impl Context<'_> {
 
     fn projection(&self) -> Result<Projection, Problem> {
         Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(ResourceType::user()))
+    }
+
+    /// Whether `If-None-Match` names this version.
+    fn has_already(&self, version: &str) -> bool {
+        tags(self.request.headers, IF_NONE_MATCH).is_some_and(|tags| directory::names_version(&tags, version))
+    }
+
+    /// RFC 9110 §13.1.2: a change of a version that the client does not want to meet is refused. A create meets none: it
+    /// is sent to the collection, which has no version.
+    fn check_unwanted(&self, plan: &Plan) -> Result<(), Problem> {
+        match plan.before.as_ref().map(|document| document.resource.meta.version()) {
+            Some(version) if self.has_already(&version) => Err(Problem::Unwanted(version)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn with_tag(&self, mut response: Response<Vec<u8>>, resource: &Resource) -> Response<Vec<u8>> {
@@ -462,6 +497,7 @@ const NO_GROUPS: &str = "Groups: this connection synchronises no groups; disable
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
 const NO_SEARCH: &str = ".search: not supported; use GET with a filter";
+const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
 
 /// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
 fn why(connection: &Connection, presented: Option<&str>) -> &'static str {
@@ -489,19 +525,16 @@ fn hint(token: &str) -> String {
     token.chars().skip(count - 4).collect()
 }
 
-/// The entity tags of a condition, RFC 9110 §13.1; nothing where the header is absent.
+/// The entity tags of a condition, RFC 9110 §13.1; nothing where the header is absent. One that cannot be read is there
+/// all the same: it names no version.
 fn tags(headers: &HeaderMap, name: http::HeaderName) -> IfMatch {
+    let found = headers.contains_key(&name);
     let mut tags = Vec::new();
     for value in headers.get_all(name) {
         let value = value.to_str().unwrap_or_default();
         tags.extend(value.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
     }
-    (!tags.is_empty()).then_some(tags)
-}
-
-/// RFC 9110 §13.1.2 compares weakly, and our tags are all weak.
-fn has(tags: &[String], version: &str) -> bool {
-    tags.iter().any(|tag| tag == "*" || tag == version)
+    found.then_some(tags)
 }
 
 fn refused_event() -> Event {
@@ -521,8 +554,13 @@ fn no_groups<'a>(context: &Context<'_>) -> Answer<'a> {
     Answer { response: listed, event, turn: None }
 }
 
-fn discovered<'a>(what: &str, document: Option<Value>) -> Answer<'a> {
+fn discovered<'a>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'a> {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
+    // RFC 7644 §4: a client must not take the whole for what its filter let through.
+    let query = ListQuery::parse(context.request.query.unwrap_or_default());
+    if query.is_ok_and(|query| query.filter.is_some()) {
+        return Answer::refused(event, Problem::Forbidden(NO_FILTER));
+    }
     let response = document
         .map(|document| respond::scim_body(StatusCode::OK, &document))
         .ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
@@ -628,7 +666,7 @@ fn name_of(resource: &Resource) -> &str {
     resource.user_name().unwrap_or_default()
 }
 
-/// A body for the journal: masked by the schema, cut. What is not JSON is not kept, since nothing could mask it.
+/// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it.
 fn body_text(body: &[u8]) -> Option<String> {
     if body.is_empty() {
         return None;
@@ -636,18 +674,45 @@ fn body_text(body: &[u8]) -> Option<String> {
     Some(match serde_json::from_slice::<Value>(body) {
         Ok(mut value) => {
             mask::secrets(ResourceType::user(), &mut value);
-            journal::cut(&value.to_string())
+            value.to_string()
         }
         Err(_) => format!("[{} bytes that are not JSON]", body.len()),
     })
 }
 
-/// Takes the presented token out of a text, wherever the client may have put it.
+/// Takes the presented token out of a text, and whatever else looks like one of ours, wherever the client may have put
+/// it.
 fn scrub(text: &str, presented: Option<&str>) -> String {
-    match presented {
+    let text = match presented {
         Some(token) if token.len() >= 8 => text.replace(token, "***"),
         Some(_) | None => text.to_owned(),
+    };
+    let mut parts = text.split(TOKEN_PREFIX);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
+        // Shorter ones tell too little of a token, and are more likely a name.
+        let (stands, rest) = if end < 8 { (TOKEN_PREFIX, part) } else { ("***", &part[end..]) };
+        clean.push_str(stands);
+        clean.push_str(rest);
     }
+    clean
+}
+
+/// Attributes for the journal: without tokens, and long ones cut, so that a record stays far below what a store takes.
+fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
+    let note = |value: &Value| {
+        let text = value.to_string();
+        let clean = scrub(&text);
+        if clean.len() > LIMITS.journal_value_bytes_max {
+            Value::String(journal::cut_at(&clean, LIMITS.journal_value_bytes_max))
+        } else if clean == text {
+            value.clone()
+        } else {
+            serde_json::from_str(&clean).unwrap_or(Value::String(clean))
+        }
+    };
+    values.iter().map(|(name, value)| (name.clone(), note(value))).collect()
 }
 
 fn cap(text: &str) -> String {
