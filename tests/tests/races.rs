@@ -23,6 +23,9 @@ struct Setting {
     bob: String,
 }
 
+/// Makes a request of what there is.
+type Ask<'a> = &'a dyn Fn(&Setting) -> Request<Vec<u8>>;
+
 /// What two requests came to.
 struct Outcome {
     first: u16,
@@ -129,7 +132,7 @@ fn race(
     second: impl Fn(&Setting) -> Request<Vec<u8>>,
     judge: impl Fn(&Setting, &Outcome) -> bool,
 ) {
-    let orders: [(&dyn Fn(&Setting) -> _, &dyn Fn(&Setting) -> _); 2] = [(&first, &second), (&second, &first)];
+    let orders: [(Ask, Ask); 2] = [(&first, &second), (&second, &first)];
     for (order, (one, other)) in orders.into_iter().enumerate() {
         for n in moments(one) {
             let setting = Setting::new();
@@ -145,7 +148,7 @@ fn race(
 ///
 /// Not the batch itself: a writer looks at the clock right before it, and that a call which is under way takes less than
 /// `STUCK - HOLD` is what the two deadlines rest on.
-fn moments(request: &dyn Fn(&Setting) -> Request<Vec<u8>>) -> Vec<usize> {
+fn moments(request: Ask) -> Vec<usize> {
     assert!(STUCK >= 2 * HOLD);
     let mut setting = Setting::new();
     let request = request(&setting);
@@ -288,7 +291,7 @@ fn a_tenant_that_is_deleted_lets_nobody_in() {
         request
     };
     let start = |s: &Setting| s.admin("POST", "/connection", Some(&json!({"identityProvider": "entra"})));
-    let orders: [&dyn Fn(&Setting) -> _; 2] = [&|s| s.admin("DELETE", "", None), &start];
+    let orders: [Ask; 2] = [&|s| s.admin("DELETE", "", None), &start];
     for (first, second) in [(0, 1), (1, 0)] {
         let first = |s: &Setting| empty(s, orders[first](s));
         for n in moments(&first) {

@@ -1,4 +1,5 @@
-//! The journal: every request that came to a tenant's SCIM URL, and what it was answered.
+//! The journal: every request that came to a tenant's SCIM URL, and what it was answered. Only those without a valid
+//! token share a record once there are [`REFUSALS_AN_HOUR`].
 //!
 //! A ring of records in each tenant. Records are numbered without gaps by whoever holds the tenant's turn, so the
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
