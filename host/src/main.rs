@@ -59,10 +59,7 @@ fn run(options: Options) -> Result<()> {
     };
     let mut given: HashMap<_, _> = options.variable.into_iter().collect();
     for name in given.keys() {
-        ensure!(
-            manifest.declares(name),
-            "--variable {name}: the manifest has no such variable"
-        );
+        ensure!(manifest.declares(name), "--variable {name}: the manifest has no such variable");
     }
     let made_secret = make_admin_secret(&manifest, &state, &mut given)?;
     let variables = manifest.resolve(|name| given_value(&given, name))?;
@@ -75,11 +72,7 @@ fn run(options: Options) -> Result<()> {
     let environment = Environment {
         stores,
         variables,
-        environment: manifest
-            .environment
-            .into_iter()
-            .chain(options.env)
-            .collect(),
+        environment: manifest.environment.into_iter().chain(options.env).collect(),
         quiet: options.quiet,
         sources: None,
     };
@@ -108,10 +101,7 @@ fn make_admin_secret(
 }
 
 fn given_value(given: &HashMap<String, String>, name: &str) -> Option<String> {
-    given
-        .get(name)
-        .cloned()
-        .or_else(|| env::var(environment_name(name)).ok())
+    given.get(name).cloned().or_else(|| env::var(environment_name(name)).ok())
 }
 
 /// Cargo tells where the host was built from, so that `cargo run` works from anywhere.
@@ -130,20 +120,13 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn announce(
-    address: SocketAddr,
-    state: &State,
-    made_secret: Option<String>,
-    quiet: bool,
-) -> Result<()> {
+fn announce(address: SocketAddr, state: &State, made_secret: Option<String>, quiet: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Rollcall serves on http://{address}/")?;
     if !quiet {
         let data = match state {
             State::Memory => "in memory, gone at the end".to_owned(),
-            State::Directory(directory) => {
-                directory.join(Database::FILE_NAME).display().to_string()
-            }
+            State::Directory(directory) => directory.join(Database::FILE_NAME).display().to_string(),
         };
         writeln!(out, "  admin page    http://{address}/")?;
         if let Some(secret) = made_secret {

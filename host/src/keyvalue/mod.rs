@@ -115,9 +115,5 @@ impl FromIterator<(String, Arc<dyn Store>)> for Stores {
 /// is what Spin does. A runtime with a single thread has nobody to hand over to, so there the call simply runs.
 fn on_this_thread<R>(call: impl FnOnce() -> R) -> R {
     let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
-    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
-        tokio::task::block_in_place(call)
-    } else {
-        call()
-    }
+    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) { tokio::task::block_in_place(call) } else { call() }
 }

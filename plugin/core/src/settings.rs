@@ -140,7 +140,9 @@ fn public_url(url: &str) -> Result<String, SettingsError> {
     if fits {
         Ok(url.trim_end_matches('/').to_owned())
     } else {
-        Err(SettingsError(format!("variable public_url: expected a URL such as https://scim.example.com, found {url:?}")))
+        Err(SettingsError(format!(
+            "variable public_url: expected a URL such as https://scim.example.com, found {url:?}"
+        )))
     }
 }
 
@@ -169,7 +171,9 @@ fn frame_ancestors(text: Option<&str>) -> Result<String, SettingsError> {
     if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',' || byte == b' ') {
         Ok(text.to_owned())
     } else {
-        Err(SettingsError("variable frame_ancestors: expected sources such as 'self' or https://app.example.com".to_owned()))
+        Err(SettingsError(
+            "variable frame_ancestors: expected sources such as 'self' or https://app.example.com".to_owned(),
+        ))
     }
 }
 
@@ -188,7 +192,10 @@ mod tests {
         assert_eq!((settings.journal_capacity, settings.journal_bodies), (2_000, true));
         assert_eq!(settings.product_name, "Rollcall");
         assert_eq!(read(&[]).unwrap_err(), "variable admin_secret: expected a secret, found nothing");
-        assert_eq!(read(&[("admin_secret", " ")]).unwrap_err(), "variable admin_secret: expected a secret, found nothing");
+        assert_eq!(
+            read(&[("admin_secret", " ")]).unwrap_err(),
+            "variable admin_secret: expected a secret, found nothing"
+        );
     }
 
     #[test]

@@ -158,8 +158,12 @@ mod tests {
     fn keys_stay_within_the_characters_that_every_backend_takes() {
         let space = Space::tenant(&TenantId::from_random([255; 10]));
         let long = "x".repeat(10_000);
-        for key in [space.head(), space.turns(7), space.index(IndexKind::Email, &long), space.document("0a-9").unwrap()] {
-            assert!(key.len() <= 255 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)), "{key}");
+        for key in [space.head(), space.turns(7), space.index(IndexKind::Email, &long), space.document("0a-9").unwrap()]
+        {
+            assert!(
+                key.len() <= 255 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)),
+                "{key}"
+            );
         }
     }
 

@@ -165,11 +165,8 @@ impl Traffic {
 
     /// The usual distance between two cycles, and whether the log taught it.
     fn cycle_seconds(&self) -> (i64, bool) {
-        let mut distances: Vec<i64> = self
-            .cycles
-            .windows(2)
-            .map(|pair| pair[1].started.duration_since(pair[0].started).as_secs())
-            .collect();
+        let mut distances: Vec<i64> =
+            self.cycles.windows(2).map(|pair| pair[1].started.duration_since(pair[0].started).as_secs()).collect();
         if distances.len() < DISTANCES_MIN {
             return (CYCLE_SECONDS, false);
         }

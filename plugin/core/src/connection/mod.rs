@@ -180,7 +180,6 @@ pub fn end(turn: &mut Turn<'_>, ports: &Ports) -> Result<Result<Connection, Refu
     Ok(Ok(connection))
 }
 
-
 fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: Timestamp) -> Token {
     let (mut secret, mut id, mut nonce) = ([0; 32], [0; 6], [0; NONCE_LEN]);
     entropy.fill(&mut secret);

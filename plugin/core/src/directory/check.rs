@@ -44,11 +44,7 @@ pub fn check(ports: &Ports, view: &View<'_>) -> Result<Vec<String>, Error> {
     Ok(findings)
 }
 
-fn documents(
-    ports: &Ports,
-    view: &View<'_>,
-    findings: &mut Vec<String>,
-) -> Result<BTreeMap<String, Document>, Error> {
+fn documents(ports: &Ports, view: &View<'_>, findings: &mut Vec<String>) -> Result<BTreeMap<String, Document>, Error> {
     let mut users = BTreeMap::new();
     let prefix = view.space().document("x").map(|key| key[..key.len() - 1].to_owned()).unwrap_or_default();
     for key in ports.store.list_keys()? {
@@ -90,7 +86,8 @@ fn indexes(
             findings.push(format!("index {kind:?}: {key} names {found:?}, expected {ids:?}"));
         }
     }
-    let kinds = [IndexKind::UserName, IndexKind::ExternalId, IndexKind::Email].map(|kind| view.space().index_prefix(kind));
+    let kinds =
+        [IndexKind::UserName, IndexKind::ExternalId, IndexKind::Email].map(|kind| view.space().index_prefix(kind));
     for key in ports.store.list_keys()? {
         let index = kinds.iter().any(|prefix| key.starts_with(prefix));
         if index && !expected.contains_key(&key) && view.get(&key)?.is_some() {

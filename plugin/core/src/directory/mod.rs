@@ -388,7 +388,8 @@ mod tests {
 
     #[test]
     fn entity_tags_compare_weakly() {
-        let names = |tags: &[&str]| names_version(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>(), "W/\"3\"");
+        let names =
+            |tags: &[&str]| names_version(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>(), "W/\"3\"");
         for tags in [&["*"][..], &["W/\"3\""], &["\"3\""], &["W/\"2\"", "W/\"3\""]] {
             assert!(names(tags), "{tags:?}");
         }

@@ -117,8 +117,8 @@ impl Rollcall {
         let query = Query::of(request.uri());
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.tenants_page_max, LIMITS.tenants_page_max)?;
-        let (tenants, total) = tenant::list(&self.ports, &self.settings, start - 1, count)
-            .map_err(|error| self.failed_call(error))?;
+        let (tenants, total) =
+            tenant::list(&self.ports, &self.settings, start - 1, count).map_err(|error| self.failed_call(error))?;
         let mut rows = Vec::with_capacity(tenants.len());
         for tenant in &tenants {
             rows.push(self.overview(tenant)?);
@@ -221,18 +221,17 @@ impl Rollcall {
     }
 
     fn rotate(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> = if request.body().is_empty() {
-            Map::new()
-        } else {
-            body(request, "{\"overlapSeconds\": number}")?
-        };
+        let wish: Map<String, Value> =
+            if request.body().is_empty() { Map::new() } else { body(request, "{\"overlapSeconds\": number}")? };
         let seconds = match wish.get("overlapSeconds") {
             None => connection::OVERLAP_SECONDS_DEFAULT,
-            Some(value) => value.as_u64().filter(|seconds| *seconds <= connection::OVERLAP_SECONDS_MAX).ok_or_else(|| {
-                let max = connection::OVERLAP_SECONDS_MAX;
-                let message = format!("overlapSeconds: expected a whole number from 0 to {max}");
-                admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
-            })?,
+            Some(value) => {
+                value.as_u64().filter(|seconds| *seconds <= connection::OVERLAP_SECONDS_MAX).ok_or_else(|| {
+                    let max = connection::OVERLAP_SECONDS_MAX;
+                    let message = format!("overlapSeconds: expected a whole number from 0 to {max}");
+                    admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
+                })?
+            }
         };
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         let overlap = Duration::from_secs(seconds);
@@ -286,11 +285,15 @@ impl Rollcall {
                 })
             })
             .collect();
+        let secret_token = connection.reveal(&self.settings.secrets, id);
+        let sealed = secret_token.is_none() && !tokens.is_empty();
         let document = json!({
             "identityProvider": connection.identity_provider,
             "state": connection.state(&head),
             "tenantUrl": self.tenant_url(id, request.uri(), request.headers()),
-            "secretToken": connection.reveal(&self.settings.secrets, id),
+            "secretToken": secret_token,
+            // The sealing key has changed since; the token itself works on.
+            "secretTokenNote": sealed.then_some("cannot be shown, rotate it"),
             "attributeMappings": provider.map_or(&[][..], |provider| provider.mappings),
             "startedAt": time(Some(connection.started_at)),
             "endedAt": time(connection.ended_at),

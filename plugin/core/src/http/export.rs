@@ -86,8 +86,7 @@ impl Rollcall {
     }
 }
 
-const CSV_HEADING: &str =
-    "number,time,outcome,kind,action,operation,status,scimType,detail,changed,userId,userName,token,durationUs,\
+const CSV_HEADING: &str = "number,time,outcome,kind,action,operation,status,scimType,detail,changed,userId,userName,token,durationUs,\
      method,path,query,requestId\r\n";
 
 fn line(format: Format, record: &Record) -> String {

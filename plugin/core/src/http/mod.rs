@@ -233,5 +233,6 @@ fn user_entry(resource: &crate::scim::Resource) -> UserEntry {
 
 /// How the provider of a connection speaks.
 fn dialect_of(identity_provider: &str) -> Dialect {
-    crate::connection::provider::available(identity_provider).map_or_else(Dialect::strict, |provider| (provider.dialect)())
+    crate::connection::provider::available(identity_provider)
+        .map_or_else(Dialect::strict, |provider| (provider.dialect)())
 }

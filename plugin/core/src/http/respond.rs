@@ -25,7 +25,12 @@ pub(crate) enum Problem {
     /// No such path.
     Misrouted(Misrouted),
     /// No token, or one that is not valid here.
-    Unauthorized(&'static str),
+    Unauthorized {
+        /// What the client is told.
+        detail: &'static str,
+        /// Whether there was a token at all: RFC 6750 §3.1 has no error code for a request without one.
+        presented: bool,
+    },
     /// The body is larger than the limit.
     TooLarge(usize),
     /// The body is not announced as JSON.
@@ -88,8 +93,11 @@ impl Problem {
                 let detail = format!("method: expected {}", known.join(", "));
                 Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, known.join(", "))
             }
-            Problem::Unauthorized(detail) => Refusal::plain(StatusCode::UNAUTHORIZED, detail)
-                .with(WWW_AUTHENTICATE, "Bearer realm=\"SCIM\", error=\"invalid_token\"".to_owned()),
+            Problem::Unauthorized { detail, presented } => {
+                let error = if *presented { ", error=\"invalid_token\"" } else { "" };
+                Refusal::plain(StatusCode::UNAUTHORIZED, detail)
+                    .with(WWW_AUTHENTICATE, format!("Bearer realm=\"SCIM\"{error}"))
+            }
             Problem::TooLarge(max) => Refusal::plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("body: expected at most {max} bytes, found more"),

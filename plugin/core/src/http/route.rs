@@ -271,7 +271,8 @@ mod tests {
     #[test]
     fn a_path_below_a_tenant_url_is_the_tenants_whatever_it_is() {
         let tenant = Route::Scim(TenantId::parse("abcdefghjk"));
-        for below in ["", "/", "/Users", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%", "/Users/%2525", "/%ff"] {
+        for below in ["", "/", "/Users", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%", "/Users/%2525", "/%ff"]
+        {
             assert_eq!(Route::of(&format!("/scim/v2/abcdefghjk{below}")), tenant, "{below}");
         }
         for below in ["", "/", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff"] {
@@ -298,7 +299,9 @@ mod tests {
     #[test]
     fn scim_names_are_exact() {
         assert_eq!(Scim::of("/users"), Scim::Nowhere);
-        assert_eq!(Scim::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
-            Scim::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into()));
+        assert_eq!(
+            Scim::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
+            Scim::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into())
+        );
     }
 }

@@ -77,7 +77,7 @@ impl Rollcall {
     pub(super) fn over_http(&self, tenant: Option<&TenantId>, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         let Some(tenant) = tenant else {
             let id = self.request_id();
-            return Problem::Unauthorized(NOT_A_TENANT).refusal(&self.ports, &id).scim();
+            return Problem::Unauthorized { detail: NOT_A_TENANT, presented: true }.refusal(&self.ports, &id).scim();
         };
         let path = request.uri().path();
         let below = path.splitn(5, '/').nth(4).map_or_else(String::new, |rest| format!("/{rest}"));
@@ -102,7 +102,7 @@ impl Rollcall {
         let connection = match Connection::read(&view) {
             Ok(Some(connection)) => connection,
             Ok(None) => {
-                let problem = Problem::Unauthorized(NOT_A_TENANT);
+                let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
                 // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
                 if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
                     return self.unknown(&request_id, problem);
@@ -119,7 +119,10 @@ impl Rollcall {
                 let base = self.base(&request);
                 self.answer(&view, &Context { request: &request, base, now, dialect })
             }
-            None => Answer::refused(refused_event(), Problem::Unauthorized(why(&connection, presented))),
+            None => Answer::refused(
+                refused_event(),
+                Problem::Unauthorized { detail: why(&connection, presented), presented: presented.is_some() },
+            ),
         };
         let span = Span { request: &request, request_id, now, started, presented, token };
         self.finish(span, answer)
@@ -164,11 +167,11 @@ impl Rollcall {
 
     /// RFC 7644 §3.4.2.
     fn list_users<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
-        let mut event =
-            Event { action: Some(Action::List), operation: "list users".to_owned(), ..Event::default() };
+        let mut event = Event { action: Some(Action::List), operation: "list users".to_owned(), ..Event::default() };
         let listed = (|| {
             let query = ListQuery::parse(context.request.query.unwrap_or_default())?;
-            let filter = query.filter.as_deref().map(|text| BoundFilter::parse(text, ResourceType::user())).transpose()?;
+            let filter =
+                query.filter.as_deref().map(|text| BoundFilter::parse(text, ResourceType::user())).transpose()?;
             let lookup = filter.as_ref().and_then(BoundFilter::lookup);
             let skip = query.start_index - 1;
             let found = directory::search(view, filter.as_ref(), skip, query.count)?;
@@ -182,8 +185,7 @@ impl Rollcall {
 
     /// RFC 7644 §3.4.1.
     fn read<'a>(&'a self, view: &View<'_>, context: &Context<'_>, id: &str) -> Answer<'a> {
-        let mut event =
-            Event { action: Some(Action::Read), operation: format!("read user {id}"), ..Event::default() };
+        let mut event = Event { action: Some(Action::Read), operation: format!("read user {id}"), ..Event::default() };
         let read = (|| {
             let projection = context.projection()?;
             let resource = directory::get(view, id)?.resource;
@@ -206,8 +208,7 @@ impl Rollcall {
 
     /// RFC 7644 §3.3.
     fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
-        let mut event =
-            Event { action: Some(Action::Create), operation: "create user".to_owned(), ..Event::default() };
+        let mut event = Event { action: Some(Action::Create), operation: "create user".to_owned(), ..Event::default() };
         let change = (|| {
             let body = context.json_object()?;
             // A create that is refused shall still say in the journal whom it was about.
@@ -236,7 +237,9 @@ impl Rollcall {
         let change = (|| {
             Ok(match *context.request.method {
                 Method::DELETE => Change::Delete { id },
-                Method::PUT => Change::Replace { id, body: UserBody::parse(&context.json_object()?, &context.dialect)? },
+                Method::PUT => {
+                    Change::Replace { id, body: UserBody::parse(&context.json_object()?, &context.dialect)? }
+                }
                 _ => Change::Patch {
                     id,
                     request: PatchRequest::parse(&Value::Object(context.json_object()?), &context.dialect)?,
@@ -486,7 +489,9 @@ impl Context<'_> {
         }
         match serde_json::from_slice(self.request.body) {
             Ok(Value::Object(object)) => Ok(object),
-            Ok(other) => Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&other))).into()),
+            Ok(other) => {
+                Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&other))).into())
+            }
             Err(error) => Err(scim::Error::syntax(format!(
                 "body: expected JSON, found something else at line {}, column {}: {}",
                 error.line(),
@@ -499,7 +504,8 @@ impl Context<'_> {
 }
 
 const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
-const NO_GROUPS: &str = "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
+const NO_GROUPS: &str =
+    "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
 const NO_SEARCH: &str = ".search: not supported; use GET with a filter";
@@ -632,11 +638,7 @@ fn changed_words(
     old: &Map<String, Value>,
 ) -> (Action, String) {
     let renamed = before.user_name() != after.user_name();
-    let name = if renamed {
-        format!("{} to {}", name_of(before), name_of(after))
-    } else {
-        name_of(after).to_owned()
-    };
+    let name = if renamed { format!("{} to {}", name_of(before), name_of(after)) } else { name_of(after).to_owned() };
     match (before.active(), after.active()) {
         (true, false) if renamed => (Action::Disable, format!("disable user and rename {name}")),
         (false, true) if renamed => (Action::Enable, format!("enable user and rename {name}")),
@@ -833,7 +835,8 @@ mod tests {
                 entropy: Box::<Counting>::default(),
                 log: Box::new(Silent),
             };
-            let mut trial = Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
+            let mut trial =
+                Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
             trial.tenant = trial.admin("POST", "", json!({"name": "Contoso"}))["id"].as_str().unwrap().to_owned();
             trial
         }
@@ -942,12 +945,18 @@ mod tests {
     fn a_record_is_bounded_whatever_the_request_holds() {
         let (trial, alice) = Trial::with_alice();
         let long = "x".repeat(200 * 1024);
-        let (status, _) = trial.scim("PATCH", &alice, &[], json!({"Operations": [{"op": "add", "value": {format!("a[{long}"): 1}}]}));
+        let (status, _) =
+            trial.scim("PATCH", &alice, &[], json!({"Operations": [{"op": "add", "value": {format!("a[{long}"): 1}}]}));
         assert_eq!(status, 400);
         let text = "x".repeat(LIMITS.value_bytes_max);
         let roles: Vec<Value> = (0..3).map(|index| json!({"value": text, "type": index.to_string()})).collect();
         for value in [json!(roles), Value::Null] {
-            let (status, _) = trial.scim("PATCH", &alice, &[], json!({"Operations": [{"op": "replace", "path": "roles", "value": value}]}));
+            let (status, _) = trial.scim(
+                "PATCH",
+                &alice,
+                &[],
+                json!({"Operations": [{"op": "replace", "path": "roles", "value": value}]}),
+            );
             assert_eq!(status, 200);
         }
         for record in trial.records() {
@@ -962,7 +971,9 @@ mod tests {
         let body = || json!({"userName": "alice", "title": "Boss"});
         let patch = || json!({"Operations": [{"op": "replace", "path": "title", "value": "Boss"}]});
         let cases: [(&str, Value); 3] = [("PUT", body()), ("PATCH", patch()), ("DELETE", Value::Null)];
-        for (header, value) in [("if-none-match", "*"), ("if-none-match", "W/\"1\""), ("if-match", "\"2\""), ("if-match", "")] {
+        for (header, value) in
+            [("if-none-match", "*"), ("if-none-match", "W/\"1\""), ("if-match", "\"2\""), ("if-match", "")]
+        {
             for (method, body) in &cases {
                 let (status, answer) = trial.scim(method, &alice, &[(header, value)], body.clone());
                 assert_eq!(status, 412, "{method} {header}: {value}");

@@ -186,7 +186,10 @@ mod tests {
             json!({"status": "400", "detail": "Operations[0].path emails[password ***"}),
         );
         check(json!({"detail": "title: expected a string"}), json!({"detail": "title: expected a string"}));
-        assert_eq!(words("list users where title pr and password eq \"s3cret\""), "list users where title pr and password ***");
+        assert_eq!(
+            words("list users where title pr and password eq \"s3cret\""),
+            "list users where title pr and password ***"
+        );
         assert_eq!(words("list users"), "list users");
     }
 

@@ -633,7 +633,8 @@ mod tests {
         let roles = || add("roles", (0..64).map(|index| json!({"value": index.to_string(), "type": "x"})).collect());
         let max = LIMITS.resource_bytes_max;
         for path in ["roles.display", r#"roles[type eq "x"].display"#] {
-            let grown = |bytes: usize| apply(vec![roles(), add(path, json!("x".repeat(bytes))), add(path, Value::Null)]);
+            let grown =
+                |bytes: usize| apply(vec![roles(), add(path, json!("x".repeat(bytes))), add(path, Value::Null)]);
             assert!(grown(max / 64).is_ok(), "{path}");
             assert_eq!(
                 grown(max / 64 + 1),

@@ -102,6 +102,7 @@ export default {
     'start.do': 'Gehen Sie zurück zu **Overview** (Übersicht) und wählen Sie oben **Start provisioning** (Bereitstellung starten).\nDie ersten Benutzer kommen nach wenigen Minuten an; danach sendet Entra Änderungen etwa alle 40 Minuten.',
   },
   details: {
+    sealed: 'Kann nicht angezeigt werden, bitte erneuern.',
     title: 'Konfiguration', lead: 'Tenant URL, Secret Token und Attributzuordnungen für Ihren Identitätsanbieter.',
     open: 'Konfigurationsdetails anzeigen', close: 'Konfigurationsdetails ausblenden', steps: 'Schritte in Entra erneut ansehen', show: 'Anzeigen',
     hide: 'Verbergen', 'show.what': '{what} anzeigen', 'hide.what': '{what} verbergen', hidden: 'verborgen',

@@ -91,6 +91,7 @@ export default {
     'start.do': 'Go back to **Overview** and select **Start provisioning** at the top.\nThe first users arrive within minutes; after that, Entra sends changes about every 40 minutes.',
   },
   details: {
+    sealed: 'Cannot be shown, rotate it.',
     title: 'Configuration', lead: 'Tenant URL, Secret Token and attribute mappings for your identity provider.', open: 'Show configuration details',
     close: 'Hide configuration details', steps: 'Show the steps in Entra again', show: 'Show', hide: 'Hide', 'show.what': 'Show {what}',
     'hide.what': 'Hide {what}', hidden: 'hidden',
