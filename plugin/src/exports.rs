@@ -148,6 +148,7 @@ fn record(record: Record) -> journal::Entry {
         changed: record.changed,
         user: record.user.map(|user| user.id),
         token: record.token,
+        repeats: record.repeats,
         request_body: record.request_body,
         response_body: record.response_body,
         before: json(record.before),
