@@ -1,7 +1,7 @@
 //! Key-value stores: the port that a backend implements, and the two imports that offer it to a component.
 //!
 //! A store is never stronger than the backend of Spin that it stands for. [`Database`] behaves as Spin's default store
-//! does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`] counts calls and lets them fail.
+//! does, [`Redis`] as its Redis store does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`] counts calls and lets them fail.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,12 @@ use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use probe::{Call, Fault, Operation, Probe};
+pub use redis::Redis;
 pub use sqlite::Database;
 pub use weakness::{Increment, Weakness};
 
 mod probe;
+mod redis;
 mod spin;
 mod sqlite;
 mod view;
@@ -106,6 +108,14 @@ impl FromIterator<(String, Arc<dyn Store>)> for Stores {
     fn from_iter<I: IntoIterator<Item = (String, Arc<dyn Store>)>>(stores: I) -> Self {
         Self(Arc::new(stores.into_iter().collect()))
     }
+}
+
+/// Refuses a result that Spin would refuse.
+fn within_limit(bytes: usize) -> Result<()> {
+    if bytes > RESULT_BYTES_MAX {
+        return Err(StoreError(format!("the result exceeds {RESULT_BYTES_MAX} bytes")));
+    }
+    Ok(())
 }
 
 /// Runs a store call on the thread of the component that waits for it.

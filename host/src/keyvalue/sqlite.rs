@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{anyhow, bail};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
 
-use super::{Cas, Pair, RESULT_BYTES_MAX, Result, Store, StoreError, Swap};
+use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
 
 /// A database file, which holds one store for each label.
 #[derive(Clone)]
@@ -201,13 +201,6 @@ fn read(connection: &Connection, label: &str, key: &str) -> Result<Option<Vec<u8
 
 fn run(connection: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize> {
     Ok(connection.prepare_cached(sql)?.execute(parameters)?)
-}
-
-fn within_limit(bytes: usize) -> Result<()> {
-    if bytes > RESULT_BYTES_MAX {
-        return Err(StoreError(format!("the result exceeds {RESULT_BYTES_MAX} bytes")));
-    }
-    Ok(())
 }
 
 impl From<rusqlite::Error> for StoreError {
