@@ -13,9 +13,7 @@ use rollcall_host::{Component, Environment, Plugin, Reuse, Server, State, serve}
 const ADMIN_SECRET: &str = "for-this-example-only";
 
 fn main() -> Result<()> {
-    let path = std::env::args_os()
-        .nth(1)
-        .map_or_else(built_here, PathBuf::from);
+    let path = std::env::args_os().nth(1).map_or_else(built_here, PathBuf::from);
     let environment = Environment {
         stores: State::Memory.stores()?,
         variables: [("admin_secret", ADMIN_SECRET)].into_iter().collect(),
@@ -27,8 +25,7 @@ fn main() -> Result<()> {
 }
 
 fn built_here() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../target/wasm32-wasip2/component/rollcall.wasm")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/wasm32-wasip2/component/rollcall.wasm")
 }
 
 struct Customer {
@@ -39,11 +36,9 @@ struct Customer {
 /// What the identity provider sends, as the program's listener hands it on, and what the application then sees.
 async fn provision(component: &Component, customer: &Customer) -> Result<()> {
     let mut plugin = Plugin::instantiate(component).await?;
-    let user = r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"alice@contoso.com","active":true}"#;
-    let header = |name: &str, value: String| Header {
-        name: name.to_owned(),
-        value,
-    };
+    let user =
+        r#"{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User"],"userName":"alice@contoso.com","active":true}"#;
+    let header = |name: &str, value: String| Header { name: name.to_owned(), value };
     let response = plugin
         .handle(Request {
             tenant: customer.tenant.clone(),
@@ -54,37 +49,22 @@ async fn provision(component: &Component, customer: &Customer) -> Result<()> {
                 header("authorization", format!("Bearer {}", customer.token)),
                 header("content-type", "application/scim+json".to_owned()),
             ],
-            tenant_url: Some(format!(
-                "https://scim.example.com/scim/v2/{}",
-                customer.tenant
-            )),
+            tenant_url: Some(format!("https://scim.example.com/scim/v2/{}", customer.tenant)),
             body: user.as_bytes().to_vec(),
         })
         .await??;
     println!("provisioning.handle answered {}", response.status);
 
-    let found = plugin
-        .find_user(&customer.tenant, "ALICE@contoso.com")
-        .await??;
+    let found = plugin.find_user(&customer.tenant, "ALICE@contoso.com").await??;
     let found = found.context("the user is not there")?;
-    println!(
-        "directory.find found {}, active: {}",
-        found.user_name, found.active
-    );
+    println!("directory.find found {}, active: {}", found.user_name, found.active);
 
     let page = plugin.users(&customer.tenant, 1, 100).await??;
-    println!(
-        "directory.list-entries has {} of {}",
-        page.entries.len(),
-        page.total
-    );
+    println!("directory.list-entries has {} of {}", page.entries.len(), page.total);
 
     let page = plugin.requests(&customer.tenant, None, 10).await??;
     for request in page.entries {
-        println!(
-            "journal.list-entries has #{} {}: {}",
-            request.number, request.operation, request.status
-        );
+        println!("journal.list-entries has #{} {}: {}", request.number, request.operation, request.status);
     }
     Ok(())
 }
@@ -119,9 +99,7 @@ fn post(address: SocketAddr, path: &str, body: &str) -> Result<String> {
 
 /// Enough of JSON for two answers.
 fn member(answer: &str, name: &str) -> Result<String> {
-    let value = answer
-        .split_once(&format!("\"{name}\":\""))
-        .and_then(|(_, rest)| rest.split_once('"'));
+    let value = answer.split_once(&format!("\"{name}\":\"")).and_then(|(_, rest)| rest.split_once('"'));
     let (value, _) = value.with_context(|| format!("expected {name:?}, found {answer}"))?;
     Ok(value.to_owned())
 }

@@ -11,9 +11,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker, ResourceTable};
 use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{
-    RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
-};
+use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::keyvalue::{self, KeyValueView, Stores};
 use crate::variables::{Variables, add_variables_to_linker};
@@ -59,31 +57,17 @@ const INSTANCE_MEMORY_BYTES_MAX: usize = 256 << 20;
 impl Component {
     /// Compiles the file, or takes it from the cache of compiled code, and links it.
     pub fn load(path: &Path, environment: Environment) -> Result<Self> {
-        let bytes = std::fs::read(path)
-            .map_err(|error| anyhow!("cannot read the component {}: {error}", path.display()))?;
+        let bytes =
+            std::fs::read(path).map_err(|error| anyhow!("cannot read the component {}: {error}", path.display()))?;
         let engine = engine()?;
-        let component =
-            wasmtime::component::Component::from_binary(&engine, &bytes).map_err(|error| {
-                anyhow!(
-                    "{} is not a component: {}",
-                    path.display(),
-                    first_line(&error)
-                )
-            })?;
+        let component = wasmtime::component::Component::from_binary(&engine, &bytes)
+            .map_err(|error| anyhow!("{} is not a component: {}", path.display(), first_line(&error)))?;
         refuse_unknown_imports(&component, &engine)?;
         let instance = linker(&engine)
             .and_then(|linker| linker.instantiate_pre(&component))
-            .map_err(|error| {
-                anyhow!(
-                    "the component does not fit Spin 4.1: {}",
-                    first_line(&error)
-                )
-            })?;
+            .map_err(|error| anyhow!("the component does not fit Spin 4.1: {}", first_line(&error)))?;
         tick(&engine);
-        Ok(Self {
-            instance,
-            environment: Arc::new(environment),
-        })
+        Ok(Self { instance, environment: Arc::new(environment) })
     }
 
     /// The store of a new instance.
@@ -173,29 +157,19 @@ pub(crate) struct Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView {
-            ctx: &mut self.wasi,
-            table: &mut self.table,
-        }
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            ctx: &mut self.http,
-            hooks: &mut self.no_way_out,
-            table: &mut self.table,
-        }
+        WasiHttpCtxView { ctx: &mut self.http, hooks: &mut self.no_way_out, table: &mut self.table }
     }
 }
 
 impl Guest {
     fn key_value(&mut self) -> KeyValueView<'_> {
-        KeyValueView {
-            stores: &self.environment.stores,
-            table: &mut self.table,
-        }
+        KeyValueView { stores: &self.environment.stores, table: &mut self.table }
     }
 
     fn variables(&mut self) -> &Variables {
@@ -212,10 +186,7 @@ impl WasiHttpHooks for NoWayOut {
         _request: http::Request<WasiBody>,
         _options: Option<RequestOptions>,
         _sent: Sent,
-    ) -> Box<
-        dyn Future<Output = Result<(http::Response<WasiBody>, Sent), wasmtime_wasi_http::Error>>
-            + Send,
-    > {
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Sent), wasmtime_wasi_http::Error>> + Send> {
         Box::new(async { Err(wasmtime_wasi_http::Error::HttpRequestDenied) })
     }
 }
@@ -230,8 +201,8 @@ fn engine() -> Result<Engine> {
     config.cache(Cache::from_file(None).ok());
     config.allocation_strategy(pool());
     // A machine that forbids to reserve so many addresses gets them one by one, more slowly.
-    let engine = Engine::new(&config)
-        .or_else(|_| Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand)));
+    let engine =
+        Engine::new(&config).or_else(|_| Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand)));
     engine.map_err(|error| anyhow!("no WebAssembly on this machine: {}", first_line(&error)))
 }
 
@@ -272,10 +243,7 @@ const IMPORTS: [&str; 10] = [
     "spin:variables/",
 ];
 
-fn refuse_unknown_imports(
-    component: &wasmtime::component::Component,
-    engine: &Engine,
-) -> Result<()> {
+fn refuse_unknown_imports(component: &wasmtime::component::Component, engine: &Engine) -> Result<()> {
     let ty = component.component_type();
     let unknown: Vec<_> = ty
         .imports(engine)
@@ -283,20 +251,16 @@ fn refuse_unknown_imports(
         .map(|(name, _)| name)
         .filter(|name| !IMPORTS.iter().any(|known| name.starts_with(known)))
         .collect();
-    ensure!(
-        unknown.is_empty(),
-        "the component imports {}, which this host does not offer",
-        unknown.join(" and ")
-    );
+    ensure!(unknown.is_empty(), "the component imports {}, which this host does not offer", unknown.join(" and "));
     Ok(())
 }
 
 /// An interface that only names types is imported by whatever exports an interface that uses it, and needs no host.
 fn asks_for_code(import: &ComponentItem, engine: &Engine) -> bool {
     match import {
-        ComponentItem::ComponentInstance(interface) => interface
-            .exports(engine)
-            .any(|(_, item)| asks_for_code(&item.ty, engine)),
+        ComponentItem::ComponentInstance(interface) => {
+            interface.exports(engine).any(|(_, item)| asks_for_code(&item.ty, engine))
+        }
         ComponentItem::Type(_) => false,
         ComponentItem::ComponentFunc(_)
         | ComponentItem::CoreFunc(_)
@@ -308,12 +272,7 @@ fn asks_for_code(import: &ComponentItem, engine: &Engine) -> bool {
 
 /// The outermost sentence of an error, without the chain of causes that only an engineer of the runtime can read.
 fn first_line(error: &wasmtime::Error) -> String {
-    error
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// Makes every guest yield now and then, so that one that computes for long can be ended.
@@ -376,31 +335,18 @@ mod tests {
 
     #[test]
     fn a_component_has_to_handle_http() {
-        assert_eq!(
-            problem("no-handler", &[]),
-            "the component does not export wasi:http/handler@0.3.0"
-        );
+        assert_eq!(problem("no-handler", &[]), "the component does not export wasi:http/handler@0.3.0");
     }
 
     #[test]
     fn what_is_no_component_is_named() {
         let path = crate::state::test_directory("text").join("component.wasm");
         let problem = || {
-            let error = Component::load(&path, Environment::default())
-                .err()
-                .unwrap();
-            error
-                .to_string()
-                .replace(&path.display().to_string(), "FILE")
+            let error = Component::load(&path, Environment::default()).err().unwrap();
+            error.to_string().replace(&path.display().to_string(), "FILE")
         };
-        assert_eq!(
-            problem(),
-            "cannot read the component FILE: No such file or directory (os error 2)"
-        );
+        assert_eq!(problem(), "cannot read the component FILE: No such file or directory (os error 2)");
         std::fs::write(&path, "(component)").unwrap();
-        assert_eq!(
-            problem(),
-            "FILE is not a component: failed to parse WebAssembly module"
-        );
+        assert_eq!(problem(), "FILE is not a component: failed to parse WebAssembly module");
     }
 }

@@ -15,8 +15,8 @@ use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
 use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, Proxy, ProxyHandler, Request, Response, ShouldAccept,
-    WorkerExpiration, WorkerState, WorkerStatus,
+    ExpirationError, HandlerState, Instance, Proxy, ProxyHandler, Request, Response, ShouldAccept, WorkerExpiration,
+    WorkerState, WorkerStatus,
 };
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
@@ -39,12 +39,7 @@ pub struct Reuse {
 impl Default for Reuse {
     /// Spin's numbers, where it has them.
     fn default() -> Self {
-        Self {
-            requests: 128,
-            requests_at_once: 16,
-            idle: Duration::from_secs(1),
-            request: Duration::from_secs(30),
-        }
+        Self { requests: 128, requests_at_once: 16, idle: Duration::from_secs(1), request: Duration::from_secs(30) }
     }
 }
 
@@ -53,11 +48,7 @@ pub(crate) struct Handler(ProxyHandler<Instances>);
 
 impl Handler {
     /// Once `stopping` is true, instances without work end at once.
-    pub(crate) fn new(
-        component: Component,
-        reuse: Reuse,
-        stopping: watch::Receiver<bool>,
-    ) -> Result<Self> {
+    pub(crate) fn new(component: Component, reuse: Reuse, stopping: watch::Receiver<bool>) -> Result<Self> {
         let service = ServicePre::new(component.instance.clone())
             .map_err(|_| anyhow!("the component does not export wasi:http/handler@0.3.0"))?;
         Ok(Self(ProxyHandler::new(Instances {
@@ -78,11 +69,7 @@ impl Handler {
     /// Answers a request. What the component leaves unanswered is a 500, as in Spin, and a 504 after the time limit.
     pub(crate) async fn answer(&self, mut request: Request, client: SocketAddr) -> Response {
         if let Some(name) = request.uri().path().strip_prefix(WELL_KNOWN) {
-            return empty(if name == "health" {
-                StatusCode::OK
-            } else {
-                StatusCode::NOT_FOUND
-            });
+            return empty(if name == "health" { StatusCode::OK } else { StatusCode::NOT_FOUND });
         }
         if complete(&mut request, client).is_none() {
             return empty(StatusCode::BAD_REQUEST);
@@ -140,10 +127,7 @@ fn describe(headers: &mut HeaderMap, uri: &Uri, client: SocketAddr) -> Option<()
         ("spin-component-route", ""),
         ("spin-client-addr", &client.to_string()),
     ] {
-        headers.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_str(value).ok()?,
-        );
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_str(value).ok()?);
     }
     Some(())
 }
@@ -175,10 +159,7 @@ impl HandlerState for Instances {
                 sleep: Box::pin(tokio::time::sleep(self.reuse.idle)),
                 stopped: Box::pin(stopped(self.stopping.clone())),
             },
-            state: Worker {
-                reuse: self.reuse,
-                _place: place,
-            },
+            state: Worker { reuse: self.reuse, _place: place },
         })
     }
 }
@@ -226,12 +207,7 @@ struct Expiration {
 }
 
 impl WorkerExpiration for Expiration {
-    fn poll(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        status: WorkerStatus,
-        start: Instant,
-    ) -> Poll<()> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
         if status == WorkerStatus::Idle && self.stopped.as_mut().poll(context).is_ready() {
             return Poll::Ready(());
         }
@@ -260,9 +236,7 @@ mod tests {
     fn seen(uri: &str, host: Option<&str>) -> Option<http::Request<WasiBody>> {
         let mut request = http::Request::new(empty(StatusCode::OK).into_body());
         *request.uri_mut() = uri.parse().unwrap();
-        request
-            .headers_mut()
-            .insert("connection", HeaderValue::from_static("close"));
+        request.headers_mut().insert("connection", HeaderValue::from_static("close"));
         if let Some(host) = host {
             request.headers_mut().insert("host", host.parse().unwrap());
         }
@@ -272,15 +246,9 @@ mod tests {
     #[test]
     fn the_component_sees_the_absolute_uri() {
         let request = seen("/scim/v2/t/Users?count=1", Some("scim.example.com")).unwrap();
-        assert_eq!(
-            request.uri(),
-            "http://scim.example.com/scim/v2/t/Users?count=1"
-        );
+        assert_eq!(request.uri(), "http://scim.example.com/scim/v2/t/Users?count=1");
         let headers = request.headers();
-        assert_eq!(
-            headers["spin-full-url"],
-            "http://scim.example.com/scim/v2/t/Users?count=1"
-        );
+        assert_eq!(headers["spin-full-url"], "http://scim.example.com/scim/v2/t/Users?count=1");
         assert_eq!(headers["spin-path-info"], "/scim/v2/t/Users");
         assert_eq!(headers["spin-client-addr"], "192.0.2.7:999");
         assert!(!headers.contains_key("connection"));

@@ -6,10 +6,11 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
-use rollcall_host::keyvalue::Database;
+use rollcall_host::keyvalue::{Database, Redis, Stores};
 use rollcall_host::manifest::environment_name;
 use rollcall_host::{Component, Environment, Manifest, Reuse, Server, State, serve, toolchain};
 
@@ -23,6 +24,9 @@ struct Options {
     /// The directory of the data, or ":memory:" [default: .spin beside the manifest]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Keeps the data in Redis, as redis://HOST:PORT/, instead of the directory; the secret stays in the directory
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
     /// The manifest [default: the nearest spin.toml upwards]
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -59,15 +63,16 @@ fn run(options: Options) -> Result<()> {
     };
     let mut given: HashMap<_, _> = options.variable.into_iter().collect();
     for name in given.keys() {
-        ensure!(
-            manifest.declares(name),
-            "--variable {name}: the manifest has no such variable"
-        );
+        ensure!(manifest.declares(name), "--variable {name}: the manifest has no such variable");
     }
     let made_secret = make_admin_secret(&manifest, &state, &mut given)?;
     let variables = manifest.resolve(|name| given_value(&given, name))?;
     // What can be wrong is found before the build, which takes its time.
-    let stores = state.stores()?;
+    let redis = options.store.as_deref().map(Redis::connect).transpose()?.map(Arc::new);
+    let stores = match &redis {
+        Some(redis) => Stores::default_only(redis.clone()),
+        None => state.stores()?,
+    };
     let listener = serve::listen(options.listen)?;
     if !options.no_build {
         toolchain::build(&manifest)?;
@@ -75,17 +80,14 @@ fn run(options: Options) -> Result<()> {
     let environment = Environment {
         stores,
         variables,
-        environment: manifest
-            .environment
-            .into_iter()
-            .chain(options.env)
-            .collect(),
+        environment: manifest.environment.into_iter().chain(options.env).collect(),
         quiet: options.quiet,
         sources: None,
     };
     let component = Component::load(&manifest.source, environment)?;
     let server = Server::start(component, listener, Reuse::default())?;
-    announce(server.address(), &state, made_secret, options.quiet)?;
+    let data = redis.map_or_else(|| place(&state), |redis| redis.to_string());
+    announce(server.address(), &data, made_secret, options.quiet)?;
     server.wait_for_signal()?;
     server.stop();
     Ok(())
@@ -108,10 +110,7 @@ fn make_admin_secret(
 }
 
 fn given_value(given: &HashMap<String, String>, name: &str) -> Option<String> {
-    given
-        .get(name)
-        .cloned()
-        .or_else(|| env::var(environment_name(name)).ok())
+    given.get(name).cloned().or_else(|| env::var(environment_name(name)).ok())
 }
 
 /// Cargo tells where the host was built from, so that `cargo run` works from anywhere.
@@ -130,21 +129,10 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn announce(
-    address: SocketAddr,
-    state: &State,
-    made_secret: Option<String>,
-    quiet: bool,
-) -> Result<()> {
+fn announce(address: SocketAddr, data: &str, made_secret: Option<String>, quiet: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Rollcall serves on http://{address}/")?;
     if !quiet {
-        let data = match state {
-            State::Memory => "in memory, gone at the end".to_owned(),
-            State::Directory(directory) => {
-                directory.join(Database::FILE_NAME).display().to_string()
-            }
-        };
         writeln!(out, "  admin page    http://{address}/")?;
         if let Some(secret) = made_secret {
             writeln!(out, "  admin secret  {secret}")?;
@@ -152,4 +140,11 @@ fn announce(
         writeln!(out, "  data          {data}")?;
     }
     Ok(out.flush()?)
+}
+
+fn place(state: &State) -> String {
+    match state {
+        State::Memory => "in memory, gone at the end".to_owned(),
+        State::Directory(directory) => directory.join(Database::FILE_NAME).display().to_string(),
+    }
 }

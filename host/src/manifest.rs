@@ -50,14 +50,11 @@ impl Manifest {
 
     /// The nearest `spin.toml` from this directory upwards.
     pub fn find(from: &Path) -> Option<PathBuf> {
-        from.ancestors()
-            .map(|directory| directory.join("spin.toml"))
-            .find(|path| path.is_file())
+        from.ancestors().map(|directory| directory.join("spin.toml")).find(|path| path.is_file())
     }
 
     fn parse(text: &str, directory: &Path) -> Result<Self> {
-        let document: Document =
-            toml::from_str(text).map_err(|error| anyhow!("{}", error.to_string().trim_end()))?;
+        let document: Document = toml::from_str(text).map_err(|error| anyhow!("{}", error.to_string().trim_end()))?;
         ensure!(
             document.spin_manifest_version == 2,
             "spin_manifest_version: expected 2, found {}",
@@ -106,11 +103,7 @@ impl Manifest {
             missing.is_empty(),
             "required variable not given: {0}; give it with --variable {0}=… or in the environment as {1}",
             missing.join(", "),
-            missing
-                .iter()
-                .map(|name| environment_name(name))
-                .collect::<Vec<_>>()
-                .join(", ")
+            missing.iter().map(|name| environment_name(name)).collect::<Vec<_>>().join(", ")
         );
         let value = |name: &str| {
             let declaration = self.declared.get(name)?;
@@ -134,9 +127,9 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> Result<String
     let mut filled = String::new();
     let mut rest = template;
     while let Some((literal, expression)) = rest.split_once("{{") {
-        let (name, after) = expression.split_once("}}").ok_or_else(|| {
-            anyhow!("expected \"}}}}\" after \"{{{{\", found the end of {template:?}")
-        })?;
+        let (name, after) = expression
+            .split_once("}}")
+            .ok_or_else(|| anyhow!("expected \"}}}}\" after \"{{{{\", found the end of {template:?}"))?;
         let name = name.trim();
         filled += literal;
         filled += &value(name).ok_or_else(|| anyhow!("unknown variable {name:?}"))?;
@@ -185,23 +178,14 @@ struct Component {
 
 impl Component {
     fn refuse_promises(&self, name: &str) -> Result<()> {
-        if let Some(label) = self
-            .key_value_stores
-            .iter()
-            .find(|label| *label != Stores::DEFAULT)
-        {
-            bail!(
-                "component.{name}.key_value_stores: unknown label {label:?}, only \"default\" is known here"
-            );
+        if let Some(label) = self.key_value_stores.iter().find(|label| *label != Stores::DEFAULT) {
+            bail!("component.{name}.key_value_stores: unknown label {label:?}, only \"default\" is known here");
         }
         ensure!(
             self.allowed_outbound_hosts.is_empty(),
             "component.{name}.allowed_outbound_hosts: this host lets no component out"
         );
-        ensure!(
-            self.files.is_empty(),
-            "component.{name}.files: this host gives no component files"
-        );
+        ensure!(self.files.is_empty(), "component.{name}.files: this host gives no component files");
         Ok(())
     }
 }
@@ -255,15 +239,11 @@ mod tests {
         let manifest = parse(MANIFEST).unwrap();
         let resolve = |given: &[(&str, &str)]| {
             let given: BTreeMap<_, _> = given.iter().copied().collect();
-            let variables =
-                manifest.resolve(|name| given.get(name).map(|value| (*value).to_owned()));
+            let variables = manifest.resolve(|name| given.get(name).map(|value| (*value).to_owned()));
             variables.map(|variables| variables.get("greeting").unwrap().to_owned())
         };
         assert_eq!(resolve(&[("password", "?")]).unwrap(), "App greets App?!");
-        assert_eq!(
-            resolve(&[("password", "{{ name }}"), ("name", "B")]).unwrap(),
-            "B greets B{{ name }}!"
-        );
+        assert_eq!(resolve(&[("password", "{{ name }}"), ("name", "B")]).unwrap(), "B greets B{{ name }}!");
         assert_eq!(
             resolve(&[]).unwrap_err().to_string(),
             "required variable not given: password; give it with --variable password=… \
@@ -274,11 +254,7 @@ mod tests {
     #[test]
     fn a_manifest_that_promises_more_is_refused() {
         for (part, replacement, expected) in [
-            (
-                "spin_manifest_version = 2",
-                "spin_manifest_version = 1",
-                "spin_manifest_version: expected 2, found 1",
-            ),
+            ("spin_manifest_version = 2", "spin_manifest_version = 1", "spin_manifest_version: expected 2, found 1"),
             (
                 r#"["default"]"#,
                 r#"["default", "cache"]"#,
@@ -294,11 +270,7 @@ mod tests {
                 r#"files = ["assets/*"]"#,
                 "component.main.files: this host gives no component files",
             ),
-            (
-                "{{ password }}",
-                "{{ passwort }}",
-                r#"component.main.variables.greeting: unknown variable "passwort""#,
-            ),
+            ("{{ password }}", "{{ passwort }}", r#"component.main.variables.greeting: unknown variable "passwort""#),
             (
                 "{{ password }}",
                 "{{ password",

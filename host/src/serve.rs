@@ -50,25 +50,15 @@ impl Server {
     pub fn start(component: Component, listener: net::TcpListener, reuse: Reuse) -> Result<Self> {
         let stopping = watch::Sender::new(false);
         let handler = Arc::new(Handler::new(component, reuse, stopping.subscribe())?);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let connections = Arc::new(Connections {
-            free: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
-            handler,
-            stopping,
-        });
+        let connections = Arc::new(Connections { free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), handler, stopping });
         let entered = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
         tokio::spawn(connections.clone().accept(listener));
         drop(entered);
-        Ok(Self {
-            address,
-            runtime: Some(runtime),
-            connections,
-        })
+        Ok(Self { address, runtime: Some(runtime), connections })
     }
 
     /// Where it listens; the port is the real one where it was to be any.
@@ -78,10 +68,7 @@ impl Server {
 
     /// Waits until the process is asked to end.
     pub fn wait_for_signal(&self) -> Result<()> {
-        let runtime = self
-            .runtime
-            .as_ref()
-            .expect("there is a runtime until the end");
+        let runtime = self.runtime.as_ref().expect("there is a runtime until the end");
         Ok(runtime.block_on(signal())?)
     }
 
@@ -118,12 +105,7 @@ impl Connections {
             };
             match accepted {
                 Some((Ok((stream, client)), permit)) => {
-                    let connection = serve(
-                        stream,
-                        client,
-                        self.handler.clone(),
-                        self.stopping.subscribe(),
-                    );
+                    let connection = serve(stream, client, self.handler.clone(), self.stopping.subscribe());
                     tokio::spawn(async move {
                         connection.await;
                         drop(permit);
@@ -151,12 +133,7 @@ impl Connections {
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    client: SocketAddr,
-    handler: Arc<Handler>,
-    stopping: watch::Receiver<bool>,
-) {
+async fn serve(stream: TcpStream, client: SocketAddr, handler: Arc<Handler>, stopping: watch::Receiver<bool>) {
     // A client that waits for each answer would wait 40 ms for Nagle's algorithm.
     let _ = stream.set_nodelay(true);
     let service = service_fn(async |request: hyper::Request<hyper::body::Incoming>| {

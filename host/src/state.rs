@@ -42,24 +42,18 @@ impl State {
             Ok(text) => text.trim().to_owned(),
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let secret = new_secret()?;
-                write_private(&path, &secret)
-                    .with_context(|| format!("cannot write {}", path.display()))?;
+                write_private(&path, &secret).with_context(|| format!("cannot write {}", path.display()))?;
                 secret
             }
             Err(error) => return Err(anyhow!("cannot read {}: {error}", path.display())),
         };
-        ensure!(
-            !secret.is_empty(),
-            "{}: expected a secret, found nothing",
-            path.display()
-        );
+        ensure!(!secret.is_empty(), "{}: expected a secret, found nothing", path.display());
         Ok(secret)
     }
 }
 
 fn create(directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory)
-        .with_context(|| format!("cannot create the state directory {}", directory.display()))
+    fs::create_dir_all(directory).with_context(|| format!("cannot create the state directory {}", directory.display()))
 }
 
 /// 256 random bits, in hexadecimal.
@@ -111,25 +105,17 @@ mod tests {
     #[test]
     fn memory_has_a_new_secret_each_time() {
         let memory = State::Memory;
-        assert_ne!(
-            memory.admin_secret().unwrap(),
-            memory.admin_secret().unwrap()
-        );
+        assert_ne!(memory.admin_secret().unwrap(), memory.admin_secret().unwrap());
     }
 
     #[test]
     fn an_empty_secret_is_no_secret() {
         let directory = test_directory("empty-secret");
         fs::write(directory.join("admin_secret"), "\n").unwrap();
-        let error = State::Directory(directory.clone())
-            .admin_secret()
-            .unwrap_err();
+        let error = State::Directory(directory.clone()).admin_secret().unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!(
-                "{}/admin_secret: expected a secret, found nothing",
-                directory.display()
-            )
+            format!("{}/admin_secret: expected a secret, found nothing", directory.display())
         );
     }
 }

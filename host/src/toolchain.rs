@@ -22,42 +22,26 @@ pub fn build(manifest: &Manifest) -> Result<()> {
 const TARGET: &str = "wasm32-wasip2";
 
 fn run_build(build: &Build, directory: &Path) -> Result<()> {
-    let (shell, option) = if cfg!(windows) {
-        ("cmd", "/C")
-    } else {
-        ("sh", "-c")
-    };
+    let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
     let status = within(directory, shell)
         .args([option, &build.command])
         .status()
         .map_err(|error| anyhow!("cannot run the build command: {error}"))?;
-    ensure!(
-        status.success(),
-        "the build command failed: {}",
-        build.command
-    );
+    ensure!(status.success(), "the build command failed: {}", build.command);
     Ok(())
 }
 
 /// A compiler that did not come from rustup has to have the target itself; then the build says what is wrong.
 fn install_target(directory: &Path) -> Result<()> {
-    let installed = within(directory, "rustup")
-        .args(["target", "list", "--installed"])
-        .stdout(Stdio::piped())
-        .output();
+    let installed = within(directory, "rustup").args(["target", "list", "--installed"]).stdout(Stdio::piped()).output();
     let Ok(installed) = installed else {
         return Ok(());
     };
-    if String::from_utf8_lossy(&installed.stdout)
-        .lines()
-        .any(|line| line == TARGET)
-    {
+    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == TARGET) {
         return Ok(());
     }
     eprintln!("Installing the compilation target: rustup target add {TARGET}");
-    let status = within(directory, "rustup")
-        .args(["target", "add", TARGET])
-        .status();
+    let status = within(directory, "rustup").args(["target", "add", TARGET]).status();
     ensure!(
         status.is_ok_and(|status| status.success()),
         "the compilation target is missing and could not be installed: rustup target add {TARGET}"
@@ -80,19 +64,13 @@ mod tests {
     use super::*;
 
     fn run(command: &str) -> Result<()> {
-        let build = Build {
-            command: command.to_owned(),
-            workdir: Default::default(),
-        };
+        let build = Build { command: command.to_owned(), workdir: Default::default() };
         run_build(&build, &std::env::temp_dir())
     }
 
     #[test]
     fn a_build_command_that_fails_is_named() {
         assert!(run("exit 0").is_ok());
-        assert_eq!(
-            run("exit 3").unwrap_err().to_string(),
-            "the build command failed: exit 3"
-        );
+        assert_eq!(run("exit 3").unwrap_err().to_string(), "the build command failed: exit 3");
     }
 }

@@ -21,11 +21,7 @@ impl Variables {
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Variables {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let pairs = variables.into_iter();
-        Self(Arc::new(
-            pairs
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        ))
+        Self(Arc::new(pairs.map(|(name, value)| (name.into(), value.into())).collect()))
     }
 }
 
@@ -84,24 +80,12 @@ mod tests {
         }
         for (name, problem) in [
             ("", r#""" must not be empty"#),
-            (
-                "A",
-                r#""A" may contain only lower-case letters, digits and underscores"#,
-            ),
-            (
-                "a-b",
-                r#""a-b" may contain only lower-case letters, digits and underscores"#,
-            ),
+            ("A", r#""A" may contain only lower-case letters, digits and underscores"#),
+            ("a-b", r#""a-b" may contain only lower-case letters, digits and underscores"#),
             ("_a", r#""_a" must start with a lower-case letter"#),
             ("1a", r#""1a" must start with a lower-case letter"#),
-            (
-                "a__b",
-                r#""a__b" must have a letter or digit after each underscore"#,
-            ),
-            (
-                "a_",
-                r#""a_" must have a letter or digit after each underscore"#,
-            ),
+            ("a__b", r#""a__b" must have a letter or digit after each underscore"#),
+            ("a_", r#""a_" must have a letter or digit after each underscore"#),
         ] {
             assert_eq!(refuse_name(name), Err(problem.to_owned()));
         }

@@ -1,8 +1,8 @@
 //! The component's own interfaces, for platforms that load it without HTTP.
 
 use crate::instance;
+use bindings::exports::rollcall::scim::types::Error;
 use bindings::exports::rollcall::scim::{directory, journal, provisioning};
-use bindings::rollcall::scim::types::Error;
 use rollcall_core::http::{Rollcall, Unanswered};
 use rollcall_core::journal::{Kind, Outcome, Record};
 use rollcall_core::space::TenantId;
@@ -27,14 +27,16 @@ pub(crate) struct Component;
 impl provisioning::Guest for Component {
     async fn handle(request: provisioning::Request) -> Result<provisioning::Response, Error> {
         let (rollcall, tenant) = open(&request.tenant).await?;
-        let method = http::Method::from_bytes(request.method.as_bytes())
-            .map_err(|_| Error::InvalidArgument(format!("method: expected an HTTP method, found {:?}", request.method)))?;
+        let method = http::Method::from_bytes(request.method.as_bytes()).map_err(|_| {
+            Error::InvalidArgument(format!("method: expected an HTTP method, found {:?}", request.method))
+        })?;
         let mut headers = http::HeaderMap::new();
         for header in &request.headers {
             let name = http::HeaderName::from_bytes(header.name.as_bytes())
                 .map_err(|_| Error::InvalidArgument(format!("headers: {:?} is no header name", header.name)))?;
-            let value = http::HeaderValue::from_bytes(header.value.as_bytes())
-                .map_err(|_| Error::InvalidArgument(format!("headers: the value of {name} holds control characters")))?;
+            let value = http::HeaderValue::from_bytes(header.value.as_bytes()).map_err(|_| {
+                Error::InvalidArgument(format!("headers: the value of {name} holds control characters"))
+            })?;
             headers.append(name, value);
         }
         let response = rollcall.provision(rollcall_core::http::Provision {
@@ -146,6 +148,7 @@ fn record(record: Record) -> journal::Entry {
         changed: record.changed,
         user: record.user.map(|user| user.id),
         token: record.token,
+        repeats: record.repeats,
         request_body: record.request_body,
         response_body: record.response_body,
         before: json(record.before),

@@ -107,7 +107,8 @@ fn schedule_flush(rollcall: &Rc<Rollcall>) {
 
 fn unavailable(problem: &str) -> http::Response<BoxBody> {
     eprintln!("rollcall: {problem}");
-    let body = r#"{"error":{"code":"misconfigured","message":"The service is not configured; its error output says why"}}"#;
+    let body =
+        r#"{"error":{"code":"misconfigured","message":"The service is not configured; its error output says why"}}"#;
     let mut response = http::Response::new(box_body(FullBody::new(Bytes::from_static(body.as_bytes()))));
     *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
     response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));

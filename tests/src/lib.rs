@@ -5,7 +5,6 @@
 //! - [`transcript`] is a conversation over HTTP in a text file, [`run`] holds a server to it;
 //! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
 //! - [`life`] speaks as an operator and as Entra do.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 pub mod hosted;
 pub mod life;

@@ -169,7 +169,8 @@ impl Wire {
             Wire::Flag => json!([{"op": "replace", "value": attributes}]),
             Wire::Legacy => {
                 let text = |value: &Value| value.as_bool().map_or(value.clone(), |flag| Value::from(flag.to_string()));
-                let operation = |(path, value): (&String, &Value)| json!({"op": "Replace", "path": path, "value": text(value)});
+                let operation =
+                    |(path, value): (&String, &Value)| json!({"op": "Replace", "path": path, "value": text(value)});
                 attributes.as_object().unwrap().iter().map(operation).collect()
             }
         }

@@ -46,7 +46,9 @@ fn write(value: &Value, indent: usize, used: usize, text: &mut String) {
         Value::Array(elements) if !elements.is_empty() => {
             block(['[', ']'], elements.iter().map(|value| (String::new(), value)), indent, inner, text);
         }
-        _ => text.push_str(&line),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            text.push_str(&line);
+        }
     }
 }
 
@@ -72,15 +74,17 @@ fn block<'v>(
 fn one_line(value: &Value) -> String {
     match value {
         Value::Object(members) if !members.is_empty() => {
-            let members: Vec<String> =
-                members.iter().map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), one_line(value))).collect();
+            let members: Vec<String> = members
+                .iter()
+                .map(|(name, value)| format!("{}: {}", Value::from(name.as_str()), one_line(value)))
+                .collect();
             format!("{{{}}}", members.join(", "))
         }
         Value::Array(elements) => {
             let elements: Vec<String> = elements.iter().map(one_line).collect();
             format!("[{}]", elements.join(", "))
         }
-        other => other.to_string(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => value.to_string(),
     }
 }
 

@@ -81,7 +81,8 @@ const NOT_OURS: [&str; 5] = ["connection", "content-length", "date", "keep-alive
 impl Transcript {
     /// Reads a file.
     pub fn parse(text: &str) -> Result<Transcript, String> {
-        let mut transcript = Transcript { about: Vec::new(), given: None, variables: Vec::new(), exchanges: Vec::new() };
+        let mut transcript =
+            Transcript { about: Vec::new(), given: None, variables: Vec::new(), exchanges: Vec::new() };
         let mut sections = text.split("\n### ");
         transcript.head(sections.next().unwrap_or_default())?;
         for section in sections {

@@ -21,7 +21,10 @@ fn a_request_costs_the_same_with_ten_users_and_with_ten_thousand() {
         vec![
             ("match", setting.cost("GET", "/Users?filter=userName+eq+%22user7%40contoso.com%22", None)),
             ("no match", setting.cost("GET", "/Users?filter=userName+eq+%22nobody%40contoso.com%22", None)),
-            ("by externalId", setting.cost("GET", "/Users?filter=externalId+eq+%22object-of-user7%40contoso.com%22", None)),
+            (
+                "by externalId",
+                setting.cost("GET", "/Users?filter=externalId+eq+%22object-of-user7%40contoso.com%22", None),
+            ),
             ("by id", setting.cost("GET", &user, None)),
             ("count", setting.cost("GET", "/Users?count=0", None)),
             ("first page", setting.cost("GET", "/Users?count=10", None)),
@@ -49,7 +52,12 @@ fn a_change_costs_three_write_transactions_at_most_with_its_record() {
     let changes = [
         ("create", "POST", "/Users", Some(life::user("new@contoso.com"))),
         ("update", "PATCH", user.as_str(), patch(json!([{"op": "Replace", "path": "title", "value": "Clerk"}]))),
-        ("mail", "PATCH", &user, patch(json!([{"op": "Add", "path": "emails[type eq \"work\"].value", "value": "a@b.c"}]))),
+        (
+            "mail",
+            "PATCH",
+            &user,
+            patch(json!([{"op": "Add", "path": "emails[type eq \"work\"].value", "value": "a@b.c"}])),
+        ),
         ("rename", "PATCH", &user, patch(json!([{"op": "Replace", "path": "userName", "value": "other@contoso.com"}]))),
         ("disable", "PATCH", &user, patch(json!([{"op": "Replace", "path": "active", "value": "False"}]))),
         ("replace", "PUT", &user, Some(life::user("third@contoso.com"))),
@@ -113,7 +121,8 @@ impl Setting {
     fn with_users(count: usize) -> Setting {
         let mut server = Native::within(&World::new(&BTreeMap::new()));
         let tenant = Tenant::connect(&mut server);
-        let users = (0..count).map(|n| tenant.create(&mut server, &format!("user{n}@contoso.com")).expect(201).text("/id"));
+        let users =
+            (0..count).map(|n| tenant.create(&mut server, &format!("user{n}@contoso.com")).expect(201).text("/id"));
         let users = users.collect();
         Setting { server, tenant, users }
     }

@@ -123,7 +123,9 @@ const SCENARIOS: [Scenario; 11] = [
     Scenario {
         name: "rename and disable",
         before: nothing,
-        act: |setting| setting.patch(json!([{"op": "replace", "value": {"userName": "binned@contoso.com", "active": false}}])),
+        act: |setting| {
+            setting.patch(json!([{"op": "replace", "value": {"userName": "binned@contoso.com", "active": false}}]))
+        },
         state: Setting::users,
         again: 200,
         recorded: true,

@@ -41,7 +41,8 @@ fn nothing_that_was_answered_is_lost_when_the_process_is_killed() {
     host.kill_and_start(&state);
     compare(&mut host, &tenant, &users);
 
-    let rotated = tenant.admin(&mut host, "POST", "/connection/rotate", Some(&json!({"overlapSeconds": 0}))).expect(200);
+    let rotated =
+        tenant.admin(&mut host, "POST", "/connection/rotate", Some(&json!({"overlapSeconds": 0}))).expect(200);
     host.kill_and_start(&state);
     tenant.read(&mut host, &users[0].0).expect(401);
     let tenant = Tenant { token: rotated.text("/secretToken"), ..tenant };
@@ -85,7 +86,8 @@ fn a_made_secret_is_printed_and_stays_the_same() {
     let first = secret(&state);
     assert_eq!(secret(&state), first);
     let mut host = Host::with(&state, &[]);
-    let request = Request::get("/admin/api/v1/tenants").header("host", "a").header("authorization", format!("Bearer {first}"));
+    let request =
+        Request::get("/admin/api/v1/tenants").header("host", "a").header("authorization", format!("Bearer {first}"));
     assert_eq!(host.answer(request.body(Vec::new()).unwrap()).status(), 200);
     assert_eq!(life::admin(&mut host, "GET", "/tenants", None).status, 401);
 }

@@ -155,7 +155,8 @@ fn the_values_of_an_attribute() {
 fn a_whole_user() {
     let mut setting = Setting::new();
     let full = "x".repeat(LIMITS.value_bytes_max);
-    let user = |last: usize| json!({"title": full, "nickName": full, "displayName": full, "userType": "x".repeat(last)});
+    let user =
+        |last: usize| json!({"title": full, "nickName": full, "displayName": full, "userType": "x".repeat(last)});
     // What else a user has is below 1 KiB, so the limit lies between these two.
     let (mut fits, mut too_large) = (LIMITS.value_bytes_max - 1_024, LIMITS.value_bytes_max);
     setting.create(user(fits)).expect(201);
@@ -193,7 +194,8 @@ fn the_depth_of_a_body() {
     let mut setting = Setting::new();
     for depth in [100, 10_000] {
         let mut request = setting.tenant.request("POST", "/Users", Some(&json!({})));
-        *request.body_mut() = format!("{{\"userName\":\"a\",\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
+        *request.body_mut() =
+            format!("{{\"userName\":\"a\",\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
         let status = setting.server.answer(request).status().as_u16();
         assert_eq!(status, if depth == 100 { 201 } else { 400 }, "{depth}");
     }

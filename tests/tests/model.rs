@@ -10,18 +10,45 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 enum Operation {
-    Create { name: usize, active: bool },
-    Replace { user: usize, name: usize },
-    Display { user: usize, text: u8 },
-    Mail { user: usize, address: usize },
-    Rename { user: usize, name: usize },
-    Activate { user: usize, active: bool },
+    Create {
+        name: usize,
+        active: bool,
+    },
+    Replace {
+        user: usize,
+        name: usize,
+    },
+    Display {
+        user: usize,
+        text: u8,
+    },
+    Mail {
+        user: usize,
+        address: usize,
+    },
+    Rename {
+        user: usize,
+        name: usize,
+    },
+    Activate {
+        user: usize,
+        active: bool,
+    },
     /// Recycle bin: both in one request.
-    Retire { user: usize, name: usize },
-    Delete { user: usize },
+    Retire {
+        user: usize,
+        name: usize,
+    },
+    Delete {
+        user: usize,
+    },
     /// An operation that is wrong after one that is right.
-    Fail { user: usize },
-    Seats { seats: Option<u64> },
+    Fail {
+        user: usize,
+    },
+    Seats {
+        seats: Option<u64>,
+    },
     /// The instance ends, and another one goes on.
     Restart,
 }
@@ -103,7 +130,7 @@ impl Run {
     fn step(&mut self, operation: &Operation) {
         match operation {
             Operation::Create { name, active } => self.create(NAMES[*name], *active),
-            Operation::Replace { user, name } => self.change(*user, Some(NAMES[*name]), Some(true), |run, id, user| {
+            Operation::Replace { user, name } => self.change(*user, Some(NAMES[*name]), None, |run, id, user| {
                 user.display = None;
                 user.mail = None;
                 let body = json!({"userName": user.name});
@@ -168,7 +195,10 @@ impl Run {
         send: impl FnOnce(&mut Run, &str, &mut User) -> u16,
     ) {
         let Some(mut wanted) = self.model.users.get(user).cloned() else {
-            assert_eq!(self.tenant.patch(&mut self.server, "nobody", &json!([{"op": "Remove", "path": "title"}])).status, 404);
+            assert_eq!(
+                self.tenant.patch(&mut self.server, "nobody", &json!([{"op": "Remove", "path": "title"}])).status,
+                404
+            );
             return;
         };
         wanted.name = name.map_or(wanted.name, str::to_owned);
@@ -216,7 +246,8 @@ impl Run {
         }
         for address in ADDRESSES {
             let has = |user: &User| user.mail.as_ref().is_some_and(|mail| mail.eq_ignore_ascii_case(address));
-            let expected: Vec<usize> = (0..self.model.users.len()).filter(|place| has(&self.model.users[*place])).collect();
+            let expected: Vec<usize> =
+                (0..self.model.users.len()).filter(|place| has(&self.model.users[*place])).collect();
             assert_eq!(self.found("emails.value", address), expected);
         }
     }
@@ -259,8 +290,18 @@ proptest! {
 fn the_roster_keeps_its_order_over_many_leaves() {
     let mut run = Run::new();
     for n in 0..200 {
-        let id = run.tenant.scim(&mut run.server, "POST", "/Users", Some(&life::user(&format!("user{n}")))).expect(201).text("/id");
-        run.model.users.push(User { id, name: format!("user{n}"), display: Some("Somebody".into()), active: true, mail: None });
+        let id = run
+            .tenant
+            .scim(&mut run.server, "POST", "/Users", Some(&life::user(&format!("user{n}"))))
+            .expect(201)
+            .text("/id");
+        run.model.users.push(User {
+            id,
+            name: format!("user{n}"),
+            display: Some("Somebody".into()),
+            active: true,
+            mail: None,
+        });
     }
     // Whole leaves, their edges, and single seats go.
     for place in (64..128).rev().chain([63, 10, 0]) {
@@ -270,8 +311,14 @@ fn the_roster_keeps_its_order_over_many_leaves() {
     for (start, count) in [(1, 5), (60, 10), (120, 30), (133, 5), (134, 5)] {
         let path = format!("/Users?startIndex={start}&count={count}&attributes=userName");
         let listed = run.tenant.scim(&mut run.server, "GET", &path, None).expect(200);
-        let names: Vec<&str> = listed.body["Resources"].as_array().unwrap().iter().map(|user| user["userName"].as_str().unwrap()).collect();
-        let expected: Vec<&str> = run.model.users.iter().skip(start - 1).take(count).map(|user| user.name.as_str()).collect();
+        let names: Vec<&str> = listed.body["Resources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| user["userName"].as_str().unwrap())
+            .collect();
+        let expected: Vec<&str> =
+            run.model.users.iter().skip(start - 1).take(count).map(|user| user.name.as_str()).collect();
         assert_eq!(names, expected, "{path}");
     }
 }

@@ -23,6 +23,9 @@ struct Setting {
     bob: String,
 }
 
+/// Makes a request of what there is.
+type Ask<'a> = &'a dyn Fn(&Setting) -> Request<Vec<u8>>;
+
 /// What two requests came to.
 struct Outcome {
     first: u16,
@@ -114,7 +117,11 @@ impl Setting {
         // Two creations, and each of the two requests that says so.
         let changed = records.iter().filter(|record| record["changed"] == true).count();
         let outcome = Outcome { first, second, users, connection };
-        assert!(changed <= 2 + outcome.successes(), "{changed} changes in the journal, {:?} answered", outcome.statuses());
+        assert!(
+            changed <= 2 + outcome.successes(),
+            "{changed} changes in the journal, {:?} answered",
+            outcome.statuses()
+        );
         outcome
     }
 }
@@ -125,7 +132,7 @@ fn race(
     second: impl Fn(&Setting) -> Request<Vec<u8>>,
     judge: impl Fn(&Setting, &Outcome) -> bool,
 ) {
-    let orders: [(&dyn Fn(&Setting) -> _, &dyn Fn(&Setting) -> _); 2] = [(&first, &second), (&second, &first)];
+    let orders: [(Ask, Ask); 2] = [(&first, &second), (&second, &first)];
     for (order, (one, other)) in orders.into_iter().enumerate() {
         for n in moments(one) {
             let setting = Setting::new();
@@ -141,7 +148,7 @@ fn race(
 ///
 /// Not the batch itself: a writer looks at the clock right before it, and that a call which is under way takes less than
 /// `STUCK - HOLD` is what the two deadlines rest on.
-fn moments(request: &dyn Fn(&Setting) -> Request<Vec<u8>>) -> Vec<usize> {
+fn moments(request: Ask) -> Vec<usize> {
     assert!(STUCK >= 2 * HOLD);
     let mut setting = Setting::new();
     let request = request(&setting);
@@ -155,20 +162,29 @@ fn moments(request: &dyn Fn(&Setting) -> Request<Vec<u8>>) -> Vec<usize> {
 
 #[test]
 fn of_two_users_with_one_name_one_is_made() {
-    race(|s| s.create("carol"), |s| s.create("CAROL"), |_, outcome| {
-        outcome.successes() == 1 && outcome.named("carol") == 1
-            && outcome.statuses().into_iter().all(|status| [201, 409, 503].contains(&status))
-    });
+    race(
+        |s| s.create("carol"),
+        |s| s.create("CAROL"),
+        |_, outcome| {
+            outcome.successes() == 1
+                && outcome.named("carol") == 1
+                && outcome.statuses().into_iter().all(|status| [201, 409, 503].contains(&status))
+        },
+    );
 }
 
 #[test]
 fn of_two_users_that_want_one_name_one_gets_it() {
-    race(|s| s.set(&s.alice, "userName", "carol"), |s| s.create("Carol"), |_, outcome| {
-        outcome.successes() == 1 && outcome.named("carol") == 1
-    });
-    race(|s| s.set(&s.alice, "userName", "carol"), |s| s.set(&s.bob, "userName", "carol"), |_, outcome| {
-        outcome.successes() == 1 && outcome.named("carol") == 1 && outcome.users.len() == 2
-    });
+    race(
+        |s| s.set(&s.alice, "userName", "carol"),
+        |s| s.create("Carol"),
+        |_, outcome| outcome.successes() == 1 && outcome.named("carol") == 1,
+    );
+    race(
+        |s| s.set(&s.alice, "userName", "carol"),
+        |s| s.set(&s.bob, "userName", "carol"),
+        |_, outcome| outcome.successes() == 1 && outcome.named("carol") == 1 && outcome.users.len() == 2,
+    );
 }
 
 #[test]
@@ -192,24 +208,38 @@ fn of_two_changes_of_one_version_one_is_made() {
         request.headers_mut().insert("if-match", "W/\"1\"".parse().unwrap());
         request
     };
-    race(|s| conditional(s, "one"), |s| conditional(s, "two"), |_, outcome| {
-        outcome.successes() == 1 && outcome.statuses().into_iter().all(|status| [200, 412, 503].contains(&status))
-    });
+    race(
+        |s| conditional(s, "one"),
+        |s| conditional(s, "two"),
+        |_, outcome| {
+            outcome.successes() == 1 && outcome.statuses().into_iter().all(|status| [200, 412, 503].contains(&status))
+        },
+    );
 }
 
 #[test]
 fn a_user_that_is_deleted_meanwhile_does_not_come_back() {
-    race(|s| s.delete(&s.alice), |s| s.set(&s.alice, "userName", "carol"), |s, outcome| {
-        let (there, deleted) = (outcome.user(&s.alice).is_some(), outcome.statuses().contains(&204));
-        there != deleted && (there || outcome.named("carol") == 0)
-    });
-    race(|s| s.delete(&s.alice), |s| s.delete(&s.alice), |s, outcome| {
-        outcome.user(&s.alice).is_none() && outcome.successes() == 1
-    });
-    race(|s| s.delete(&s.alice), |s| s.create("Alice"), |_, outcome| {
-        let created = outcome.statuses().contains(&201);
-        outcome.named("alice") <= 1 && (!created || outcome.named("alice") == 1)
-    });
+    race(
+        |s| s.delete(&s.alice),
+        |s| s.set(&s.alice, "userName", "carol"),
+        |s, outcome| {
+            let (there, deleted) = (outcome.user(&s.alice).is_some(), outcome.statuses().contains(&204));
+            there != deleted && (there || outcome.named("carol") == 0)
+        },
+    );
+    race(
+        |s| s.delete(&s.alice),
+        |s| s.delete(&s.alice),
+        |s, outcome| outcome.user(&s.alice).is_none() && outcome.successes() == 1,
+    );
+    race(
+        |s| s.delete(&s.alice),
+        |s| s.create("Alice"),
+        |_, outcome| {
+            let created = outcome.statuses().contains(&201);
+            outcome.named("alice") <= 1 && (!created || outcome.named("alice") == 1)
+        },
+    );
 }
 
 #[test]
@@ -219,22 +249,32 @@ fn the_last_seat_is_taken_once() {
         s.tenant.admin(&mut server, "PATCH", "", Some(&json!({"seats": 3}))).expect(200);
         request
     };
-    race(|s| seats(s, s.create("carol")), |s| seats(s, s.create("dave")), |_, outcome| {
-        let active = outcome.users.iter().filter(|user| user["active"] == true).count();
-        active == 3 && outcome.successes() == 1
-    });
+    race(
+        |s| seats(s, s.create("carol")),
+        |s| seats(s, s.create("dave")),
+        |_, outcome| {
+            let active = outcome.users.iter().filter(|user| user["active"] == true).count();
+            active == 3 && outcome.successes() == 1
+        },
+    );
 }
 
 #[test]
 fn a_connection_ends_once_and_stays_ended() {
-    race(|s| s.admin("DELETE", "/connection", None), |s| s.admin("DELETE", "/connection", None), |_, outcome| {
-        outcome.successes() == 1 && outcome.connection["state"] == "ended"
-    });
+    race(
+        |s| s.admin("DELETE", "/connection", None),
+        |s| s.admin("DELETE", "/connection", None),
+        |_, outcome| outcome.successes() == 1 && outcome.connection["state"] == "ended",
+    );
     let rotate = |s: &Setting| s.admin("POST", "/connection/rotate", Some(&json!({"overlapSeconds": 0})));
-    race(|s| s.admin("DELETE", "/connection", None), rotate, |_, outcome| {
-        let ended = outcome.statuses().contains(&204);
-        ended == (outcome.connection["state"] == "ended") && (!ended || outcome.connection["tokens"] == json!([]))
-    });
+    race(
+        |s| s.admin("DELETE", "/connection", None),
+        rotate,
+        |_, outcome| {
+            let ended = outcome.statuses().contains(&204);
+            ended == (outcome.connection["state"] == "ended") && (!ended || outcome.connection["tokens"] == json!([]))
+        },
+    );
     race(rotate, rotate, |_, outcome| {
         outcome.successes() >= 1 && outcome.connection["tokens"].as_array().is_some_and(|tokens| tokens.len() == 1)
     });
@@ -251,7 +291,7 @@ fn a_tenant_that_is_deleted_lets_nobody_in() {
         request
     };
     let start = |s: &Setting| s.admin("POST", "/connection", Some(&json!({"identityProvider": "entra"})));
-    let orders: [&dyn Fn(&Setting) -> _; 2] = [&|s| s.admin("DELETE", "", None), &start];
+    let orders: [Ask; 2] = [&|s| s.admin("DELETE", "", None), &start];
     for (first, second) in [(0, 1), (1, 0)] {
         let first = |s: &Setting| empty(s, orders[first](s));
         for n in moments(&first) {
@@ -262,7 +302,10 @@ fn a_tenant_that_is_deleted_lets_nobody_in() {
             if setting.tenant.admin(&mut server, "GET", "", None).status == 404 {
                 let connection = format!("t.{}.connection", setting.tenant.id);
                 let left = setting.server.world.store.value(&connection).unwrap_or_default();
-                assert!(!String::from_utf8_lossy(&left).contains("\"endedAt\":null"), "at call {n}: somebody is let in");
+                assert!(
+                    !String::from_utf8_lossy(&left).contains("\"endedAt\":null"),
+                    "at call {n}: somebody is let in"
+                );
             }
         }
     }
@@ -271,10 +314,14 @@ fn a_tenant_that_is_deleted_lets_nobody_in() {
 #[test]
 fn a_change_and_the_end_of_the_connection_exclude_each_other() {
     // A change that began with a valid token may still be made; it is never half made.
-    race(|s| s.create("carol"), |s| s.admin("DELETE", "/connection", None), |_, outcome| {
-        let created = outcome.statuses().contains(&201);
-        (outcome.named("carol") == 1) == created
-    });
+    race(
+        |s| s.create("carol"),
+        |s| s.admin("DELETE", "/connection", None),
+        |_, outcome| {
+            let created = outcome.statuses().contains(&201);
+            (outcome.named("carol") == 1) == created
+        },
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Key-value stores: the port that a backend implements, and the two imports that offer it to a component.
 //!
 //! A store is never stronger than the backend of Spin that it stands for. [`Database`] behaves as Spin's default store
-//! does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`] counts calls and lets them fail.
+//! does, [`Redis`] as its Redis store does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`] counts calls and lets them fail.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,10 +10,12 @@ use std::sync::Arc;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 pub use probe::{Call, Fault, Operation, Probe};
+pub use redis::Redis;
 pub use sqlite::Database;
 pub use weakness::{Increment, Weakness};
 
 mod probe;
+mod redis;
 mod spin;
 mod sqlite;
 mod view;
@@ -108,6 +110,14 @@ impl FromIterator<(String, Arc<dyn Store>)> for Stores {
     }
 }
 
+/// Refuses a result that Spin would refuse.
+fn within_limit(bytes: usize) -> Result<()> {
+    if bytes > RESULT_BYTES_MAX {
+        return Err(StoreError(format!("the result exceeds {RESULT_BYTES_MAX} bytes")));
+    }
+    Ok(())
+}
+
 /// Runs a store call on the thread of the component that waits for it.
 ///
 /// A call takes some ten microseconds when it reads and a disk flush when it writes, and may wait for another one's
@@ -115,9 +125,5 @@ impl FromIterator<(String, Arc<dyn Store>)> for Stores {
 /// is what Spin does. A runtime with a single thread has nobody to hand over to, so there the call simply runs.
 fn on_this_thread<R>(call: impl FnOnce() -> R) -> R {
     let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
-    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) {
-        tokio::task::block_in_place(call)
-    } else {
-        call()
-    }
+    if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) { tokio::task::block_in_place(call) } else { call() }
 }

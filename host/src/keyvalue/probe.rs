@@ -42,12 +42,7 @@ impl Operation {
     /// Whether SQLite needs a write transaction for it, and with it a disk flush.
     pub fn writes(self) -> bool {
         match self {
-            Self::Set
-            | Self::Delete
-            | Self::SetMany
-            | Self::DeleteMany
-            | Self::Increment
-            | Self::Swap => true,
+            Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap => true,
             Self::Get | Self::Exists | Self::ListKeys | Self::GetMany | Self::Current => false,
         }
     }
@@ -68,10 +63,7 @@ pub enum Fault {
 impl Probe {
     /// Watches a store.
     pub fn new(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self {
-            store,
-            log: Arc::default(),
-        })
+        Arc::new(Self { store, log: Arc::default() })
     }
 
     /// The calls since the beginning or since [`Probe::reset`], failed ones included.
@@ -82,10 +74,7 @@ impl Probe {
     /// How many of these calls are write transactions.
     pub fn write_transactions(&self) -> usize {
         let log = self.log();
-        log.calls
-            .iter()
-            .filter(|call| call.operation.writes())
-            .count()
+        log.calls.iter().filter(|call| call.operation.writes()).count()
     }
 
     /// Forgets the calls and the faults.
@@ -121,12 +110,7 @@ impl Probe {
         due.map(|(_, fault)| *fault)
     }
 
-    fn call<T>(
-        &self,
-        operation: Operation,
-        key: &str,
-        call: impl FnOnce() -> Result<T>,
-    ) -> Result<T> {
+    fn call<T>(&self, operation: Operation, key: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
         match self.note(operation, vec![key.to_owned()]) {
             None => call(),
             Some(Fault::Refused | Fault::Partial(_)) => Err(injected()),
@@ -145,9 +129,7 @@ impl Probe {
             None => call(items),
             Some(Fault::Refused) => Err(injected()),
             Some(Fault::Lost) => call(items).and_then(|()| Err(injected())),
-            Some(Fault::Partial(count)) => {
-                call(&items[..count.min(items.len())]).and_then(|()| Err(injected()))
-            }
+            Some(Fault::Partial(count)) => call(&items[..count.min(items.len())]).and_then(|()| Err(injected())),
         }
     }
 }
@@ -198,21 +180,15 @@ impl Store for Probe {
 
     fn set_many(&self, pairs: &[Pair<Vec<u8>>]) -> Result<()> {
         let keys = pairs.iter().map(|(key, _)| key.clone()).collect();
-        self.batch(Operation::SetMany, keys, pairs, |pairs| {
-            self.store.set_many(pairs)
-        })
+        self.batch(Operation::SetMany, keys, pairs, |pairs| self.store.set_many(pairs))
     }
 
     fn delete_many(&self, keys: &[String]) -> Result<()> {
-        self.batch(Operation::DeleteMany, keys.to_vec(), keys, |keys| {
-            self.store.delete_many(keys)
-        })
+        self.batch(Operation::DeleteMany, keys.to_vec(), keys, |keys| self.store.delete_many(keys))
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64> {
-        self.call(Operation::Increment, key, || {
-            self.store.increment(key, delta)
-        })
+        self.call(Operation::Increment, key, || self.store.increment(key, delta))
     }
 
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>> {
@@ -232,13 +208,11 @@ struct WatchedCas {
 
 impl Cas for WatchedCas {
     fn current(&mut self) -> Result<Option<Vec<u8>>> {
-        self.probe
-            .call(Operation::Current, &self.key, || self.attempt.current())
+        self.probe.call(Operation::Current, &self.key, || self.attempt.current())
     }
 
     fn swap(&mut self, value: &[u8]) -> Result<Swap> {
-        self.probe
-            .call(Operation::Swap, &self.key, || self.attempt.swap(value))
+        self.probe.call(Operation::Swap, &self.key, || self.attempt.swap(value))
     }
 }
 
@@ -267,13 +241,7 @@ mod tests {
         let operations: Vec<_> = probe.calls().iter().map(|call| call.operation).collect();
         assert_eq!(
             operations,
-            [
-                Operation::SetMany,
-                Operation::Get,
-                Operation::Increment,
-                Operation::Current,
-                Operation::Swap
-            ]
+            [Operation::SetMany, Operation::Get, Operation::Increment, Operation::Current, Operation::Swap]
         );
         assert_eq!(probe.calls()[0].keys, ["a", "b", "c"]);
         assert_eq!(probe.write_transactions(), 3);

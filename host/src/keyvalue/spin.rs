@@ -29,36 +29,19 @@ impl<T> HostStoreWithStore<T> for KeyValue {
         })
     }
 
-    async fn get(
-        accessor: &Accessor<T, Self>,
-        bucket: Resource<Bucket>,
-        key: String,
-    ) -> Result<Option<Vec<u8>>> {
+    async fn get(accessor: &Accessor<T, Self>, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>> {
         call(accessor, &bucket, move |store| store.get(&key)).await
     }
 
-    async fn set(
-        accessor: &Accessor<T, Self>,
-        bucket: Resource<Bucket>,
-        key: String,
-        value: Vec<u8>,
-    ) -> Result<()> {
+    async fn set(accessor: &Accessor<T, Self>, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<()> {
         call(accessor, &bucket, move |store| store.set(&key, &value)).await
     }
 
-    async fn delete(
-        accessor: &Accessor<T, Self>,
-        bucket: Resource<Bucket>,
-        key: String,
-    ) -> Result<()> {
+    async fn delete(accessor: &Accessor<T, Self>, bucket: Resource<Bucket>, key: String) -> Result<()> {
         call(accessor, &bucket, move |store| store.delete(&key)).await
     }
 
-    async fn exists(
-        accessor: &Accessor<T, Self>,
-        bucket: Resource<Bucket>,
-        key: String,
-    ) -> Result<bool> {
+    async fn exists(accessor: &Accessor<T, Self>, bucket: Resource<Bucket>, key: String) -> Result<bool> {
         call(accessor, &bucket, move |store| store.exists(&key)).await
     }
 
@@ -74,10 +57,7 @@ impl<T> HostStoreWithStore<T> for KeyValue {
         accessor.with(|mut access| {
             let keys = StreamReader::new(&mut access, keys);
             let end = FutureReader::new(&mut access, async { wasmtime::error::Ok(end) });
-            (
-                keys.expect("the engine has concurrency"),
-                end.expect("the engine has concurrency"),
-            )
+            (keys.expect("the engine has concurrency"), end.expect("the engine has concurrency"))
         })
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{anyhow, bail};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
 
-use super::{Cas, Pair, RESULT_BYTES_MAX, Result, Store, StoreError, Swap};
+use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
 
 /// A database file, which holds one store for each label.
 #[derive(Clone)]
@@ -37,10 +37,7 @@ impl Database {
 
     /// The store with this label.
     pub fn store(&self, label: &str) -> Arc<dyn Store> {
-        Arc::new(SqliteStore {
-            label: label.to_owned(),
-            database: self.clone(),
-        })
+        Arc::new(SqliteStore { label: label.to_owned(), database: self.clone() })
     }
 
     fn with_table(connection: Connection) -> rusqlite::Result<Self> {
@@ -68,8 +65,7 @@ const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2
     ON CONFLICT (store, key) DO UPDATE SET value = ?3";
 const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const KEYS: &str = "SELECT key FROM spin_key_value WHERE store = ?1";
-const REPLACE: &str =
-    "UPDATE spin_key_value SET value = ?4 WHERE store = ?1 AND key = ?2 AND value = ?3";
+const REPLACE: &str = "UPDATE spin_key_value SET value = ?4 WHERE store = ?1 AND key = ?2 AND value = ?3";
 
 struct SqliteStore {
     label: String,
@@ -153,21 +149,12 @@ impl Store for SqliteStore {
         let transaction = connection.transaction()?;
         let counter = match read(&transaction, &self.label, key)? {
             Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|bytes: Vec<u8>| {
-                StoreError(format!(
-                    "{key}: expected a counter of 8 bytes, found {} bytes",
-                    bytes.len()
-                ))
+                StoreError(format!("{key}: expected a counter of 8 bytes, found {} bytes", bytes.len()))
             })?),
             None => 0,
         };
-        let sum = counter
-            .checked_add(delta)
-            .ok_or_else(|| StoreError(format!("{key}: the counter would overflow")))?;
-        run(
-            &transaction,
-            SET,
-            params![self.label, key, sum.to_le_bytes()],
-        )?;
+        let sum = counter.checked_add(delta).ok_or_else(|| StoreError(format!("{key}: the counter would overflow")))?;
+        run(&transaction, SET, params![self.label, key, sum.to_le_bytes()])?;
         transaction.commit()?;
         Ok(sum)
     }
@@ -199,40 +186,21 @@ impl Cas for SqliteCas {
     fn swap(&mut self, value: &[u8]) -> Result<Swap> {
         let connection = self.database.lock();
         let written = match &self.expected {
-            Some(expected) => run(
-                &connection,
-                REPLACE,
-                params![self.label, self.key, expected, value],
-            )?,
+            Some(expected) => run(&connection, REPLACE, params![self.label, self.key, expected, value])?,
             // As in Spin this overwrites what a second creator has written meanwhile, and both are told that they won.
             None => run(&connection, SET, params![self.label, self.key, value])?,
         };
-        Ok(if written == 1 {
-            Swap::Done
-        } else {
-            Swap::Failed
-        })
+        Ok(if written == 1 { Swap::Done } else { Swap::Failed })
     }
 }
 
 fn read(connection: &Connection, label: &str, key: &str) -> Result<Option<Vec<u8>>> {
     let mut statement = connection.prepare_cached(GET)?;
-    Ok(statement
-        .query_row([label, key], |row| row.get(0))
-        .optional()?)
+    Ok(statement.query_row([label, key], |row| row.get(0)).optional()?)
 }
 
 fn run(connection: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize> {
     Ok(connection.prepare_cached(sql)?.execute(parameters)?)
-}
-
-fn within_limit(bytes: usize) -> Result<()> {
-    if bytes > RESULT_BYTES_MAX {
-        return Err(StoreError(format!(
-            "the result exceeds {RESULT_BYTES_MAX} bytes"
-        )));
-    }
-    Ok(())
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -253,22 +221,16 @@ fn cannot_open(path: &Path, error: &rusqlite::Error) -> anyhow::Error {
 /// An empty database becomes ours; one with content has to have Spin's table.
 fn refuse_foreign(connection: &Connection, path: &Path) -> anyhow::Result<()> {
     let names = |sql: &str| -> rusqlite::Result<Vec<String>> {
-        connection
-            .prepare(sql)?
-            .query_map([], |row| row.get(0))?
-            .collect()
+        connection.prepare(sql)?.query_map([], |row| row.get(0))?.collect()
     };
-    let tables = names("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        .map_err(|error| cannot_open(path, &error))?;
+    let tables =
+        names("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(|error| cannot_open(path, &error))?;
     if tables.is_empty() {
         return Ok(());
     }
     let path = path.display();
     if !tables.iter().any(|table| table == "spin_key_value") {
-        bail!(
-            "{path} is a database of something else: expected the table spin_key_value, found {}",
-            tables.join(", ")
-        );
+        bail!("{path} is a database of something else: expected the table spin_key_value, found {}", tables.join(", "));
     }
     let columns = names("SELECT name FROM pragma_table_info('spin_key_value') ORDER BY cid")?;
     if columns != COLUMNS {
@@ -321,10 +283,7 @@ mod tests {
         let keys = ["b", "absent", "a", "b"].map(str::to_owned);
         assert_eq!(
             store.get_many(&keys),
-            Ok(vec![
-                ("a".to_owned(), Some(b"1".to_vec())),
-                ("b".to_owned(), Some(b"2".to_vec())),
-            ])
+            Ok(vec![("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), Some(b"2".to_vec())),])
         );
         store.delete_many(&keys).unwrap();
         assert_eq!(store.list_keys(), Ok(vec![]));
@@ -334,13 +293,8 @@ mod tests {
     fn a_counter_is_eight_little_endian_bytes_and_one_caller_sees_1() {
         let store = store();
         let firsts = std::thread::scope(|scope| {
-            let callers: Vec<_> = (0..64)
-                .map(|_| scope.spawn(|| store.increment("n", 1).unwrap()))
-                .collect();
-            callers
-                .into_iter()
-                .filter_map(|caller| (caller.join().unwrap() == 1).then_some(()))
-                .count()
+            let callers: Vec<_> = (0..64).map(|_| scope.spawn(|| store.increment("n", 1).unwrap())).collect();
+            callers.into_iter().filter_map(|caller| (caller.join().unwrap() == 1).then_some(())).count()
         });
         assert_eq!(firsts, 1);
         assert_eq!(store.increment("n", -60), Ok(4));
@@ -354,10 +308,7 @@ mod tests {
         let error = store.increment("n", 1).unwrap_err();
         assert_eq!(error.0, "n: expected a counter of 8 bytes, found 3 bytes");
         store.set("n", &i64::MAX.to_le_bytes()).unwrap();
-        assert_eq!(
-            store.increment("n", 1).unwrap_err().0,
-            "n: the counter would overflow"
-        );
+        assert_eq!(store.increment("n", 1).unwrap_err().0, "n: the counter would overflow");
     }
 
     #[test]
@@ -388,19 +339,12 @@ mod tests {
     #[test]
     fn a_listing_of_keys_ends_at_128_mib() {
         let store = store();
-        let key = |n: u8| {
-            char::from(n)
-                .to_string()
-                .repeat((1 << 20) - size_of::<String>())
-        };
+        let key = |n: u8| char::from(n).to_string().repeat((1 << 20) - size_of::<String>());
         let full: Vec<_> = (0..128).map(|n| (key(n), vec![])).collect();
         store.set_many(&full).unwrap();
         assert_eq!(store.list_keys().unwrap().len(), 128);
         store.set("one more", b"").unwrap();
-        assert_eq!(
-            store.list_keys().unwrap_err().0,
-            "the result exceeds 134217728 bytes"
-        );
+        assert_eq!(store.list_keys().unwrap_err().0, "the result exceeds 134217728 bytes");
     }
 
     #[test]
@@ -412,41 +356,24 @@ mod tests {
             Err(error) => format!("{error:#}").replace(&path.display().to_string(), "FILE"),
         };
         assert_eq!(refusal(), "");
-        Database::open(&path)
-            .unwrap()
-            .store("default")
-            .set("a", b"1")
-            .unwrap();
-        assert_eq!(
-            Database::open(&path).unwrap().store("default").get("a"),
-            Ok(Some(b"1".to_vec()))
-        );
+        Database::open(&path).unwrap().store("default").set("a", b"1").unwrap();
+        assert_eq!(Database::open(&path).unwrap().store("default").get("a"), Ok(Some(b"1".to_vec())));
 
         let foreign = |sql: &str| {
             std::fs::remove_file(&path).unwrap();
             Connection::open(&path).unwrap().execute_batch(sql).unwrap();
         };
         foreign("CREATE TABLE songs (title TEXT)");
-        assert_eq!(
-            refusal(),
-            "FILE is a database of something else: expected the table spin_key_value, found songs"
-        );
+        assert_eq!(refusal(), "FILE is a database of something else: expected the table spin_key_value, found songs");
         foreign("CREATE TABLE spin_key_value (key TEXT, value TEXT)");
         assert_eq!(
             refusal(),
             "FILE: expected the columns store, key, value in the table spin_key_value, found key, value"
         );
-        std::fs::write(
-            &path,
-            "This is a text of more than a hundred characters. ".repeat(20),
-        )
-        .unwrap();
+        std::fs::write(&path, "This is a text of more than a hundred characters. ".repeat(20)).unwrap();
         assert_eq!(refusal(), "FILE is not a SQLite database");
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert_eq!(
-            refusal(),
-            "FILE cannot be opened for reading and writing: unable to open database file: FILE"
-        );
+        assert_eq!(refusal(), "FILE cannot be opened for reading and writing: unable to open database file: FILE");
     }
 }

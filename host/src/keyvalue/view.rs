@@ -17,10 +17,7 @@ pub struct KeyValueView<'a> {
 }
 
 /// Offers the imports `wasi:keyvalue@0.2.0-draft2` and `spin:key-value@3.0.0` to components.
-pub fn add_to_linker<T: Send>(
-    linker: &mut Linker<T>,
-    view: fn(&mut T) -> KeyValueView<'_>,
-) -> wasmtime::Result<()> {
+pub fn add_to_linker<T: Send>(linker: &mut Linker<T>, view: fn(&mut T) -> KeyValueView<'_>) -> wasmtime::Result<()> {
     store::add_to_linker::<T, KeyValue>(linker, view)?;
     atomics::add_to_linker::<T, KeyValue>(linker, view)?;
     batch::add_to_linker::<T, KeyValue>(linker, view)?;
@@ -49,9 +46,6 @@ impl KeyValueView<'_> {
     /// missing one is our mistake.
     pub(super) fn bucket(&self, bucket: &Resource<Bucket>) -> Arc<dyn Store> {
         let bucket = self.table.get(bucket);
-        bucket
-            .expect("a bucket lives until its handle is dropped")
-            .0
-            .clone()
+        bucket.expect("a bucket lives until its handle is dropped").0.clone()
     }
 }

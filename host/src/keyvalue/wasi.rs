@@ -34,11 +34,7 @@ impl store::HostBucket for KeyValueView<'_> {
         self.call(&bucket, |store| store.exists(&key))
     }
 
-    fn list_keys(
-        &mut self,
-        bucket: Resource<Bucket>,
-        cursor: Option<String>,
-    ) -> Result<KeyResponse> {
+    fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<String>) -> Result<KeyResponse> {
         if cursor.is_some() {
             return Err(Error::Other("list_keys: cursor not supported".to_owned()));
         }
@@ -54,11 +50,7 @@ impl store::HostBucket for KeyValueView<'_> {
 
 // Spin answers an empty batch without asking the backend, some of which would refuse it.
 impl batch::Host for KeyValueView<'_> {
-    fn get_many(
-        &mut self,
-        bucket: Resource<Bucket>,
-        keys: Vec<String>,
-    ) -> Result<Vec<Pair<Option<Vec<u8>>>>> {
+    fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Result<Vec<Pair<Option<Vec<u8>>>>> {
         if keys.is_empty() {
             return Ok(vec![]);
         }
@@ -127,11 +119,7 @@ impl Attempt {
 }
 
 impl KeyValueView<'_> {
-    fn call<T>(
-        &self,
-        bucket: &Resource<Bucket>,
-        call: impl FnOnce(&dyn Store) -> super::Result<T>,
-    ) -> Result<T> {
+    fn call<T>(&self, bucket: &Resource<Bucket>, call: impl FnOnce(&dyn Store) -> super::Result<T>) -> Result<T> {
         let store = self.bucket(bucket);
         Ok(on_this_thread(|| call(&*store))?)
     }

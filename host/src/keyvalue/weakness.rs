@@ -80,11 +80,7 @@ impl Weakness {
     /// The store, made as weak as this. A [`Probe`](super::Probe) belongs around the result; within, it would see how
     /// the weakness is made.
     pub fn of(self, store: Arc<dyn Store>) -> Arc<dyn Store> {
-        Arc::new(WeakStore(Arc::new(Weakened {
-            store,
-            weakness: self,
-            writing: Mutex::new(()),
-        })))
+        Arc::new(WeakStore(Arc::new(Weakened { store, weakness: self, writing: Mutex::new(()) })))
     }
 }
 
@@ -110,8 +106,7 @@ impl Weakened {
 
     fn accept(&self, key: &str) -> Result<()> {
         let refused = |c| matches!(c, '/' | '\\' | '?' | '#' | '\'');
-        if self.weakness.keys_are_restricted && (key.len() > KEY_BYTES_MAX || key.contains(refused))
-        {
+        if self.weakness.keys_are_restricted && (key.len() > KEY_BYTES_MAX || key.contains(refused)) {
             return Err(StoreError(format!("the key {key:?} is not allowed")));
         }
         Ok(())
@@ -123,23 +118,16 @@ impl Weakened {
 
     fn add(&self, key: &str, seen: Option<&[u8]>, delta: i64) -> Result<i64> {
         let counter = seen.map_or(Ok(0), |bytes| self.parse(key, bytes))?;
-        let sum = counter
-            .checked_add(delta)
-            .ok_or_else(|| StoreError(format!("{key}: the counter would overflow")))?;
-        let bytes = if self.weakness.counters_are_text {
-            sum.to_string().into_bytes()
-        } else {
-            sum.to_le_bytes().to_vec()
-        };
+        let sum = counter.checked_add(delta).ok_or_else(|| StoreError(format!("{key}: the counter would overflow")))?;
+        let bytes =
+            if self.weakness.counters_are_text { sum.to_string().into_bytes() } else { sum.to_le_bytes().to_vec() };
         self.store.set(key, &bytes)?;
         Ok(sum)
     }
 
     fn parse(&self, key: &str, bytes: &[u8]) -> Result<i64> {
         let counter = if self.weakness.counters_are_text {
-            str::from_utf8(bytes)
-                .ok()
-                .and_then(|text| text.parse().ok())
+            str::from_utf8(bytes).ok().and_then(|text| text.parse().ok())
         } else {
             bytes.try_into().ok().map(i64::from_le_bytes)
         };
@@ -176,9 +164,7 @@ impl Store for WeakStore {
 
     fn get_many(&self, keys: &[String]) -> Result<Vec<Pair<Option<Vec<u8>>>>> {
         if self.0.weakness.get_many_fails {
-            return Err(StoreError(
-                "wrong number of arguments for 'keys' command".to_owned(),
-            ));
+            return Err(StoreError("wrong number of arguments for 'keys' command".to_owned()));
         }
         keys.iter().try_for_each(|key| self.0.accept(key))?;
         self.0.store.get_many(keys)
@@ -215,9 +201,9 @@ impl Store for WeakStore {
         let _writing = weak.writing();
         let present = weak.store.get(key)?;
         match weak.weakness.increment {
-            Increment::FailsOnConflict if seen != present => Err(StoreError(format!(
-                "{key}: the counter was changed by another caller"
-            ))),
+            Increment::FailsOnConflict if seen != present => {
+                Err(StoreError(format!("{key}: the counter was changed by another caller")))
+            }
             Increment::FirstCallersTie if seen.is_none() => weak.add(key, None, delta),
             Increment::Atomic | Increment::FailsOnConflict | Increment::FirstCallersTie => {
                 weak.add(key, present.as_deref(), delta)
@@ -253,19 +239,9 @@ impl Cas for WeakCas {
     fn swap(&mut self, value: &[u8]) -> Result<Swap> {
         let weakness = self.weak.weakness;
         let _writing = self.weak.writing();
-        let lost = !weakness.swap_overwrites_creation
-            && self.expects_absent
-            && self.weak.store.exists(&self.key)?;
-        let swap = if lost {
-            Swap::Failed
-        } else {
-            self.attempt.swap(value)?
-        };
-        Ok(if weakness.swap_always_answers_failed {
-            Swap::Failed
-        } else {
-            swap
-        })
+        let lost = !weakness.swap_overwrites_creation && self.expects_absent && self.weak.store.exists(&self.key)?;
+        let swap = if lost { Swap::Failed } else { self.attempt.swap(value)? };
+        Ok(if weakness.swap_always_answers_failed { Swap::Failed } else { swap })
     }
 }
 
@@ -281,9 +257,7 @@ mod tests {
     }
 
     fn pairs(count: usize) -> Vec<Pair<Vec<u8>>> {
-        (0..count)
-            .map(|n| (format!("k{n}"), b"1".to_vec()))
-            .collect()
+        (0..count).map(|n| (format!("k{n}"), b"1".to_vec())).collect()
     }
 
     fn increments_at_once(store: &dyn Store, callers: usize) -> Vec<Result<i64>> {
@@ -305,11 +279,7 @@ mod tests {
         let mut second = store.compare_and_swap("a").unwrap();
         first.current().unwrap();
         second.current().unwrap();
-        (
-            first.swap(b"1").unwrap(),
-            second.swap(b"2").unwrap(),
-            store.get("a").unwrap().unwrap(),
-        )
+        (first.swap(b"1").unwrap(), second.swap(b"2").unwrap(), store.get("a").unwrap().unwrap())
     }
 
     #[test]
@@ -318,14 +288,8 @@ mod tests {
         let two = b"2".to_vec();
         let one = b"1".to_vec();
         assert_eq!(two_creations(Weakness::SQLITE), (Done, Done, two));
-        assert_eq!(
-            two_creations(Weakness::REDIS),
-            (Failed, Failed, one.clone())
-        );
-        assert_eq!(
-            two_creations(Weakness::DYNAMODB),
-            (Done, Failed, one.clone())
-        );
+        assert_eq!(two_creations(Weakness::REDIS), (Failed, Failed, one.clone()));
+        assert_eq!(two_creations(Weakness::DYNAMODB), (Done, Failed, one.clone()));
         assert_eq!(two_creations(Weakness::COSMOS), (Done, Failed, one));
     }
 
@@ -371,10 +335,7 @@ mod tests {
     fn cosmos_tells_several_first_callers_1_and_is_right_from_then_on() {
         let store = store(Weakness::COSMOS);
         let answers = increments_at_once(&*store, 4);
-        assert!(
-            answers.iter().filter(|n| **n == Ok(1)).count() > 1,
-            "{answers:?}"
-        );
+        assert!(answers.iter().filter(|n| **n == Ok(1)).count() > 1, "{answers:?}");
         let counter = store.increment("n", 0).unwrap();
         increments_at_once(&*store, 4);
         assert_eq!(store.increment("n", 0), Ok(counter + 4));
@@ -382,11 +343,7 @@ mod tests {
 
     #[test]
     fn dynamodb_writes_25_at_a_time_and_cosmos_one() {
-        for (weakness, written) in [
-            (Weakness::SQLITE, 0),
-            (Weakness::DYNAMODB, 50),
-            (Weakness::COSMOS, 59),
-        ] {
+        for (weakness, written) in [(Weakness::SQLITE, 0), (Weakness::DYNAMODB, 50), (Weakness::COSMOS, 59)] {
             let probe = Probe::new(Database::in_memory().unwrap().store("default"));
             let store = weakness.of(probe.clone());
             let batch = weakness.batch.map_or(60, NonZeroUsize::get);

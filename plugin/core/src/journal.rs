@@ -1,4 +1,5 @@
-//! The journal: every request that came to a tenant's SCIM URL, and what it was answered.
+//! The journal: every request that came to a tenant's SCIM URL, and what it was answered. Only those without a valid
+//! token share a record once there are [`REFUSALS_AN_HOUR`].
 //!
 //! A ring of records in each tenant. Records are numbered without gaps by whoever holds the tenant's turn, so the
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
@@ -20,6 +21,10 @@ pub const BUFFERED_MAX: usize = 64;
 
 /// How long a record may wait.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
+
+/// Records of requests without a valid token that a tenant's journal takes in one hour; the last of them stands for all
+/// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
+pub const REFUSALS_AN_HOUR: u64 = 100;
 
 /// The mark at the end of a body that was cut.
 pub const CUT: &str = "…[cut]";
@@ -143,6 +148,13 @@ pub struct Record {
     pub before: Option<Map<String, Value>>,
     /// The same attributes after it.
     pub after: Option<Map<String, Value>>,
+    /// How many further requests without a valid token this record stands for, see [`REFUSALS_AN_HOUR`].
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repeats: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A record on its way, with what the head of the tenant has to know of it.
@@ -158,11 +170,34 @@ pub struct Entry {
 pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
     for entry in entries {
         note(turn, &entry);
+        if entry.token_id.is_none() && folded(turn, entry.record.time) {
+            continue;
+        }
         let mut record = entry.record;
         record.number = turn.head.next_record;
         turn.head.next_record += 1;
         let slot = record.number % turn.head.journal_capacity.max(1);
         turn.write(turn.space().journal(slot), &record);
+    }
+}
+
+/// Whether a refusal is counted in the record of one before it, as long as the ring holds that.
+fn folded(turn: &mut Turn<'_>, time: Timestamp) -> bool {
+    let next = turn.head.next_record;
+    let Some(number) = turn.head.traffic.refusal(time, next, REFUSALS_AN_HOUR) else {
+        return false;
+    };
+    let key = turn.space().journal(number % turn.head.journal_capacity.max(1));
+    match turn.read::<Record>(&key) {
+        Ok(Some(mut record)) if record.number == number => {
+            record.repeats += 1;
+            turn.write(key, &record);
+            true
+        }
+        Ok(_) | Err(_) => {
+            turn.head.traffic.refusal_moved(next);
+            false
+        }
     }
 }
 
@@ -323,7 +358,11 @@ pub fn get(view: &View<'_>, number: u64) -> Result<Option<Record>, Error> {
 
 /// Cuts a text to what a record may hold, at a character boundary, and says so.
 pub fn cut(text: &str) -> String {
-    let max = LIMITS.journal_body_bytes_max;
+    cut_at(text, LIMITS.journal_body_bytes_max)
+}
+
+/// Cuts a text to a length.
+pub(crate) fn cut_at(text: &str, max: usize) -> String {
     if text.len() <= max {
         return text.to_owned();
     }

@@ -423,5 +423,8 @@ fn value(ports: &Ports, key: &str) -> Result<Option<Vec<u8>>, Error> {
 }
 
 fn decode<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
-    serde_json::from_slice(bytes).map_err(|error| Error::Corrupt(format!("{key}: {error}")))
+    // serde's own message may quote the value, and with it a person's data.
+    serde_json::from_slice(bytes).map_err(|error| {
+        Error::Corrupt(format!("{key}: not what was stored, at line {}, column {}", error.line(), error.column()))
+    })
 }

@@ -44,6 +44,8 @@ pub struct Limits {
     pub scan_max: u64,
     /// The part of a body that a journal record keeps.
     pub journal_body_bytes_max: usize,
+    /// The part of one attribute, before and after a change, that a journal record keeps.
+    pub journal_value_bytes_max: usize,
     /// Records that one page of a filtered journal may look at.
     pub journal_scan_max: u64,
     /// The largest ring that may be set.
@@ -79,6 +81,7 @@ pub const LIMITS: Limits = Limits {
     page_default: 100,
     scan_max: 10_000,
     journal_body_bytes_max: 8 * 1024,
+    journal_value_bytes_max: 4 * 1024,
     journal_scan_max: 2_000,
     journal_capacity_max: 1_000_000,
     tenant_name_bytes_max: 200,

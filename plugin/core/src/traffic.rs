@@ -47,6 +47,17 @@ pub struct Traffic {
     cycles: Vec<Cycle>,
     first_request: Option<First>,
     latest_refusal: Option<Refusal>,
+    #[serde(default)]
+    refusals: Refusals,
+}
+
+/// The records of requests without a valid token in the present hour.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+struct Refusals {
+    hour: i64,
+    kept: u64,
+    /// The number of the latest of them.
+    number: u64,
 }
 
 /// Requests of one hour or day, numbered from 1970.
@@ -117,6 +128,24 @@ impl Traffic {
         self.cycle(record.time, failed);
     }
 
+    /// The record that has to stand for one more request without a valid token; nothing where it gets its own, `number`.
+    pub(crate) fn refusal(&mut self, time: Timestamp, number: u64, kept_max: u64) -> Option<u64> {
+        let hour = time.as_second().div_euclid(HOUR);
+        if self.refusals.hour != hour {
+            self.refusals = Refusals { hour, kept: 0, number: 0 };
+        }
+        if self.refusals.kept >= kept_max {
+            return Some(self.refusals.number);
+        }
+        self.refusals = Refusals { hour, kept: self.refusals.kept + 1, number };
+        None
+    }
+
+    /// The record that stood for others has left the ring; this one takes its place.
+    pub(crate) fn refusal_moved(&mut self, number: u64) {
+        self.refusals.number = number;
+    }
+
     fn cycle(&mut self, time: Timestamp, failed: bool) {
         let gap = SignedDuration::from_secs(CYCLE_GAP_SECONDS);
         match self.cycles.last_mut().filter(|cycle| time.duration_since(cycle.last) < gap) {
@@ -136,11 +165,8 @@ impl Traffic {
 
     /// The usual distance between two cycles, and whether the log taught it.
     fn cycle_seconds(&self) -> (i64, bool) {
-        let mut distances: Vec<i64> = self
-            .cycles
-            .windows(2)
-            .map(|pair| pair[1].started.duration_since(pair[0].started).as_secs())
-            .collect();
+        let mut distances: Vec<i64> =
+            self.cycles.windows(2).map(|pair| pair[1].started.duration_since(pair[0].started).as_secs()).collect();
         if distances.len() < DISTANCES_MIN {
             return (CYCLE_SECONDS, false);
         }

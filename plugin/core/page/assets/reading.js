@@ -18,7 +18,7 @@ export function sentence(record) {
   }
   const because = [' ', h('span.why', reason(reasonOf(record))[0])];
   const known = NAMED.has(action) && (nameOf(record) || action !== 'read');
-  return [...rich(known ? `sentence.${action}.failed` : 'sentence.refused.failed', places), ...because];
+  return [...rich(known ? `sentence.${action}.failed` : 'sentence.refused.failed', places), ...because, record.repeats ? ` ×${record.repeats + 1}` : ''];
 }
 
 /** The same as plain text, for titles and copies. */

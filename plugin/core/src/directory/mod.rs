@@ -366,13 +366,20 @@ fn present(view: &impl Read, kind: Kind, id: &str, if_match: &IfMatch) -> Result
         None => Ok(document),
         Some(versions) => {
             let found = document.resource.meta.version();
-            if versions.iter().any(|version| version == "*" || *version == found) {
+            if names_version(versions, &found) {
                 Ok(document)
             } else {
                 Err(Error::Stale { expected: versions.join(", "), found })
             }
         }
     }
+}
+
+/// Whether one of the entity tags of a condition is this version. Ours are weak, RFC 7644 §3.14 shows `If-Match` with
+/// such tags, and proxies make strong ones of weak ones and the contrary; so all compare weakly (RFC 9110 §8.8.3.2).
+pub fn names_version(tags: &[String], version: &str) -> bool {
+    let opaque = |tag: &str| tag.strip_prefix("W/").unwrap_or(tag).to_owned();
+    tags.iter().any(|tag| tag == "*" || opaque(tag) == opaque(version))
 }
 
 /// Gives the changed resource its next revision. One that is as it was keeps version and time: RFC 7644 §3.5.2.1 asks it
@@ -458,4 +465,21 @@ fn entries(kind: Kind, resource: &Resource) -> Vec<(IndexKind, String)> {
 /// alike stay different names.
 fn fold(text: &str) -> String {
     text.to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_version;
+
+    #[test]
+    fn entity_tags_compare_weakly() {
+        let names =
+            |tags: &[&str]| names_version(&tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>(), "W/\"3\"");
+        for tags in [&["*"][..], &["W/\"3\""], &["\"3\""], &["W/\"2\"", "W/\"3\""]] {
+            assert!(names(tags), "{tags:?}");
+        }
+        for tags in [&[][..], &["3"], &["W/\"33\""], &["\"\""]] {
+            assert!(!names(tags), "{tags:?}");
+        }
+    }
 }

@@ -296,11 +296,15 @@ impl Rollcall {
                 })
             })
             .collect();
+        let secret_token = connection.reveal(&self.settings.secrets, id);
+        let sealed = secret_token.is_none() && !tokens.is_empty();
         let document = json!({
             "identityProvider": connection.identity_provider,
             "state": connection.state(&head),
             "tenantUrl": self.tenant_url(id, request.uri(), request.headers()),
-            "secretToken": connection.reveal(&self.settings.secrets, id),
+            "secretToken": secret_token,
+            // The sealing key has changed since; the token itself works on.
+            "secretTokenNote": sealed.then_some("cannot be shown, rotate it"),
             "groups": connection.groups,
             "attributeMappings": provider.map_or(&[][..], |provider| provider.mappings),
             "startedAt": time(Some(connection.started_at)),

@@ -87,7 +87,7 @@ impl Rollcall {
 }
 
 const CSV_HEADING: &str = "number,time,outcome,kind,action,operation,status,scimType,detail,changed,userId,userName,token,durationUs,\
-     method,path,query,requestId\r\n";
+     method,path,query,requestId,repeats\r\n";
 
 fn line(format: Format, record: &Record) -> String {
     match format {
@@ -119,6 +119,7 @@ fn csv_line(record: &Record) -> String {
         record.path.clone(),
         record.query.clone().unwrap_or_default(),
         record.request_id.clone(),
+        record.repeats.to_string(),
     ];
     let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
     fields.join(",") + "\r\n"

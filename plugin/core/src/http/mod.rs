@@ -150,12 +150,14 @@ impl Rollcall {
     /// Records of the journal, newest first.
     pub fn records(&self, tenant: &TenantId, before: Option<u64>, limit: usize) -> Result<journal::Page, Unanswered> {
         within("limit", limit)?;
+        self.flush();
         journal::page(&self.view(tenant), before, limit, &journal::Filter::default())
             .map_err(|error| self.failed(&error))
     }
 
     /// The record of this number.
     pub fn record(&self, tenant: &TenantId, number: u64) -> Result<Option<Record>, Unanswered> {
+        self.flush();
         journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))
     }
 

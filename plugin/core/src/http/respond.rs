@@ -2,6 +2,7 @@
 
 use super::route::Misrouted;
 use crate::directory;
+use crate::journal;
 use crate::ledger;
 use crate::ports::Ports;
 use crate::scim::{self, messages};
@@ -24,7 +25,12 @@ pub(crate) enum Problem {
     /// No such path.
     Misrouted(Misrouted),
     /// No token, or one that is not valid here.
-    Unauthorized(&'static str),
+    Unauthorized {
+        /// What the client is told.
+        detail: &'static str,
+        /// Whether there was a token at all: RFC 6750 §3.1 has no error code for a request without one.
+        presented: bool,
+    },
     /// The body is larger than the limit.
     TooLarge(usize),
     /// The body is not announced as JSON.
@@ -33,8 +39,12 @@ pub(crate) enum Problem {
     NotImplemented(&'static str),
     /// The resource is not there; says which.
     NotFound(String),
-    /// `If-None-Match` names the present version, RFC 9110 §13.1.2.
+    /// `If-None-Match` names the present version, RFC 9110 §13.1.2: a read is answered without the resource.
     NotModified(String),
+    /// The same of a change, which is refused.
+    Unwanted(String),
+    /// Something that must not be answered as if it had been looked at.
+    Forbidden(&'static str),
     /// From the directory.
     Directory(directory::Error),
 }
@@ -83,8 +93,11 @@ impl Problem {
                 let detail = format!("method: expected {}", known.join(", "));
                 Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, known.join(", "))
             }
-            Problem::Unauthorized(detail) => Refusal::plain(StatusCode::UNAUTHORIZED, detail)
-                .with(WWW_AUTHENTICATE, "Bearer realm=\"SCIM\", error=\"invalid_token\"".to_owned()),
+            Problem::Unauthorized { detail, presented } => {
+                let error = if *presented { ", error=\"invalid_token\"" } else { "" };
+                Refusal::plain(StatusCode::UNAUTHORIZED, detail)
+                    .with(WWW_AUTHENTICATE, format!("Bearer realm=\"SCIM\"{error}"))
+            }
             Problem::TooLarge(max) => Refusal::plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("body: expected at most {max} bytes, found more"),
@@ -98,6 +111,11 @@ impl Problem {
             Problem::NotModified(version) => {
                 Refusal::plain(StatusCode::NOT_MODIFIED, "").with(http::header::ETAG, version.clone())
             }
+            Problem::Unwanted(version) => Refusal::plain(
+                StatusCode::PRECONDITION_FAILED,
+                &format!("if-none-match: expected another version than the present one, found {version}"),
+            ),
+            Problem::Forbidden(detail) => Refusal::plain(StatusCode::FORBIDDEN, detail),
             Problem::Directory(error) => of_directory(error, ports, request_id),
         }
     }
@@ -143,7 +161,8 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
 
 impl Refusal {
     fn plain(status: StatusCode, detail: &str) -> Refusal {
-        Refusal { status, scim_type: None, detail: detail.to_owned(), headers: Vec::new() }
+        // A detail may quote a name as long as the body; it has to fit into a record.
+        Refusal { status, scim_type: None, detail: journal::cut(detail), headers: Vec::new() }
     }
 
     fn with(mut self, name: HeaderName, value: String) -> Refusal {

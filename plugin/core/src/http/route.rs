@@ -89,13 +89,19 @@ pub enum OfTenant {
 impl Route {
     /// Reads a path. Each segment is decoded by itself, so an encoded slash never makes two of one; segments that
     /// decode to something that no name of ours holds lead nowhere.
+    ///
+    /// Below a tenant URL only the tenant is read here: whatever else the path is, the tenant's token is asked for
+    /// first, and its journal keeps the request.
     pub fn of(path: &str) -> Route {
+        if let Some(rest) = path.strip_prefix("/scim/v2/") {
+            let tenant = rest.split('/').next().and_then(segment);
+            return Route::Scim(tenant.as_deref().and_then(TenantId::parse));
+        }
         let Some(segments) = segments(path) else {
             return Route::Nowhere;
         };
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            ["scim", "v2", tenant, ..] => Route::Scim(TenantId::parse(tenant)),
             ["admin", "api", "v1", rest @ ..] => Route::Admin(Admin::of(rest)),
             [] => Route::Page("index.html".to_owned()),
             [file] => Route::Page((*file).to_owned()),
@@ -247,8 +253,6 @@ mod tests {
     fn a_path_that_could_be_read_in_two_ways_leads_nowhere() {
         let confusing = [
             "/scim//v2/abcdefghjk",
-            "/scim/v2/abcdefghjk/../tenants",
-            "/scim/v2/%2e%2e/admin",
             "/scim%2fv2/abcdefghjk",
             "/admin/api/v1/tenants%2Fabcdefghjk",
             "/admin/api/v1/%2574enants",
@@ -259,6 +263,21 @@ mod tests {
         ];
         for path in confusing {
             assert!(matches!(Route::of(path), Route::Nowhere | Route::Admin(Admin::Nowhere)), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_below_a_tenant_url_is_the_tenants_whatever_it_is() {
+        let tenant = Route::Scim(TenantId::parse("abcdefghjk"));
+        for below in ["", "/", "/Users", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%", "/Users/%2525", "/%ff"]
+        {
+            assert_eq!(Route::of(&format!("/scim/v2/abcdefghjk{below}")), tenant, "{below}");
+        }
+        for below in ["", "/", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff"] {
+            assert_eq!(Scim::of(below), Scim::Nowhere, "{below}");
+        }
+        for path in ["/scim/v2/", "/scim/v2/..", "/scim/v2/%2e%2e/admin", "/scim/v2/abcdefghjk%2FUsers"] {
+            assert_eq!(Route::of(path), Route::Scim(None), "{path}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
 use super::{Rollcall, dialect_of};
-use crate::connection::{Connection, Token};
+use crate::connection::{Connection, TOKEN_PREFIX, Token};
 use crate::directory::{self, Change, Document, IfMatch, Member, Plan, Relations, Sieve, Wanted};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::{Read, Turn, View};
@@ -69,7 +69,7 @@ impl Event {
                 | Action::Delete
                 | Action::Refused,
             )
-            | None => method == Method::GET,
+            | None => method.is_safe(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Rollcall {
     pub(super) fn over_http(&self, tenant: Option<&TenantId>, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
         let Some(tenant) = tenant else {
             let id = self.request_id();
-            return Problem::Unauthorized(NOT_A_TENANT).refusal(&self.ports, &id).scim();
+            return Problem::Unauthorized { detail: NOT_A_TENANT, presented: true }.refusal(&self.ports, &id).scim();
         };
         let path = request.uri().path();
         let below = path.splitn(5, '/').nth(4).map_or_else(String::new, |rest| format!("/{rest}"));
@@ -133,12 +133,20 @@ impl Rollcall {
         let now = self.ports.clock.now();
         let request_id = self.request_id();
         let view = self.view(request.tenant);
+        let presented = bearer(request.headers);
         let connection = match Connection::read(&view) {
             Ok(Some(connection)) => connection,
-            Ok(None) => return self.unknown(&request_id, Problem::Unauthorized(NOT_A_TENANT)),
+            Ok(None) => {
+                let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
+                // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
+                if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
+                    return self.unknown(&request_id, problem);
+                }
+                let span = Span { request: &request, request_id, now, started, presented, token: None };
+                return self.finish(span, Answer::refused(refused_event(), problem));
+            }
             Err(error) => return self.unknown(&request_id, error.into()),
         };
-        let presented = bearer(request.headers);
         let token = presented.and_then(|presented| connection.token(presented, now));
         let answer = match token {
             Some(_) => {
@@ -146,7 +154,10 @@ impl Rollcall {
                 let base = self.base(&request);
                 self.answer(&view, &Context { request: &request, base, now, dialect, groups: connection.groups })
             }
-            None => Answer::refused(refused_event(), Problem::Unauthorized(why(&connection, presented))),
+            None => Answer::refused(
+                refused_event(),
+                Problem::Unauthorized { detail: why(&connection, presented), presented: presented.is_some() },
+            ),
         };
         let span = Span { request: &request, request_id, now, started, presented, token };
         self.finish(span, answer)
@@ -176,12 +187,12 @@ impl Rollcall {
             Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
             Scim::Search(_) => Answer::refused(refused_event(), Problem::NotImplemented(NO_SEARCH)),
             Scim::ServiceProviderConfig => {
-                discovered("ServiceProviderConfig", Some(discovery::service_provider_config(base)))
+                discovered(context, "ServiceProviderConfig", Some(discovery::service_provider_config(base)))
             }
-            Scim::ResourceTypes => discovered("ResourceTypes", Some(discovery::resource_types(base, served))),
-            Scim::ResourceType(name) => discovered("ResourceTypes", discovery::resource_type(base, served, &name)),
-            Scim::Schemas => discovered("Schemas", Some(discovery::schemas(base, served))),
-            Scim::Schema(urn) => discovered("Schemas", discovery::schema(base, served, &urn)),
+            Scim::ResourceTypes => discovered(context, "ResourceTypes", Some(discovery::resource_types(base, served))),
+            Scim::ResourceType(name) => discovered(context, "ResourceTypes", discovery::resource_type(base, served, &name)),
+            Scim::Schemas => discovered(context, "Schemas", Some(discovery::schemas(base, served))),
+            Scim::Schema(urn) => discovered(context, "Schemas", discovery::schema(base, served, &urn)),
             Scim::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
         }
     }
@@ -218,7 +229,12 @@ impl Rollcall {
             event.about(kind, resource);
             event.operation = format!("read {noun} {}", name_of(kind, resource));
             let version = resource.meta.version();
-            if tags(context.request.headers, IF_NONE_MATCH).is_some_and(|tags| has(&tags, &version)) {
+            if let Some(tags) = tags(context.request.headers, IF_MATCH)
+                && !directory::names_version(&tags, &version)
+            {
+                return Err(directory::Error::Stale { expected: tags.join(", "), found: version }.into());
+            }
+            if context.has_already(&version) {
                 return Err(Problem::NotModified(version));
             }
             let rendered = context.render(&mut Relations::new(view, &context.base), kind, &document, &projection)?;
@@ -282,6 +298,7 @@ impl Rollcall {
             let projection = context.projection(kind)?;
             let if_match = tags(context.request.headers, IF_MATCH);
             let plan = directory::plan(view, kind, &change, &if_match, &context.dialect, context.now)?;
+            context.check_unwanted(&plan)?;
             Ok((projection, change, if_match, plan))
         });
         let (projection, change, if_match, plan) = match prepared {
@@ -299,6 +316,7 @@ impl Rollcall {
         };
         let staged = (|| {
             let plan = directory::plan(&turn, kind, &change, &if_match, &context.dialect, context.now)?;
+            context.check_unwanted(&plan)?;
             self.seat(context, &turn, &plan)?;
             directory::carry_out(&mut turn, &plan)?;
             Ok(plan)
@@ -362,8 +380,14 @@ impl Rollcall {
             turn.undo()?;
         }
         let waiting = self.buffer.borrow_mut().take(span.request.tenant);
+        let lost = waiting.len();
         journal::append(&mut turn, waiting.into_iter().chain([entry]));
-        Ok(turn.commit()?)
+        turn.commit().map_err(|error| {
+            if lost > 0 {
+                self.ports.log.line(&format!("journal: {lost} records of reads are lost: {error:?}"));
+            }
+            Problem::from(error)
+        })
     }
 
     fn keep(&self, tenant: &TenantId, entry: Entry) {
@@ -398,31 +422,37 @@ impl Rollcall {
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let scrub = |text: &str| scrub(text, span.presented);
+        let kept = |text: &str| journal::cut(&scrub(text));
+        let values = |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(values, scrub));
+        let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
+        let group =
+            |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: scrub(&group.display_name) };
         let bodies = self.settings.journal_bodies;
         let took = self.ports.clock.elapsed().saturating_sub(span.started);
         let record = Record {
             number: 0,
             time: span.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            method: request.method.as_str().to_owned(),
-            path: scrub(request.path),
-            query: request.query.map(|query| scrub(&mask::query(query))),
-            operation: scrub(&operation(event, refusal)),
+            method: journal::cut(request.method.as_str()),
+            path: kept(request.path),
+            query: request.query.map(|query| kept(&mask::query(query))),
+            operation: kept(&operation(event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
             kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
-            detail: refusal.map(|refusal| scrub(&refusal.detail)),
+            detail: refusal.map(|refusal| kept(&mask::words(&refusal.detail))).filter(|detail| !detail.is_empty()),
             changed: event.changed,
-            user: event.subject.clone(),
-            group: event.group.clone(),
+            user: event.subject.as_ref().map(subject),
+            group: event.group.as_ref().map(group),
             token: span.presented.map(hint),
             request_id: span.request_id.clone(),
-            request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| scrub(&text)),
-            response_body: bodies.then(|| body_text(response.body())).flatten().map(|text| scrub(&text)),
-            before: event.before.clone(),
-            after: event.after.clone(),
+            request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| kept(&text)),
+            response_body: bodies.then(|| body_text(response.body())).flatten().map(|text| kept(&text)),
+            before: values(&event.before),
+            after: values(&event.after),
+            repeats: 0,
         };
         Entry { record, token_id: span.token.map(|token| token.id.clone()) }
     }
@@ -457,6 +487,20 @@ impl Context<'_> {
 
     fn projection(&self, kind: Kind) -> Result<Projection, Problem> {
         Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(kind.resource_type()))
+    }
+
+    /// Whether `If-None-Match` names this version.
+    fn has_already(&self, version: &str) -> bool {
+        tags(self.request.headers, IF_NONE_MATCH).is_some_and(|tags| directory::names_version(&tags, version))
+    }
+
+    /// RFC 9110 §13.1.2: a change of a version that the client does not want to meet is refused. A create meets none: it
+    /// is sent to the collection, which has no version.
+    fn check_unwanted(&self, plan: &Plan) -> Result<(), Problem> {
+        match plan.before.as_ref().map(|document| document.resource.meta.version()) {
+            Some(version) if self.has_already(&version) => Err(Problem::Unwanted(version)),
+            Some(_) | None => Ok(()),
+        }
     }
 
     fn with_tag(&self, mut response: Response<Vec<u8>>, kind: Kind, resource: &Resource) -> Response<Vec<u8>> {
@@ -521,6 +565,7 @@ const NO_GROUPS: &str =
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
 const NO_SEARCH: &str = ".search: not supported; use GET with a filter";
+const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
 
 /// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
 fn why(connection: &Connection, presented: Option<&str>) -> &'static str {
@@ -548,19 +593,16 @@ fn hint(token: &str) -> String {
     token.chars().skip(count - 4).collect()
 }
 
-/// The entity tags of a condition, RFC 9110 §13.1; nothing where the header is absent.
+/// The entity tags of a condition, RFC 9110 §13.1; nothing where the header is absent. One that cannot be read is there
+/// all the same: it names no version.
 fn tags(headers: &HeaderMap, name: http::HeaderName) -> IfMatch {
+    let found = headers.contains_key(&name);
     let mut tags = Vec::new();
     for value in headers.get_all(name) {
         let value = value.to_str().unwrap_or_default();
         tags.extend(value.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
     }
-    (!tags.is_empty()).then_some(tags)
-}
-
-/// RFC 9110 §13.1.2 compares weakly, and our tags are all weak.
-fn has(tags: &[String], version: &str) -> bool {
-    tags.iter().any(|tag| tag == "*" || tag == version)
+    found.then_some(tags)
 }
 
 fn refused_event() -> Event {
@@ -588,8 +630,13 @@ fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
     Answer { response: listed, event, turn: None }
 }
 
-fn discovered<'a>(what: &str, document: Option<Value>) -> Answer<'a> {
+fn discovered<'a>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'a> {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
+    // RFC 7644 §4: a client must not take the whole for what its filter let through.
+    let query = ListQuery::parse(context.request.query.unwrap_or_default());
+    if query.is_ok_and(|query| query.filter.is_some()) {
+        return Answer::refused(event, Problem::Forbidden(NO_FILTER));
+    }
     let response = document
         .map(|document| respond::scim_body(StatusCode::OK, &document))
         .ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
@@ -613,12 +660,12 @@ fn describe_query(
         }
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
-            event.operation = format!("look up {noun} by {}", cap(filter));
+            event.operation = format!("look up {noun} by {}", cap(&mask::words(filter)));
             if let [only] = found.documents.as_slice() {
                 event.about(kind, &only.resource);
             }
         }
-        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(filter)),
+        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask::words(filter))),
         (_, None) => {}
     }
 }
@@ -736,7 +783,7 @@ fn short(name: &str) -> &str {
 
 fn operation(event: &Event, refusal: Option<&respond::Refusal>) -> String {
     match (refusal, event.operation.as_str()) {
-        (Some(refusal), "") => format!("refused: {}", refusal.detail),
+        (Some(refusal), "") => format!("refused: {}", mask::words(&refusal.detail)),
         (_, words) => words.to_owned(),
     }
 }
@@ -745,7 +792,7 @@ fn name_of(kind: Kind, resource: &Resource) -> &str {
     resource.name(kind.resource_type()).unwrap_or_default()
 }
 
-/// A body for the journal: masked by the schema, cut. What is not JSON is not kept, since nothing could mask it.
+/// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it.
 fn body_text(body: &[u8]) -> Option<String> {
     if body.is_empty() {
         return None;
@@ -753,18 +800,45 @@ fn body_text(body: &[u8]) -> Option<String> {
     Some(match serde_json::from_slice::<Value>(body) {
         Ok(mut value) => {
             mask::secrets(ResourceType::user(), &mut value);
-            journal::cut(&value.to_string())
+            value.to_string()
         }
         Err(_) => format!("[{} bytes that are not JSON]", body.len()),
     })
 }
 
-/// Takes the presented token out of a text, wherever the client may have put it.
+/// Takes the presented token out of a text, and whatever else looks like one of ours, wherever the client may have put
+/// it.
 fn scrub(text: &str, presented: Option<&str>) -> String {
-    match presented {
+    let text = match presented {
         Some(token) if token.len() >= 8 => text.replace(token, "***"),
         Some(_) | None => text.to_owned(),
+    };
+    let mut parts = text.split(TOKEN_PREFIX);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
+        // Shorter ones tell too little of a token, and are more likely a name.
+        let (stands, rest) = if end < 8 { (TOKEN_PREFIX, part) } else { ("***", &part[end..]) };
+        clean.push_str(stands);
+        clean.push_str(rest);
     }
+    clean
+}
+
+/// Attributes for the journal: without tokens, and long ones cut, so that a record stays far below what a store takes.
+fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
+    let note = |value: &Value| {
+        let text = value.to_string();
+        let clean = scrub(&text);
+        if clean.len() > LIMITS.journal_value_bytes_max {
+            Value::String(journal::cut_at(&clean, LIMITS.journal_value_bytes_max))
+        } else if clean == text {
+            value.clone()
+        } else {
+            serde_json::from_str(&clean).unwrap_or(Value::String(clean))
+        }
+    };
+    values.iter().map(|(name, value)| (name.clone(), note(value))).collect()
 }
 
 fn cap(text: &str) -> String {
@@ -788,5 +862,287 @@ fn category(error: &serde_json::Error) -> &'static str {
         serde_json::error::Category::Eof => "the text ends too early",
         serde_json::error::Category::Io | serde_json::error::Category::Syntax => "it is not well-formed",
         serde_json::error::Category::Data => "it is not of the expected shape",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::Body;
+    use crate::journal::REFUSALS_AN_HOUR;
+    use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
+    use crate::settings::Settings;
+    use serde_json::json;
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+
+    #[derive(Default)]
+    struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
+
+    impl Store for Memory {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+            Ok(self.0.borrow().get(key).cloned())
+        }
+
+        fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+            self.0.borrow_mut().extend(pairs.iter().cloned());
+            Ok(())
+        }
+
+        fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
+            self.0.borrow_mut().retain(|key, _| !keys.contains(key));
+            Ok(())
+        }
+
+        fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+            let mut data = self.0.borrow_mut();
+            let before = data.get(key).map_or(0, |bytes| String::from_utf8_lossy(bytes).parse().unwrap());
+            data.insert(key.to_owned(), (before + delta).to_string().into_bytes());
+            Ok(before + delta)
+        }
+
+        fn list_keys(&self) -> Result<Vec<String>, StoreError> {
+            Ok(self.0.borrow().keys().cloned().collect())
+        }
+    }
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            "2026-11-24T09:00:00Z".parse().unwrap()
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn pause(&self, _: Duration) {}
+    }
+
+    #[derive(Default)]
+    struct Counting(Cell<u64>);
+
+    impl Entropy for Counting {
+        fn fill(&self, bytes: &mut [u8]) {
+            self.0.set(self.0.get() + 1);
+            bytes.fill(0);
+            bytes.iter_mut().zip(self.0.get().to_le_bytes()).for_each(|(byte, count)| *byte = count);
+        }
+    }
+
+    struct Silent;
+
+    impl Log for Silent {
+        fn line(&self, _: &str) {}
+    }
+
+    /// A tenant, its token, and the instance that serves it.
+    struct Trial {
+        rollcall: Rollcall,
+        tenant: String,
+        token: String,
+    }
+
+    impl Trial {
+        fn unconnected() -> Trial {
+            let settings = Settings::read(|name| (name == "admin_secret").then(|| "admin".to_owned())).unwrap();
+            let ports = Ports {
+                store: Box::<Memory>::default(),
+                clock: Box::new(Still),
+                entropy: Box::<Counting>::default(),
+                log: Box::new(Silent),
+            };
+            let mut trial =
+                Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
+            trial.tenant = trial.admin("POST", "", json!({"name": "Contoso"}))["id"].as_str().unwrap().to_owned();
+            trial
+        }
+
+        fn connected() -> Trial {
+            let mut trial = Trial::unconnected();
+            let path = format!("/{}/connection", trial.tenant);
+            let connection = trial.admin("POST", &path, json!({"identityProvider": "entra"}));
+            trial.token = connection["secretToken"].as_str().unwrap().to_owned();
+            trial
+        }
+
+        fn with_alice() -> (Trial, String) {
+            let trial = Trial::connected();
+            let (_, made) = trial.scim("POST", "/Users", &[], json!({"userName": "alice", "title": "Boss"}));
+            (trial, format!("/Users/{}", made["id"].as_str().unwrap()))
+        }
+
+        fn admin(&self, method: &str, path: &str, body: Value) -> Value {
+            let uri = format!("/admin/api/v1/tenants{path}");
+            self.call(method, &uri, "admin", &[], body).1
+        }
+
+        fn scim(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
+            self.call(method, &format!("/scim/v2/{}{path}", self.tenant), &self.token, headers, body)
+        }
+
+        fn call(&self, method: &str, uri: &str, bearer: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
+            let mut request = Request::builder().method(method).uri(uri);
+            request = request.header("authorization", format!("Bearer {bearer}"));
+            request = request.header("content-type", "application/scim+json");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+            let response = self.rollcall.handle(request.body(body).unwrap());
+            let Body::Full(bytes) = response.body() else { unreachable!() };
+            (response.status().as_u16(), serde_json::from_slice(bytes).unwrap_or_default())
+        }
+
+        /// All records, the newest first, whole.
+        fn records(&self) -> Vec<Value> {
+            let tenant = TenantId::parse(&self.tenant).unwrap();
+            let page = self.rollcall.records(&tenant, None, LIMITS.page_max).unwrap();
+            page.records.iter().map(|record| serde_json::to_value(record).unwrap()).collect()
+        }
+    }
+
+    #[test]
+    fn every_path_below_a_tenant_url_asks_for_the_token_and_leaves_a_record() {
+        let mut trial = Trial::connected();
+        for path in ["", "/", "//Users", "/Users/%2525", "/Nothing"] {
+            assert_eq!(trial.scim("GET", path, &[], Value::Null).0, 404, "{path}");
+            assert_eq!(trial.records()[0]["path"], path);
+        }
+        trial.token = "wrong".to_owned();
+        assert_eq!(trial.scim("GET", "//Users", &[], Value::Null).0, 401);
+        assert_eq!(trial.records()[0]["status"], 401);
+    }
+
+    #[test]
+    fn a_tenant_whose_setup_was_never_started_keeps_a_record_of_what_came() {
+        let trial = Trial::unconnected();
+        assert_eq!(trial.scim("GET", "/Users", &[], Value::Null).0, 401);
+        assert_eq!(trial.records().len(), 1);
+        let nobody = "/scim/v2/abcdefghjk/Users";
+        assert_eq!(trial.call("GET", nobody, "token", &[], Value::Null).0, 401);
+        assert!(trial.rollcall.records(&TenantId::parse("abcdefghjk").unwrap(), None, 1).unwrap().records.is_empty());
+    }
+
+    #[test]
+    fn no_secret_reaches_the_journal() {
+        let (trial, alice) = Trial::with_alice();
+        let secret = "correct horse";
+        let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
+        let patch = |operation: Value| trial.scim("PATCH", &alice, &[], json!({"Operations": [operation]}));
+        let path = format!("emails[password eq \"{secret}\"].value");
+        assert_eq!(patch(json!({"op": "add", "path": path, "value": "x"})).0, 400);
+        let named = Map::from_iter([(path, json!("x"))]);
+        assert_eq!(patch(json!({"op": "add", "value": named})).0, 400);
+        assert_eq!(patch(json!({"op": "add", "path": "password", "value": {"x": secret}})).0, 200);
+        for filter in ["password+eq+%22correct+horse%22", "userName+eq+%22a%22+and+password+co+%22correct+horse%22"] {
+            assert_eq!(trial.scim("GET", &format!("/Users?filter={filter}"), &[], Value::Null).0, 200);
+        }
+        trial.scim("GET", &format!("/Users/{stray}?key={stray}"), &[], Value::Null);
+        trial.scim("POST", "/Users", &[], json!({"userName": stray, "title": trial.token}));
+        let records = trial.records();
+        assert_eq!(records.len(), 8);
+        for record in records {
+            let text = record.to_string();
+            for secret in [secret, "correct+horse", &stray, &trial.token] {
+                assert!(!text.contains(secret), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_scrubbed_and_the_rest_stays() {
+        let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
+        assert_eq!(scrub(&format!("a {stray}, b {stray}"), None), "a ***, b ***");
+        assert_eq!(scrub("rollcall_app of rollcall_", None), "rollcall_app of rollcall_");
+        assert_eq!(scrub("é secret-of-theirs é", Some("secret-of-theirs")), "é *** é");
+    }
+
+    #[test]
+    fn a_record_is_bounded_whatever_the_request_holds() {
+        let (trial, alice) = Trial::with_alice();
+        let long = "x".repeat(200 * 1024);
+        let (status, _) =
+            trial.scim("PATCH", &alice, &[], json!({"Operations": [{"op": "add", "value": {format!("a[{long}"): 1}}]}));
+        assert_eq!(status, 400);
+        let text = "x".repeat(LIMITS.value_bytes_max);
+        let roles: Vec<Value> = (0..3).map(|index| json!({"value": text, "type": index.to_string()})).collect();
+        for value in [json!(roles), Value::Null] {
+            let (status, _) = trial.scim(
+                "PATCH",
+                &alice,
+                &[],
+                json!({"Operations": [{"op": "replace", "path": "roles", "value": value}]}),
+            );
+            assert_eq!(status, 200);
+        }
+        for record in trial.records() {
+            assert!(record.to_string().len() < 5 * LIMITS.journal_body_bytes_max);
+        }
+        assert!(trial.records()[0]["before"]["roles"].as_str().unwrap().ends_with(journal::CUT));
+    }
+
+    #[test]
+    fn a_condition_holds_for_every_method() {
+        let (trial, alice) = Trial::with_alice();
+        let body = || json!({"userName": "alice", "title": "Boss"});
+        let patch = || json!({"Operations": [{"op": "replace", "path": "title", "value": "Boss"}]});
+        let cases: [(&str, Value); 3] = [("PUT", body()), ("PATCH", patch()), ("DELETE", Value::Null)];
+        for (header, value) in
+            [("if-none-match", "*"), ("if-none-match", "W/\"1\""), ("if-match", "\"2\""), ("if-match", "")]
+        {
+            for (method, body) in &cases {
+                let (status, answer) = trial.scim(method, &alice, &[(header, value)], body.clone());
+                assert_eq!(status, 412, "{method} {header}: {value}");
+                assert!(answer["detail"].as_str().unwrap().starts_with(header));
+            }
+        }
+        assert_eq!(trial.scim("GET", &alice, &[("if-match", "\"2\"")], Value::Null).0, 412);
+        assert_eq!(trial.scim("GET", &alice, &[("if-match", "\"1\"")], Value::Null).0, 200);
+        assert_eq!(trial.scim("GET", &alice, &[("if-none-match", "\"1\"")], Value::Null).0, 304);
+        assert_eq!(trial.records()[0]["detail"], Value::Null);
+        for (method, body) in &cases {
+            let headers = [("if-match", "\"0\", W/\"1\""), ("if-none-match", "\"0\"")];
+            assert!(trial.scim(method, &alice, &headers, body.clone()).0 < 300, "{method}");
+        }
+        // What is not there has no version to compare, RFC 9110 §13.2.1.
+        for (method, body) in cases {
+            assert_eq!(trial.scim(method, &alice, &[("if-match", "*")], body).0, 404, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_could_not_write_is_a_read() {
+        let trial = Trial::connected();
+        for (method, kind) in [("HEAD", "read"), ("OPTIONS", "read"), ("PUT", "change")] {
+            assert_eq!(trial.scim(method, "/Users", &[], Value::Null).0, 405);
+            assert_eq!(trial.records()[0]["kind"], kind, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_filter_on_what_is_served_whole_is_refused() {
+        let trial = Trial::connected();
+        for path in ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig"] {
+            assert_eq!(trial.scim("GET", path, &[], Value::Null).0, 200);
+            assert_eq!(trial.scim("GET", &format!("{path}?filter=id+pr"), &[], Value::Null).0, 403);
+        }
+    }
+
+    #[test]
+    fn who_has_no_token_cannot_wash_the_journal_out() {
+        let (mut trial, _) = Trial::with_alice();
+        let right = std::mem::replace(&mut trial.token, "wrong".to_owned());
+        for number in 0..REFUSALS_AN_HOUR + 7 {
+            assert_eq!(trial.scim("GET", &format!("/Users/{number}"), &[], Value::Null).0, 401);
+        }
+        trial.token = right;
+        assert_eq!(trial.scim("GET", "/Users", &[], Value::Null).0, 200);
+        let records = trial.records();
+        let numbers: Vec<u64> = records.iter().map(|record| record["number"].as_u64().unwrap()).collect();
+        assert_eq!(numbers, (1..=REFUSALS_AN_HOUR + 2).rev().collect::<Vec<u64>>());
+        assert_eq!((&records[1]["repeats"], &records[2]["repeats"]), (&json!(7), &Value::Null));
+        assert_eq!(records[1]["path"], format!("/Users/{}", REFUSALS_AN_HOUR - 1));
     }
 }

@@ -19,18 +19,29 @@ pub fn secrets(of: &ResourceType, document: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(|element| secrets(of, element)),
         Value::Object(object) => {
             let secret_path = object.iter().any(|(name, value)| is(name, "path") && is_secret(of, &text(value)));
-            for (name, value) in object {
+            for (name, value) in object.iter_mut() {
                 if is_secret(of, name) || secret_path && is(name, "value") {
                     cover(value);
-                } else if secret_path && is(name, "path") {
+                } else if secret_path && is(name, "path") || is(name, "detail") && is_secret(of, &text(value)) {
+                    // An error's detail quotes the path or filter that was wrong.
                     *value = Value::String(up_to_name(of, &text(value)));
                 } else {
                     secrets(of, value);
                 }
             }
+            // A name in a PATCH value may be a whole path with a filter in it.
+            if object.keys().any(|name| up_to_name(of, name) != *name) {
+                let named = std::mem::take(object);
+                object.extend(named.into_iter().map(|(name, value)| (up_to_name(of, &name), value)));
+            }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Masks what follows the name of a secret in a text of ours: a filter in words, an error's detail.
+pub fn words(text: &str) -> String {
+    up_to_name(ResourceType::user(), text)
 }
 
 /// Masks the literals of a filter that asks for a secret, and parameters that are named like one. What has no secret is
@@ -158,6 +169,28 @@ mod tests {
             json!({"op": "remove", "path": "emails[password eq \"s3cret\" or value eq \"x\"].type"}),
             json!({"op": "remove", "path": "emails[password ***"}),
         );
+    }
+
+    #[test]
+    fn a_password_is_masked_in_the_filter_of_a_name() {
+        check(
+            json!({"op": "add", "value": {"emails[password eq \"s3cret\"].value": "x", "title": "y"}}),
+            json!({"op": "add", "value": {"emails[password ***": "***", "title": "y"}}),
+        );
+    }
+
+    #[test]
+    fn a_password_is_masked_in_an_error() {
+        check(
+            json!({"status": "400", "detail": "Operations[0].path emails[password eq \"s3cret\"]: filter: wrong"}),
+            json!({"status": "400", "detail": "Operations[0].path emails[password ***"}),
+        );
+        check(json!({"detail": "title: expected a string"}), json!({"detail": "title: expected a string"}));
+        assert_eq!(
+            words("list users where title pr and password eq \"s3cret\""),
+            "list users where title pr and password ***"
+        );
+        assert_eq!(words("list users"), "list users");
     }
 
     #[test]

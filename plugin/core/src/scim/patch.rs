@@ -223,8 +223,9 @@ impl Patch<'_> {
             Target::Extension(schema) => return self.assign_extension(resource, schema, assignment),
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
+        // Not kept, as in POST and PUT; a refusal of its value would have to quote a secret.
         if attribute.mutability == Mutability::WriteOnly {
-            return self.admit(attribute, assignment).map(|_| ());
+            return Ok(());
         }
         if extension.is_none() && attribute.name == "externalId" {
             resource.external_id = self.admit(attribute, assignment)?.and_then(resource::text_of);
@@ -369,6 +370,7 @@ impl Patch<'_> {
             elements.push(Value::Object(Map::new()));
         }
         let all: Vec<usize> = (0..elements.len()).collect();
+        repeatable(&parts, all.len(), &assignment.place)?;
         elements::set_each(elements, &all, &parts);
         drop_empty(parent, attribute);
         Ok(())
@@ -390,7 +392,10 @@ impl Patch<'_> {
             return self.make(parent, attribute, filter, parts, &assignment.place);
         }
         match parent.get_mut(attribute.name) {
-            Some(Value::Array(elements)) => elements::set_each(elements, &fitting, &parts),
+            Some(Value::Array(elements)) => {
+                repeatable(&parts, fitting.len(), &assignment.place)?;
+                elements::set_each(elements, &fitting, &parts);
+            }
             // Some of Entra's mappings have a filter on an attribute with one value; the value is its only element.
             Some(Value::Object(element)) => elements::set(element, parts),
             Some(_) | None => {}
@@ -585,6 +590,17 @@ fn tidy(resource: &mut Resource, extension: Option<&'static Schema>) {
     }
 }
 
+/// One value that is set in many elements must not grow beyond a whole resource before that is looked at.
+fn repeatable(parts: &Parts, elements: usize, place: &str) -> Result<(), Error> {
+    let texts = parts.iter().filter_map(|(_, value)| value.as_ref()?.as_str());
+    let bytes = texts.map(str::len).sum::<usize>().saturating_mul(elements);
+    let max = LIMITS.resource_bytes_max;
+    if bytes > max {
+        return Err(Error::value(format!("{place}: expected at most {max} bytes in all elements, found {bytes}")));
+    }
+    Ok(())
+}
+
 fn bounded(elements: &[Value], place: &str) -> Result<(), Error> {
     let max = LIMITS.values_max;
     if elements.len() > max {
@@ -651,6 +667,31 @@ mod tests {
         assert!(grown(fitting).is_ok());
         let refusal = grown(fitting + 1).unwrap_err();
         assert!(refusal.starts_with(&format!("body: expected at most {max} bytes of attributes, found ")), "{refusal}");
+    }
+
+    #[test]
+    fn a_value_that_is_set_in_many_elements_is_bounded_at_once() {
+        let roles = || add("roles", (0..64).map(|index| json!({"value": index.to_string(), "type": "x"})).collect());
+        let max = LIMITS.resource_bytes_max;
+        for path in ["roles.display", r#"roles[type eq "x"].display"#] {
+            let grown =
+                |bytes: usize| apply(vec![roles(), add(path, json!("x".repeat(bytes))), add(path, Value::Null)]);
+            assert!(grown(max / 64).is_ok(), "{path}");
+            assert_eq!(
+                grown(max / 64 + 1),
+                Err(format!(
+                    "Operations[1].path {path}: expected at most {max} bytes in all elements, found {}",
+                    max + 64
+                ))
+            );
+        }
+    }
+
+    #[test]
+    fn a_password_is_passed_over_whatever_it_is() {
+        for value in [json!("s3cret"), json!(4711), json!({"x": "y"}), Value::Null] {
+            assert_eq!(apply(vec![add("password", value)]), apply(vec![add("title", Value::Null)]));
+        }
     }
 
     #[test]

@@ -241,13 +241,16 @@ impl ResourceType {
             return match (rest, extension) {
                 ("", Some(schema)) => Ok(Target::Extension(schema)),
                 ("", None) => Err(format!("expected an attribute after {}, found none", schema.id)),
+                // The common attributes belong to no schema (RFC 7643 §3.1); clients that write every name with a URN give
+                // them the resource's own.
+                (rest, None) => common(rest).map_or_else(|| within(schema, None, rest), Ok),
                 (rest, extension) => within(schema, extension, rest),
             };
         }
         if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:")) {
             return Err(format!("expected an attribute of {}, found an unknown schema", self.name));
         }
-        if let Some(target) = split(name).and_then(|(first, sub)| target(named(tables::COMMON, first)?, None, sub)) {
+        if let Some(target) = common(name) {
             return Ok(target);
         }
         match within(self.schema, None, name) {
@@ -266,6 +269,12 @@ impl ResourceType {
     pub(crate) fn resolve_in_filter(&self, name: &str) -> Result<Target, Error> {
         self.resolve(name).map_err(|problem| Error::filter(format!("filter: {name}: {problem}")))
     }
+}
+
+/// What a name means among the attributes of every resource.
+fn common(name: &str) -> Option<Target> {
+    let (first, sub) = split(name)?;
+    target(named(tables::COMMON, first)?, None, sub)
 }
 
 /// What follows the schema's URN in a name. Names are ASCII by their grammar; others have no such prefix.
@@ -376,6 +385,9 @@ mod tests {
         assert_eq!(check("Name.GivenName"), "name.givenName");
         assert_eq!(check("urn:ietf:params:scim:schemas:core:2.0:User:userName"), "userName");
         assert_eq!(check("meta.lastModified"), "meta.lastModified");
+        assert_eq!(check("urn:ietf:params:scim:schemas:core:2.0:User:externalId"), "externalId");
+        assert_eq!(check("urn:ietf:params:scim:schemas:core:2.0:User:meta.version"), "meta.version");
+        assert!(check("urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:externalId").starts_with('!'));
     }
 
     #[test]

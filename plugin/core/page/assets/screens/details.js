@@ -28,6 +28,7 @@ export function mappings(connection) {
 }
 
 function token(secret) {
+  if (!secret) return value(SECRET_TOKEN, h('p.hint', t('details.sealed')));
   const shown = h('code.secret');
   const toggle = h('button', { type: 'button', class: 'button small', 'data-key': 'reveal' });
   let open = false;

@@ -1,0 +1,106 @@
+//! The same component file under real Spin, where `spin` is installed. Where it is not, this says so.
+
+use acceptance::hosted;
+use acceptance::life::{self, Tenant, Wire};
+use acceptance::run::Server;
+use acceptance::world::ADMIN_SECRET;
+use http::{Request, Response};
+use serde_json::json;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_user_lives_under_spin() {
+    match version() {
+        Version::None => println!("NOT TESTED: real Spin, because there is no spin on PATH"),
+        Version::TooOld(version) => println!("NOT TESTED: real Spin, because 4.1 is needed and {version} is on PATH"),
+        Version::Fits => live(),
+    }
+}
+
+fn live() {
+    let state = fresh();
+    let mut spin = Spin::start(&state);
+    let tenant = Tenant::connect(&mut spin);
+    for wire in [Wire::Legacy, Wire::Flag] {
+        life::of_a_user(&mut spin, &tenant, wire, "alice@contoso.com");
+    }
+    let findings = tenant.admin(&mut spin, "GET", "/check", None).expect(200).body;
+    assert_eq!(findings, json!({"findings": []}));
+}
+
+enum Version {
+    None,
+    TooOld(String),
+    Fits,
+}
+
+fn version() -> Version {
+    let Ok(output) = Command::new("spin").arg("--version").output() else {
+        return Version::None;
+    };
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let numbers = text.split_whitespace().find_map(|word| {
+        let mut parts = word.split(['.', '-']);
+        Some((parts.next()?.parse::<u32>().ok()?, parts.next()?.parse::<u32>().ok()?))
+    });
+    match numbers {
+        Some(numbers) if numbers >= (4, 1) => Version::Fits,
+        Some(_) | None => Version::TooOld(text),
+    }
+}
+
+struct Spin {
+    child: Child,
+    address: SocketAddr,
+}
+
+impl Spin {
+    fn start(state: &Path) -> Spin {
+        hosted::component();
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new("spin")
+            .args(["up", "--quiet", "--listen", &address.to_string(), "--from"])
+            .arg(hosted::root().join("spin.toml"))
+            .arg("--state-dir")
+            .arg(state)
+            .env("SPIN_VARIABLE_ADMIN_SECRET", ADMIN_SECRET)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let spin = Spin { child, address };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "spin does not listen on {address}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        spin
+    }
+}
+
+impl Drop for Spin {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server for Spin {
+    fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+        hosted::exchange(self.address, &request).unwrap()
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// An empty folder.
+fn fresh() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("spin");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
