@@ -126,6 +126,15 @@ pub fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
+/// The host's program, built with the profile of this test.
+pub fn program() -> PathBuf {
+    let built = cargo(&["build", "--quiet", "-p", "rollcall-host", "--bin", "rollcall-host"]).status().unwrap();
+    assert!(built.success());
+    let own = std::env::current_exe().unwrap();
+    // …/target/debug/deps/durability-0123 stands two below the folder of the programs.
+    own.ancestors().nth(2).unwrap().join(format!("rollcall-host{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// The project's folder.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()

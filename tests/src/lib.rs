@@ -4,12 +4,14 @@
 //!   source of randomness beside it that never surprise;
 //! - [`transcript`] is a conversation over HTTP in a text file, [`run`] holds a server to it;
 //! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
+//! - [`program`] is the host's program as a process that can be killed;
 //! - [`life`] speaks as an operator and as Entra do.
 
 pub mod hosted;
 pub mod life;
 pub mod native;
 pub mod pretty;
+pub mod program;
 pub mod run;
 pub mod store;
 pub mod transcript;

@@ -1,16 +1,12 @@
 //! The host's program is killed between requests, at once and without a word. What was answered is there afterwards.
 
-use acceptance::hosted;
 use acceptance::life::{self, Tenant};
+use acceptance::program::{Host, fresh};
 use acceptance::run::Server;
-use acceptance::world::ADMIN_SECRET;
-use http::{Request, Response};
+use http::Request;
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::io::BufRead as _;
+use std::path::Path;
 
 #[test]
 fn nothing_that_was_answered_is_lost_when_the_process_is_killed() {
@@ -90,77 +86,4 @@ fn a_made_secret_is_printed_and_stays_the_same() {
         Request::get("/admin/api/v1/tenants").header("host", "a").header("authorization", format!("Bearer {first}"));
     assert_eq!(host.answer(request.body(Vec::new()).unwrap()).status(), 200);
     assert_eq!(life::admin(&mut host, "GET", "/tenants", None).status, 401);
-}
-
-/// The program with its data in a directory.
-struct Host {
-    child: Child,
-    out: BufReader<std::process::ChildStdout>,
-    address: SocketAddr,
-}
-
-impl Host {
-    fn start(state: &Path) -> Host {
-        Host::with(state, &["--variable", &format!("admin_secret={ADMIN_SECRET}")])
-    }
-
-    fn with(state: &Path, options: &[&str]) -> Host {
-        // Built before, so that the program does not build it.
-        hosted::component();
-        let mut child = Command::new(program())
-            .args(["--listen", "127.0.0.1:0", "--no-build", "--from"])
-            .arg(hosted::root().join("spin.toml"))
-            .arg("--state")
-            .arg(state)
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap().parse();
-        let address = address.unwrap_or_else(|_| panic!("the program said {line:?}"));
-        Host { child, out, address }
-    }
-
-    /// SIGKILL: no destructor runs, no buffer is written.
-    fn kill_and_start(&mut self, state: &Path) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        *self = Host::start(state);
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server for Host {
-    fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        hosted::exchange(self.address, &request).unwrap()
-    }
-
-    fn pass(&mut self, duration: Duration) {
-        std::thread::sleep(duration);
-    }
-}
-
-fn program() -> PathBuf {
-    let built = hosted::cargo(&["build", "--quiet", "-p", "rollcall-host", "--bin", "rollcall-host"]).status().unwrap();
-    assert!(built.success());
-    let own = std::env::current_exe().unwrap();
-    // …/target/debug/deps/durability-0123 stands two below the folder of the programs.
-    own.ancestors().nth(2).unwrap().join(format!("rollcall-host{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// An empty folder.
-fn fresh(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }

@@ -2,12 +2,13 @@
 
 use acceptance::hosted;
 use acceptance::life::{self, Tenant, Wire};
+use acceptance::program::fresh;
 use acceptance::run::Server;
 use acceptance::world::ADMIN_SECRET;
 use http::{Request, Response};
 use serde_json::json;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ fn a_user_lives_under_spin() {
 }
 
 fn live() {
-    let state = fresh();
+    let state = fresh("spin");
     let mut spin = Spin::start(&state);
     let tenant = Tenant::connect(&mut spin);
     for wire in [Wire::Legacy, Wire::Flag] {
@@ -95,12 +96,4 @@ impl Server for Spin {
     fn pass(&mut self, duration: Duration) {
         std::thread::sleep(duration);
     }
-}
-
-/// An empty folder.
-fn fresh() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("spin");
-    let _ = std::fs::remove_dir_all(&folder);
-    std::fs::create_dir_all(&folder).unwrap();
-    folder
 }
