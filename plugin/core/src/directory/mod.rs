@@ -15,7 +15,7 @@ pub use membership::{Difference, Member, Relations, Wanted};
 
 use crate::ledger::{self, Extent, Head, Read, Turn};
 use crate::scim::filter::Lookup;
-use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody};
+use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Sort, sort};
 use crate::settings::LIMITS;
 use crate::space::{IndexKind, Kind, is_id};
 use jiff::Timestamp;
@@ -245,7 +245,7 @@ pub fn named(view: &impl Read, kind: Kind, name: &str) -> Result<Option<Document
 /// A page of resources.
 pub struct Found {
     /// The resources of the page, as they are stored.
-    pub documents: Vec<Document>,
+    pub documents: Vec<(Kind, Document)>,
     /// How many there are on all pages.
     pub total: u64,
 }
@@ -269,21 +269,61 @@ impl Sieve<'_> {
     }
 }
 
-/// Resources that a filter lets through, `count` of them from the `skip`-th on.
+/// What is looked for among the resources of one kind.
+pub struct Query<'f> {
+    /// Which.
+    pub kind: Kind,
+    /// Only those; all where there is none.
+    pub sieve: Option<Sieve<'f>>,
+    /// In this order; in that of their creation where there is none.
+    pub sort: Option<Sort>,
+}
+
+impl Query<'_> {
+    /// All of a kind in the order of their creation.
+    pub fn all(kind: Kind) -> Query<'static> {
+        Query { kind, sieve: None, sort: None }
+    }
+}
+
+/// Resources that a filter lets through, `count` of them from the `skip`-th on; of several kinds one after the other, or
+/// in one order.
 ///
-/// A filter with a unique attribute on one side costs its few candidates; no filter costs its page. Any other filter
-/// reads resources in order until [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached, and then says so.
+/// A filter with a unique attribute on one side costs its few candidates; neither filter nor order costs its page. Any
+/// other filter or order reads resources until [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a
+/// kind, and then says so.
 pub fn search(
     view: &ledger::View<'_>,
-    kind: Kind,
-    sieve: Option<&Sieve<'_>>,
+    queries: &[Query<'_>],
+    descending: bool,
     skip: u64,
     count: usize,
 ) -> Result<Found, Error> {
-    match sieve {
-        None => listed(view, kind, skip, count),
-        Some(sieve) => Ok(cut(matches(view, kind, sieve)?, skip, count)),
+    if queries.iter().all(|query| query.sieve.is_none() && query.sort.is_none()) {
+        return pages(view, queries, skip, count);
     }
+    let mut keyed = Vec::new();
+    for Query { kind, sieve, sort } in queries {
+        let all = match sieve {
+            Some(sieve) => matches(view, *kind, sieve)?,
+            None => everything(view, *kind)?,
+        };
+        let key = |document: &Document| sort.as_ref().and_then(|sort| sort.key(&document.resource));
+        keyed.extend(all.into_iter().map(|document| (key(&document), *kind, document)));
+    }
+    keyed.sort_by(|(one, ..), (other, ..)| sort::compare(one.as_ref(), other.as_ref(), descending));
+    Ok(cut(keyed.into_iter().map(|(_, kind, document)| (kind, document)).collect(), skip, count))
+}
+
+fn pages(view: &ledger::View<'_>, queries: &[Query<'_>], mut skip: u64, count: usize) -> Result<Found, Error> {
+    let mut found = Found { documents: Vec::new(), total: 0 };
+    for Query { kind, .. } in queries {
+        let (documents, total) = listed(view, *kind, skip, count - found.documents.len())?;
+        skip = skip.saturating_sub(total);
+        found.total += total;
+        found.documents.extend(documents.into_iter().map(|document| (*kind, document)));
+    }
+    Ok(found)
 }
 
 /// Users that a test lets through, found by reading all of them: refused where there are too many for that.
@@ -295,7 +335,7 @@ pub fn sift(
 ) -> Result<Found, Error> {
     let mut all = everything(view, Kind::User)?;
     all.retain(|document| keeps(&document.resource));
-    Ok(cut(all, skip, count))
+    Ok(cut(all.into_iter().map(|document| (Kind::User, document)).collect(), skip, count))
 }
 
 fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>) -> Result<Vec<Document>, Error> {
@@ -317,10 +357,10 @@ fn everything(view: &ledger::View<'_>, kind: Kind) -> Result<Vec<Document>, Erro
     if extent(&mut view.head()?, kind).members > LIMITS.scan_max {
         return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type()).into());
     }
-    Ok(listed(view, kind, 0, usize::MAX)?.documents)
+    Ok(listed(view, kind, 0, usize::MAX)?.0)
 }
 
-fn listed(view: &ledger::View<'_>, kind: Kind, skip: u64, count: usize) -> Result<Found, Error> {
+fn listed(view: &ledger::View<'_>, kind: Kind, skip: u64, count: usize) -> Result<(Vec<Document>, u64), Error> {
     let total = extent(&mut view.head()?, kind).members;
     let mut documents = Vec::new();
     if count > 0 {
@@ -329,10 +369,10 @@ fn listed(view: &ledger::View<'_>, kind: Kind, skip: u64, count: usize) -> Resul
             documents.extend(find(view, kind, &id)?);
         }
     }
-    Ok(Found { documents, total })
+    Ok((documents, total))
 }
 
-fn cut(all: Vec<Document>, skip: u64, count: usize) -> Found {
+fn cut(all: Vec<(Kind, Document)>, skip: u64, count: usize) -> Found {
     let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     Found { documents: all.into_iter().skip(skip).take(count).collect(), total }

@@ -349,7 +349,7 @@ impl Rollcall {
         let active = query.choice("active", &[("true", true), ("false", false)])?;
         let view = self.view(id);
         let found = if search.is_none() && active.is_none() {
-            directory::search(&view, Resources::User, None, start - 1, count)
+            directory::search(&view, &[directory::Query::all(Resources::User)], false, start - 1, count)
         } else {
             let keeps = |resource: &Resource| {
                 active.is_none_or(|active| resource.active() == active)
@@ -358,7 +358,7 @@ impl Rollcall {
             directory::sift(&view, keeps, start - 1, count)
         };
         let found = found.map_err(|error| self.refused(&error.into()))?;
-        let users: Vec<Value> = found.documents.iter().map(|document| user_row(&document.resource)).collect();
+        let users: Vec<Value> = found.documents.iter().map(|(_, document)| user_row(&document.resource)).collect();
         let document = json!({"users": users, "totalResults": found.total, "startIndex": start});
         Ok(admin_body(StatusCode::OK, &document))
     }

@@ -142,9 +142,10 @@ impl Rollcall {
             return Err(Unanswered::OutOfRange("start-index: expected 1 or more, found 0".to_owned()));
         }
         within("count", count)?;
-        let found = directory::search(&self.view(tenant), Kind::User, None, start_index - 1, count)
-            .map_err(|error| self.unanswered(error))?;
-        Ok((found.documents.iter().map(|document| user_entry(&document.resource)).collect(), found.total))
+        let found =
+            directory::search(&self.view(tenant), &[directory::Query::all(Kind::User)], false, start_index - 1, count)
+                .map_err(|error| self.unanswered(error))?;
+        Ok((found.documents.iter().map(|(_, document)| user_entry(&document.resource)).collect(), found.total))
     }
 
     /// Records of the journal, newest first.

@@ -176,42 +176,48 @@ impl Rollcall {
         let base = &context.base;
         let served = if context.groups { ALL_TYPES } else { USERS_ONLY };
         match route {
-            Scim::Resources(Kind::Group) | Scim::Resource(Kind::Group, _) if !context.groups => {
+            Scim::Resources(Kind::Group) | Scim::Resource(Kind::Group, _) | Scim::Search(Some(Kind::Group))
+                if !context.groups =>
+            {
                 no_groups(context, &route)
             }
-            Scim::Resources(kind) if request.method == Method::GET => self.list(view, context, kind),
+            Scim::Resources(kind) if request.method == Method::GET => self.list(view, context, &[kind]),
             Scim::Resources(kind) => self.create(view, context, kind),
             Scim::Resource(kind, id) if request.method == Method::GET => self.read(view, context, kind, &id),
             Scim::Resource(kind, id) => self.modify(view, context, kind, &id),
             Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
             Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
-            Scim::Search(_) => Answer::refused(refused_event(), Problem::NotImplemented(NO_SEARCH)),
+            Scim::Search(Some(kind)) => self.list(view, context, &[kind]),
+            Scim::Search(None) if context.groups => self.list(view, context, &Kind::ALL),
+            Scim::Search(None) => self.list(view, context, &[Kind::User]),
             Scim::ServiceProviderConfig => {
                 discovered(context, "ServiceProviderConfig", Some(discovery::service_provider_config(base)))
             }
             Scim::ResourceTypes => discovered(context, "ResourceTypes", Some(discovery::resource_types(base, served))),
-            Scim::ResourceType(name) => discovered(context, "ResourceTypes", discovery::resource_type(base, served, &name)),
+            Scim::ResourceType(name) => {
+                discovered(context, "ResourceTypes", discovery::resource_type(base, served, &name))
+            }
             Scim::Schemas => discovered(context, "Schemas", Some(discovery::schemas(base, served))),
             Scim::Schema(urn) => discovered(context, "Schemas", discovery::schema(base, served, &urn)),
             Scim::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
         }
     }
 
-    /// RFC 7644 §3.4.2.
-    fn list<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind) -> Answer<'a> {
-        let of = kind.resource_type();
-        let mut event = Event::of(Action::List, format!("list {}s", kind.noun()));
+    /// RFC 7644 §3.4.2 and §3.4.3; of several kinds, §3.4.2.1.
+    fn list<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'a> {
+        let noun = if let [kind] = kinds { kind.noun() } else { "resource" };
+        let mut event = Event::of(Action::List, format!("list {noun}s"));
         let listed = (|| {
-            let query = ListQuery::parse(context.request.query.unwrap_or_default())?;
-            let filter = query.filter.as_deref().map(|text| BoundFilter::parse(text, of)).transpose()?;
-            let lookup = filter.as_ref().and_then(BoundFilter::lookup);
-            let skip = query.start_index - 1;
-            let sieve = filter.as_ref().map(|filter| Sieve { filter, base: &context.base });
-            let found = directory::search(view, kind, sieve.as_ref(), skip, query.count)?;
-            describe_query(&mut event, kind, lookup.as_ref(), query.filter.as_deref(), &found);
-            let projection = query.projection(of);
+            let query = context.query()?;
+            let filters = filters(&query, kinds)?;
+            let lookup = if let [(_, Some(filter))] = filters.as_slice() { filter.lookup() } else { None };
+            let queries = queries(context, &query, &filters)?;
+            let found = directory::search(view, &queries, query.descending, query.start_index - 1, query.count)?;
+            describe_query(&mut event, noun, lookup.as_ref(), query.filter.as_deref(), &found);
             let mut relations = Relations::new(view, &context.base);
-            let render = |document: &Document| context.render(&mut relations, kind, document, &projection);
+            let render = |(kind, document): &(Kind, Document)| {
+                context.render(&mut relations, *kind, document, &query.projection(kind.resource_type()))
+            };
             let resources = found.documents.iter().map(render).collect::<Result<_, Problem>>()?;
             Ok(messages::list_response(found.total, query.start_index, resources))
         })();
@@ -485,6 +491,15 @@ impl Context<'_> {
         Ok(projection.apply(resource.to_json(kind.resource_type(), Some(&self.location(kind, &resource)))))
     }
 
+    /// What a list is asked for: in the URL, or in the body of a search.
+    fn query(&self) -> Result<ListQuery, Problem> {
+        Ok(if self.request.method == Method::POST {
+            ListQuery::parse_body(&self.json_object()?, &self.dialect)?
+        } else {
+            ListQuery::parse(self.request.query.unwrap_or_default())?
+        })
+    }
+
     fn projection(&self, kind: Kind) -> Result<Projection, Problem> {
         Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(kind.resource_type()))
     }
@@ -564,7 +579,6 @@ const NO_GROUPS: &str =
     "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
-const NO_SEARCH: &str = ".search: not supported; use GET with a filter";
 const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
 
 /// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
@@ -611,7 +625,8 @@ fn refused_event() -> Event {
 
 /// What is answered about groups where the connection synchronises none.
 fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
-    if context.request.method != Method::GET {
+    let searched = matches!(route, Scim::Search(_));
+    if context.request.method != Method::GET && !searched {
         return Answer::refused(refused_event(), Problem::NotImplemented(NO_GROUPS));
     }
     if matches!(route, Scim::Resource(..)) {
@@ -620,14 +635,53 @@ fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
     }
     // Entra's connection test looks for a random group even where groups are off; anything but an empty list fails it.
     let event = Event::of(Action::List, "list groups".to_owned());
-    let listed = ListQuery::parse(context.request.query.unwrap_or_default())
+    let listed = context
+        .query()
         .and_then(|query| {
             query.filter.as_deref().map(|text| BoundFilter::parse(text, ResourceType::group())).transpose()?;
             Ok(messages::list_response(0, query.start_index, Vec::new()))
         })
-        .map(|document| respond::scim_body(StatusCode::OK, &document))
-        .map_err(Problem::from);
+        .map(|document| respond::scim_body(StatusCode::OK, &document));
     Answer { response: listed, event, turn: None }
+}
+
+/// The filter bound to each kind. RFC 7644 §3.4.2.1: of several kinds, one that does not know an attribute has no match.
+fn filters(query: &ListQuery, kinds: &[Kind]) -> Result<Vec<(Kind, Option<BoundFilter>)>, Problem> {
+    let Some(text) = query.filter.as_deref() else {
+        return Ok(kinds.iter().map(|kind| (*kind, None)).collect());
+    };
+    let mut filters = Vec::new();
+    let mut refused = None;
+    for kind in kinds {
+        match BoundFilter::parse(text, kind.resource_type()) {
+            Ok(filter) => filters.push((*kind, Some(filter))),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    match refused {
+        Some(error) if filters.is_empty() => Err(error.into()),
+        Some(_) | None => Ok(filters),
+    }
+}
+
+/// The same of the order: resources of a kind that does not know the attribute have no value to sort by.
+fn queries<'f>(
+    context: &'f Context<'_>,
+    query: &ListQuery,
+    filters: &'f [(Kind, Option<BoundFilter>)],
+) -> Result<Vec<directory::Query<'f>>, Problem> {
+    let sorts: Vec<_> = filters.iter().map(|(kind, _)| query.sort(kind.resource_type())).collect();
+    if let Some(Err(error)) = sorts.first()
+        && sorts.iter().all(Result::is_err)
+    {
+        return Err(error.clone().into());
+    }
+    let mut queries = Vec::new();
+    for ((kind, filter), sort) in filters.iter().zip(sorts) {
+        let sieve = filter.as_ref().map(|filter| Sieve { filter, base: &context.base });
+        queries.push(directory::Query { kind: *kind, sieve, sort: sort.unwrap_or_default() });
+    }
+    Ok(queries)
 }
 
 fn discovered<'a>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'a> {
@@ -647,12 +701,11 @@ fn discovered<'a>(context: &Context<'_>, what: &str, document: Option<Value>) ->
 /// Entra tests the connection by looking for one whose name is a random GUID.
 fn describe_query(
     event: &mut Event,
-    kind: Kind,
+    noun: &str,
     lookup: Option<&Lookup>,
     filter: Option<&str>,
     found: &directory::Found,
 ) {
-    let noun = kind.noun();
     match (lookup, filter) {
         (Some(Lookup::Name(name)), _) if found.total == 0 && is_guid(name) => {
             event.action = Some(Action::Probe);
@@ -661,8 +714,8 @@ fn describe_query(
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
             event.operation = format!("look up {noun} by {}", cap(&mask::words(filter)));
-            if let [only] = found.documents.as_slice() {
-                event.about(kind, &only.resource);
+            if let [(kind, only)] = found.documents.as_slice() {
+                event.about(*kind, &only.resource);
             }
         }
         (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask::words(filter))),

@@ -15,7 +15,7 @@ pub fn service_provider_config(base: &str) -> Value {
         "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
         "filter": {"supported": true, "maxResults": LIMITS.page_max},
         "changePassword": {"supported": false},
-        "sort": {"supported": false},
+        "sort": {"supported": true},
         "etag": {"supported": true},
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
@@ -156,8 +156,8 @@ mod tests {
     fn the_configuration_announces_what_works_and_nothing_else() {
         let config = service_provider_config(BASE);
         let supported = |name: &str| config[name]["supported"].as_bool().unwrap();
-        assert_eq!(["patch", "filter", "etag"].map(supported), [true; 3]);
-        assert_eq!(["bulk", "sort", "changePassword"].map(supported), [false; 3]);
+        assert_eq!(["patch", "filter", "sort", "etag"].map(supported), [true; 4]);
+        assert_eq!(["bulk", "changePassword"].map(supported), [false; 2]);
         assert_eq!(config["filter"]["maxResults"], json!(LIMITS.page_max));
         assert_eq!(config["authenticationSchemes"][0]["type"], "oauthbearertoken");
         assert_eq!(config["meta"]["location"], json!(format!("{BASE}/ServiceProviderConfig")));

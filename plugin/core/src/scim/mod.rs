@@ -16,6 +16,7 @@ pub mod query;
 pub mod resource;
 mod scan;
 pub mod schema;
+pub mod sort;
 mod value;
 
 pub use dialect::Dialect;
@@ -26,3 +27,4 @@ pub use projection::Projection;
 pub use query::ListQuery;
 pub use resource::{Meta, Resource, ResourceBody, diff};
 pub use schema::ResourceType;
+pub use sort::Sort;

@@ -3,14 +3,19 @@
 //! Parameters of other names are passed over; Entra adds `aadOptscim062020` to whatever it asks. One without a value
 //! counts as absent. Of one that is repeated, the first counts.
 
+use super::dialect::Dialect;
 use super::error::Error;
 use super::projection::Projection;
 use super::schema::ResourceType;
+use super::sort::Sort;
+use super::value;
 use crate::settings::LIMITS;
+use serde_json::{Map, Value};
+
+/// The schema of a search's body.
+const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
 
 /// What a client asks of a list or of one resource.
-///
-/// `sortBy` and `sortOrder` are not kept: RFC 7644 §3.4.2.3 lets a server that announces no sorting pass over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListQuery {
     /// The filter as it was sent.
@@ -19,6 +24,9 @@ pub struct ListQuery {
     pub start_index: u64,
     /// The most resources that the page may have.
     pub count: usize,
+    /// Whether the last comes first.
+    pub descending: bool,
+    sort_by: Option<String>,
     attributes: Option<String>,
     excluded_attributes: Option<String>,
 }
@@ -31,18 +39,77 @@ impl ListQuery {
                 .find(|(key, value)| key == name && !value.is_empty())
                 .map(|(_, value)| value.into_owned())
         };
+        ListQuery::of(parameter)
+    }
+
+    /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
+    pub fn parse_body(body: &Map<String, Value>, dialect: &Dialect) -> Result<ListQuery, Error> {
+        value::check_names(body, "body")?;
+        let member = |name: &str| body.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        let listed = member("schemas").and_then(Value::as_array);
+        if !dialect.any_schemas && !listed.is_some_and(|urns| urns.iter().any(|urn| urn == SEARCH_REQUEST)) {
+            return Err(Error::syntax(format!("schemas: expected {SEARCH_REQUEST}, found none")));
+        }
+        let mut parameters = Vec::new();
+        for name in ["filter", "startIndex", "count", "sortBy", "sortOrder", "attributes", "excludedAttributes"] {
+            if let Some(text) = member(name).map(|value| text(name, value)).transpose()? {
+                parameters.push((name, text));
+            }
+        }
+        ListQuery::of(|name| {
+            let found = parameters.iter().find(|(key, text)| *key == name && !text.is_empty());
+            found.map(|(_, text)| text.clone())
+        })
+    }
+
+    fn of(parameter: impl Fn(&str) -> Option<String>) -> Result<ListQuery, Error> {
         Ok(ListQuery {
             filter: parameter("filter"),
             start_index: start_index(parameter("startIndex").as_deref())?,
             count: count(parameter("count").as_deref())?,
+            descending: descending(parameter("sortOrder").as_deref())?,
+            sort_by: parameter("sortBy"),
             attributes: parameter("attributes"),
             excluded_attributes: parameter("excludedAttributes"),
         })
     }
 
+    /// The order that the client wants. `sortOrder` says nothing without `sortBy`.
+    pub fn sort(&self, of: &'static ResourceType) -> Result<Option<Sort>, Error> {
+        self.sort_by.as_deref().map(|by| Sort::parse(of, by, self.descending)).transpose()
+    }
+
     /// Which attributes the answer has.
     pub fn projection(&self, of: &'static ResourceType) -> Projection {
         Projection::parse(of, self.attributes.as_deref(), self.excluded_attributes.as_deref())
+    }
+}
+
+/// A member of a search's body as the text that it would be in a URL.
+fn text(name: &str, value: &Value) -> Result<String, Error> {
+    match value {
+        Value::Null => Ok(String::new()),
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Array(names) if names.iter().all(Value::is_string) => {
+            Ok(names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
+        }
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
+            Err(Error::value(format!("{name}: expected text, a number or an array of names, found something else")))
+        }
+    }
+}
+
+/// RFC 7644 §3.4.2.3: ascending where nothing is said.
+fn descending(text: Option<&str>) -> Result<bool, Error> {
+    match text {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("ascending") => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("descending") => Ok(true),
+        Some(text) => {
+            let shown: String = text.chars().take(40).collect();
+            Err(Error::value(format!("sortOrder: expected ascending or descending, found {shown:?}")))
+        }
     }
 }
 
@@ -107,6 +174,29 @@ mod tests {
         assert_eq!(filter("filter=&startIndex=&count="), None);
         assert_eq!(page("startIndex=&count="), (1, LIMITS.page_default));
         assert_eq!(page(""), (1, LIMITS.page_default));
+    }
+
+    #[test]
+    fn a_search_says_in_its_body_what_a_query_says_in_a_url() {
+        let body = serde_json::json!({
+            "schemas": [SEARCH_REQUEST], "filter": "userName pr", "StartIndex": 3, "count": 5,
+            "sortBy": "userName", "sortOrder": "descending", "attributes": ["userName", "id"],
+        });
+        let url = "filter=userName+pr&startIndex=3&count=5&sortBy=userName&sortOrder=descending&attributes=userName,id";
+        let parse = |body: &Value| ListQuery::parse_body(body.as_object().unwrap(), &Dialect::strict());
+        assert_eq!(parse(&body), ListQuery::parse(url));
+        let refused = |body: Value| parse(&body).unwrap_err().to_string();
+        let with = |name: &str, value: Value| serde_json::json!({"schemas": [SEARCH_REQUEST], name: value});
+        assert_eq!(refused(serde_json::json!({})), format!("schemas: expected {SEARCH_REQUEST}, found none"));
+        assert_eq!(refused(with("count", 1.5.into())), "count: expected a whole number, found \"1.5\"");
+        assert_eq!(
+            refused(with("filter", true.into())),
+            "filter: expected text, a number or an array of names, found something else"
+        );
+        assert_eq!(
+            refused(with("sortOrder", "up".into())),
+            "sortOrder: expected ascending or descending, found \"up\""
+        );
     }
 
     #[test]

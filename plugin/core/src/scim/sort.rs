@@ -1,0 +1,154 @@
+//! The order of a list, RFC 7644 §3.4.2.3.
+
+use super::error::Error;
+use super::resource::Resource;
+use super::schema::{Attribute, ResourceType, Target, Type};
+use super::value;
+use serde_json::Value;
+use std::cmp::Ordering;
+
+/// An order of resources: by which attribute, and which way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sort {
+    of: &'static ResourceType,
+    target: Target,
+    leaf: &'static Attribute,
+    descending: bool,
+}
+
+/// What a resource is put in order by. Resources of several types compare where their attributes are of one type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Key {
+    /// True or false.
+    Boolean(bool),
+    /// A number.
+    Number(f64),
+    /// A moment.
+    Time(jiff::Timestamp),
+    /// Text, folded where letter case does not count.
+    Text(String),
+}
+
+impl Sort {
+    /// Finds the attribute of `sortBy`.
+    pub fn parse(of: &'static ResourceType, by: &str, descending: bool) -> Result<Sort, Error> {
+        let refused = |problem: &str| Error::value(format!("sortBy: {problem}"));
+        let target = of.resolve(by.trim()).map_err(|problem| refused(&problem))?;
+        let apart = match &target {
+            Target::Attribute { extension, attribute, .. } => of.is_relation(*extension, attribute),
+            Target::Extension(_) => false,
+        };
+        if apart {
+            return Err(refused("expected an attribute of the resource itself, found one that is kept apart"));
+        }
+        match target.leaf() {
+            Some(leaf) if leaf.kind != Type::Complex => Ok(Sort { of, target, leaf, descending }),
+            Some(_) | None => Err(refused("expected a sub-attribute to sort by, found the whole attribute")),
+        }
+    }
+
+    /// What the resource is put in order by: of several values the primary one, or else the first.
+    pub fn key(&self, resource: &Resource) -> Option<Key> {
+        let Target::Attribute { extension, attribute, .. } = self.target else {
+            return None;
+        };
+        let values = resource.values(self.of, &Target::Attribute { extension, attribute, sub: None });
+        let value = values.iter().find(|value| value::is_primary(value)).or(values.first())?;
+        let value = match value {
+            Value::Object(parts) => parts.get(self.leaf.name)?,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => value,
+        };
+        match value {
+            Value::Bool(boolean) => Some(Key::Boolean(*boolean)),
+            Value::Number(number) => number.as_f64().map(Key::Number),
+            Value::String(text) if self.leaf.kind == Type::DateTime => value::date_time(text).map(Key::Time),
+            Value::String(text) if self.leaf.case_exact => Some(Key::Text(text.clone())),
+            Value::String(text) => Some(Key::Text(text.to_lowercase())),
+            Value::Null | Value::Array(_) | Value::Object(_) => None,
+        }
+    }
+}
+
+/// Compares two keys. What has none comes last in ascending order and first in descending.
+pub fn compare(one: Option<&Key>, other: Option<&Key>, descending: bool) -> Ordering {
+    let order = match (one, other) {
+        (Some(one), Some(other)) => one.compare(other),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => Ordering::Equal,
+    };
+    if descending { order.reverse() } else { order }
+}
+
+impl Key {
+    fn compare(&self, other: &Key) -> Ordering {
+        match (self, other) {
+            (Key::Boolean(one), Key::Boolean(other)) => one.cmp(other),
+            (Key::Number(one), Key::Number(other)) => one.total_cmp(other),
+            (Key::Time(one), Key::Time(other)) => one.cmp(other),
+            (Key::Text(one), Key::Text(other)) => one.cmp(other),
+            (one, other) => one.rank().cmp(&other.rank()),
+        }
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Key::Boolean(_) => 0,
+            Key::Number(_) => 1,
+            Key::Time(_) => 2,
+            Key::Text(_) => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::{Dialect, Meta, ResourceBody};
+    use serde_json::json;
+
+    fn user(name: &str, body: Value) -> Resource {
+        let mut body = body.as_object().cloned().unwrap();
+        body.insert("userName".to_owned(), json!(name));
+        let now = "2026-11-23T10:00:00Z".parse().unwrap();
+        let meta = Meta { created: now, last_modified: now, revision: 1 };
+        let of = ResourceType::user();
+        Resource::new(name.to_owned(), meta, ResourceBody::parse(of, &body, &Dialect::entra()).unwrap())
+    }
+
+    fn sorted(by: &str, descending: bool) -> String {
+        let users = [
+            user("b", json!({"title": "Boss", "emails": [{"value": "z@x"}, {"value": "a@x", "primary": true}]})),
+            user("A", json!({"title": "clerk", "active": false, "emails": [{"value": "m@x"}]})),
+            user("c", json!({})),
+        ];
+        let sort = Sort::parse(ResourceType::user(), by, descending).unwrap();
+        let mut keyed: Vec<_> = users.iter().map(|user| (sort.key(user), user.id.as_str())).collect();
+        keyed.sort_by(|(one, _), (other, _)| compare(one.as_ref(), other.as_ref(), descending));
+        keyed.into_iter().map(|(_, id)| id).collect()
+    }
+
+    #[test]
+    fn text_sorts_by_its_case_rule_and_what_is_not_there_comes_last() {
+        assert_eq!(sorted("userName", false), "Abc");
+        assert_eq!(sorted("USERNAME", true), "cbA");
+        assert_eq!(sorted("id", false), "Abc");
+        assert_eq!(sorted("title", false), "bAc");
+        assert_eq!(sorted("title", true), "cAb");
+        assert_eq!(sorted("active", false), "Abc");
+    }
+
+    #[test]
+    fn of_several_values_the_primary_one_counts_or_the_first() {
+        assert_eq!(sorted("emails", false), "bAc");
+        assert_eq!(sorted("emails.value", true), "cAb");
+    }
+
+    #[test]
+    fn what_cannot_be_sorted_by_is_refused() {
+        let refused = |by: &str| Sort::parse(ResourceType::user(), by, false).unwrap_err().to_string();
+        assert_eq!(refused("nonsense"), "sortBy: expected an attribute of User, found an unknown name");
+        assert_eq!(refused("name"), "sortBy: expected a sub-attribute to sort by, found the whole attribute");
+        assert!(refused("groups.display").starts_with("sortBy: expected an attribute of the resource itself"));
+    }
+}
