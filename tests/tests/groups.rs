@@ -3,7 +3,7 @@
 use acceptance::life::{self, Tenant};
 use acceptance::native::Native;
 use acceptance::run::Server as _;
-use acceptance::store::{Call, Verb};
+use acceptance::store::{Call, Fault, Verb};
 use acceptance::world::World;
 use rollcall_core::space::TenantId;
 use serde_json::{Value, json};
@@ -22,6 +22,52 @@ fn a_change_of_members_costs_the_same_with_five_members_and_with_fifty_thousand(
     }
     small.expect_sound();
     large.expect_sound();
+    large.delete(&format!("/Groups/{}", large.group));
+    large.expect_sound();
+}
+
+#[test]
+fn a_store_that_fails_at_any_call_leaves_no_half_of_a_membership() {
+    for fault in [Fault::Refused, Fault::Lost] {
+        for call in 0..40 {
+            let mut setting = Setting::with_members(2);
+            let (group, users) = (setting.group.clone(), setting.users.clone());
+            let outer = setting.create("Outer", &[&group]);
+            let exchange = json!([
+                {"op": "remove", "path": "members", "value": [{"value": users[0]}]},
+                {"op": "add", "path": "members", "value": [{"value": outer}]},
+            ]);
+            let changes = [
+                ("PATCH", format!("/Groups/{group}"), Some(life::patch(&exchange))),
+                ("DELETE", format!("/Users/{}", users[1]), None),
+                ("DELETE", format!("/Groups/{group}"), None),
+            ];
+            for (method, path, body) in changes {
+                setting.server.world.store.forget_calls();
+                setting.server.world.store.fail(call..call + 1, fault);
+                setting.server.answer(setting.tenant.request(method, &path, body.as_ref()));
+                setting.server.world.store.forget_calls();
+                setting.expect_sound();
+            }
+        }
+    }
+}
+
+#[test]
+fn a_group_is_changed_at_the_version_that_was_seen() {
+    let mut setting = Setting::with_members(1);
+    let (group, user) = (format!("/Groups/{}", setting.group), setting.users[0].clone());
+    let remove = life::patch(&json!([{"op": "Remove", "path": "members", "value": [{"value": user}]}]));
+    let mut send = |version: &str| {
+        let mut request = setting.tenant.request("PATCH", &group, Some(&remove));
+        request.headers_mut().insert("if-match", version.parse().unwrap());
+        setting.server.answer(request)
+    };
+    assert_eq!(send("W/\"1\"").status(), 412);
+    let done = send("W/\"2\"");
+    assert_eq!((done.status().as_u16(), done.headers()["etag"].to_str().unwrap()), (204, "W/\"3\""));
+    // What changes nothing keeps the version.
+    assert_eq!(send("W/\"3\"").headers()["etag"], "W/\"3\"");
 }
 
 #[test]

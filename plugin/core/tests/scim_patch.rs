@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use rollcall_core::scim::{Dialect, PatchRequest, Resource, ResourceType};
+use rollcall_core::scim::{Dialect, PatchRequest, Resource, ResourceType, Step};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -32,6 +32,51 @@ fn every_case_comes_out_as_written() {
     }
     assert!(failures.is_empty(), "{failures}");
     assert!(count > 100, "expected more than 100 cases, found {count}");
+}
+
+#[test]
+fn what_is_kept_apart_comes_out_as_if_it_were_not() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/patch/groups.json");
+    let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let mut count = 0;
+    for case in cases.iter().filter(|case| case["type"] == "Group" && case.get("operations").is_some()) {
+        let strict = case.get("dialect").is_some_and(|dialect| dialect == "strict");
+        let dialect = if strict { Dialect::strict() } else { Dialect::entra() };
+        let mut whole = case["resource"].clone();
+        let mut members = ids(&whole);
+        whole.as_object_mut().unwrap().shift_remove("members");
+        let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+        let request = PatchRequest::parse(&json!({"schemas": schemas, "Operations": case["operations"]}), &dialect);
+        let Ok((after, steps)) =
+            request.and_then(|request| request.apply_apart(ResourceType::group(), &stored(&whole), &dialect))
+        else {
+            assert!(case.get("error").is_some(), "{}", case["title"]);
+            continue;
+        };
+        for step in steps {
+            match step {
+                Step::Add(new) => new.into_iter().for_each(|id| {
+                    if !members.contains(&id) {
+                        members.push(id);
+                    }
+                }),
+                Step::Remove(gone) => members.retain(|id| !gone.contains(id)),
+                Step::RemoveFitting(filter) => members.retain(|id| !filter.matches(&json!({"value": id}))),
+                Step::Clear => members.clear(),
+            }
+        }
+        if let Some(expected) = case.get("expected") {
+            assert_eq!(members, ids(expected), "{}", case["title"]);
+            assert_eq!(after.display_name(), expected["displayName"].as_str(), "{}", case["title"]);
+            count += 1;
+        }
+    }
+    assert!(count > 10, "expected more than 10 cases, found {count}");
+}
+
+fn ids(group: &Value) -> Vec<String> {
+    let members = group["members"].as_array().map(Vec::as_slice).unwrap_or_default();
+    members.iter().map(|member| member["value"].as_str().unwrap().to_owned()).collect()
 }
 
 fn expected(case: &Value) -> Value {
