@@ -14,7 +14,7 @@ pub use document::Document;
 pub use membership::{Difference, Member, Relations, Wanted};
 
 use crate::ledger::{self, Extent, Head, Read, Turn};
-use crate::scim::filter::Lookup;
+use crate::scim::filter::{Lookup, fold};
 use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Sort, sort};
 use crate::settings::LIMITS;
 use crate::space::{IndexKind, Kind, is_id};
@@ -499,12 +499,6 @@ fn entries(kind: Kind, resource: &Resource) -> Vec<(IndexKind, String)> {
         }
     }
     entries
-}
-
-/// The form under which values compare that are not case-exact: Unicode lower case, nothing else. Names that only look
-/// alike stay different names.
-fn fold(text: &str) -> String {
-    text.to_lowercase()
 }
 
 #[cfg(test)]

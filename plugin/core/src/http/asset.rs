@@ -8,6 +8,7 @@ use http::header::{ALLOW, X_CONTENT_TYPE_OPTIONS};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY};
 use http::{HeaderName, Method, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
+use std::sync::LazyLock;
 
 /// Name below `page/`, content.
 static ASSETS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
@@ -36,7 +37,7 @@ pub(super) fn answer(file: &str, request: &Request<Vec<u8>>, settings: &Settings
     let Some((_, content)) = ASSETS.iter().find(|(asset, _)| *asset == name) else {
         return respond::empty(StatusCode::NOT_FOUND);
     };
-    let content = if name == "index.html" { with_digest(content, &digest) } else { content.to_vec() };
+    let content = if name == "index.html" { with_digest(content, digest) } else { content.to_vec() };
     let tag = format!("\"{}\"", short(&Sha256::digest(&content)));
     let known = request.headers().get_all(IF_NONE_MATCH).iter().any(|value| value.as_bytes() == tag.as_bytes());
     let mut response = respond::empty(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
@@ -59,13 +60,17 @@ pub(super) fn answer(file: &str, request: &Request<Vec<u8>>, settings: &Settings
 }
 
 /// One digest over all files: modules import each other by relative addresses and so stay within one state of the page.
-fn digest() -> String {
-    let mut hasher = Sha256::new();
-    for (name, content) in ASSETS {
-        hasher.update(name.as_bytes());
-        hasher.update(content);
-    }
-    short(&hasher.finalize())
+/// The files are fixed, so an instance makes it once.
+fn digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| {
+        let mut hasher = Sha256::new();
+        for (name, content) in ASSETS {
+            hasher.update(name.as_bytes());
+            hasher.update(content);
+        }
+        short(&hasher.finalize())
+    });
+    &DIGEST
 }
 
 fn short(digest: &[u8]) -> String {
@@ -99,7 +104,7 @@ mod tests {
     #[test]
     fn the_page_names_its_files_by_their_digest_and_nobody_else() {
         let page = ASSETS.iter().find(|(name, _)| *name == "index.html").unwrap().1;
-        let text = String::from_utf8(with_digest(page, &digest())).unwrap();
+        let text = String::from_utf8(with_digest(page, digest())).unwrap();
         assert!(text.contains(&format!("\"assets/{}/", digest())), "{text}");
         assert!(!text.contains("\"assets/\"") && !text.contains("http://") && !text.contains("https://"), "{text}");
     }

@@ -633,8 +633,9 @@ fn fits_order(order: Ordering, compare: Compare) -> bool {
     }
 }
 
-/// Unicode lower case, as the directory folds names.
-fn fold(text: &str) -> String {
+/// The form under which values compare that are not case-exact: Unicode lower case, nothing else. Names that only look
+/// alike stay different names. Filters and the directory's uniqueness share it, so that what the one sees the other does.
+pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
