@@ -293,14 +293,15 @@ mod tests {
     use super::*;
 
     /// A component in binary, of these sections.
-    fn problem(name: &str, sections: &[(u8, &[u8])]) -> String {
+    fn problem(sections: &[(u8, &[u8])]) -> String {
         let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
         for (id, section) in sections {
             bytes.push(*id);
             bytes.push(u8::try_from(section.len()).unwrap());
             bytes.extend_from_slice(section);
         }
-        let path = crate::state::test_directory(name).join("component.wasm");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("component.wasm");
         std::fs::write(&path, bytes).unwrap();
         let server = Component::load(&path, Environment::default()).and_then(|component| {
             let listener = crate::serve::listen(([127, 0, 0, 1], 0).into())?;
@@ -310,16 +311,16 @@ mod tests {
     }
 
     /// What is said of `(import "a:b/c" (instance (type …) (export "f" …)))`.
-    fn problem_with_import(name: &str, ty: &[u8], export: &[u8]) -> String {
+    fn problem_with_import(ty: &[u8], export: &[u8]) -> String {
         let interface = [b"\x01\x42\x02\x01", ty, b"\x04\x00\x01f", export].concat();
-        problem(name, &[(7, &interface), (10, b"\x01\x00\x05a:b/c\x05\x00")])
+        problem(&[(7, &interface), (10, b"\x01\x00\x05a:b/c\x05\x00")])
     }
 
     #[test]
     fn an_unknown_import_is_named() {
         let (function, of_that_type) = (b"\x40\x00\x01\x00", b"\x01\x00");
         assert_eq!(
-            problem_with_import("import", function, of_that_type),
+            problem_with_import(function, of_that_type),
             "the component imports a:b/c, which this host does not offer"
         );
     }
@@ -327,20 +328,18 @@ mod tests {
     #[test]
     fn an_import_of_types_alone_needs_no_host() {
         let (u32, that_type) = (b"\x79", b"\x03\x00\x00");
-        assert_eq!(
-            problem_with_import("types", u32, that_type),
-            "the component does not export wasi:http/handler@0.3.0"
-        );
+        assert_eq!(problem_with_import(u32, that_type), "the component does not export wasi:http/handler@0.3.0");
     }
 
     #[test]
     fn a_component_has_to_handle_http() {
-        assert_eq!(problem("no-handler", &[]), "the component does not export wasi:http/handler@0.3.0");
+        assert_eq!(problem(&[]), "the component does not export wasi:http/handler@0.3.0");
     }
 
     #[test]
     fn what_is_no_component_is_named() {
-        let path = crate::state::test_directory("text").join("component.wasm");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("component.wasm");
         let problem = || {
             let error = Component::load(&path, Environment::default()).err().unwrap();
             error.to_string().replace(&path.display().to_string(), "FILE")

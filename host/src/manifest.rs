@@ -294,7 +294,8 @@ mod tests {
 
     #[test]
     fn the_nearest_manifest_upwards_is_found() {
-        let directory = crate::state::test_directory("manifest");
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
         let below = directory.join("a/b");
         std::fs::create_dir_all(&below).unwrap();
         let path = directory.join("spin.toml");

@@ -74,30 +74,21 @@ fn write_private(path: &Path, secret: &str) -> std::io::Result<()> {
     file.sync_all()
 }
 
-/// An empty directory for a test.
-#[cfg(test)]
-pub(crate) fn test_directory(name: &str) -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("rollcall-{name}-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&directory);
-    fs::create_dir_all(&directory).unwrap();
-    directory
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_secret_is_made_once_and_is_the_owners() {
-        let directory = test_directory("state");
-        let state = State::Directory(directory.join("below"));
+        let directory = tempfile::tempdir().unwrap();
+        let state = State::Directory(directory.path().join("below"));
         let secret = state.admin_secret().unwrap();
         assert_eq!(secret.len(), 64);
         assert_eq!(state.admin_secret().unwrap(), secret);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;
-            let file = fs::metadata(directory.join("below/admin_secret")).unwrap();
+            let file = fs::metadata(directory.path().join("below/admin_secret")).unwrap();
             assert_eq!(file.permissions().mode() & 0o777, 0o600);
         }
     }
@@ -110,9 +101,10 @@ mod tests {
 
     #[test]
     fn an_empty_secret_is_no_secret() {
-        let directory = test_directory("empty-secret");
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
         fs::write(directory.join("admin_secret"), "\n").unwrap();
-        let error = State::Directory(directory.clone()).admin_secret().unwrap_err();
+        let error = State::Directory(directory.to_owned()).admin_secret().unwrap_err();
         assert_eq!(
             error.to_string(),
             format!("{}/admin_secret: expected a secret, found nothing", directory.display())

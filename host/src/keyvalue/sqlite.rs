@@ -349,8 +349,8 @@ mod tests {
 
     #[test]
     fn a_file_keeps_its_data_and_a_foreign_one_is_refused() {
-        let directory = crate::state::test_directory("sqlite");
-        let path = directory.join(Database::FILE_NAME);
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(Database::FILE_NAME);
         let refusal = || match Database::open(&path) {
             Ok(_) => String::new(),
             Err(error) => format!("{error:#}").replace(&path.display().to_string(), "FILE"),
