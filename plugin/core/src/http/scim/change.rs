@@ -1,0 +1,148 @@
+//! Requests that change a resource: RFC 7644 §3.3, §3.5, §3.6.
+
+use super::context::{Context, cap, tags};
+use super::describe::{Event, describe_change, name_of};
+use super::{Answer, Rollcall};
+use crate::directory::{self, Change, Plan, Relations};
+use crate::http::respond::{self, Problem};
+use crate::journal::Action;
+use crate::ledger::{Read, Turn, View};
+use crate::scim::{PatchRequest, Projection, ResourceBody};
+use crate::space::{Kind, Space};
+use crate::tenant;
+use http::header::IF_MATCH;
+use http::{Method, Response, StatusCode};
+use serde_json::Value;
+
+impl Rollcall {
+    /// RFC 7644 §3.3.
+    pub(super) fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind) -> Answer<'a> {
+        let of = kind.resource_type();
+        let mut event = Event::of(Action::Create, format!("create {}", kind.noun()));
+        let change = (|| {
+            let body = context.json_object()?;
+            // A create that is refused shall still say in the journal whom it was about.
+            if let Some(name) = body.get(of.naming).and_then(Value::as_str) {
+                event.operation = format!("create {} {}", kind.noun(), cap(name));
+            }
+            let body = ResourceBody::parse(of, &body, &context.dialect)?;
+            Ok(Change::Create { id: self.new_id(), body })
+        })();
+        self.change(view, context, kind, event, change)
+    }
+
+    /// RFC 7644 §3.5.1, §3.5.2, §3.6.
+    pub(super) fn modify<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'a> {
+        let (id, of, noun) = (id.to_owned(), kind.resource_type(), kind.noun());
+        let (action, words) = match *context.request.method {
+            Method::DELETE => (Action::Delete, "delete"),
+            _ => (Action::Update, "update"),
+        };
+        let mut event = Event::of(action, format!("{words} {noun} {id}"));
+        // A request that is refused shall still say in the journal whom it was about.
+        if let Ok(document) = directory::get(view, kind, &id) {
+            event.about(kind, &document.resource);
+            event.operation = format!("{words} {noun} {}", name_of(kind, &document.resource));
+        }
+        let change = (|| {
+            let dialect = &context.dialect;
+            Ok(match *context.request.method {
+                Method::DELETE => Change::Delete { id },
+                Method::PUT => Change::Replace { id, body: ResourceBody::parse(of, &context.json_object()?, dialect)? },
+                _ => {
+                    Change::Patch { id, request: PatchRequest::parse(&Value::Object(context.json_object()?), dialect)? }
+                }
+            })
+        })();
+        self.change(view, context, kind, event, change)
+    }
+
+    /// Plans the change on what is there now; where that leads to a write, plans it again within a turn and stages it.
+    fn change<'a>(
+        &'a self,
+        view: &View<'_>,
+        context: &Context<'_>,
+        kind: Kind,
+        mut event: Event,
+        change: Result<Change, Problem>,
+    ) -> Answer<'a> {
+        let prepared = change.and_then(|change| {
+            let projection = context.projection(kind)?;
+            let if_match = tags(context.request.headers, IF_MATCH);
+            let plan = directory::plan(view, kind, &change, &if_match, &context.dialect, context.now)?;
+            context.check_unwanted(&plan)?;
+            Ok((projection, change, if_match, plan))
+        });
+        let (projection, change, if_match, plan) = match prepared {
+            Ok(prepared) => prepared,
+            Err(problem) => return Answer::refused(event, problem),
+        };
+        if !plan.changes() {
+            describe_change(&mut event, &plan);
+            return Answer { response: context.changed(view, &plan, &projection), event, turn: None };
+        }
+        let space = Space::tenant(context.request.tenant);
+        let mut turn = match Turn::take(&self.ports, &self.settings, space) {
+            Ok(turn) => turn,
+            Err(error) => return Answer::refused(event, error),
+        };
+        let staged = (|| {
+            let plan = directory::plan(&turn, kind, &change, &if_match, &context.dialect, context.now)?;
+            context.check_unwanted(&plan)?;
+            self.seat(context, &turn, &plan)?;
+            directory::carry_out(&mut turn, &plan)?;
+            Ok(plan)
+        })();
+        match staged {
+            Ok(plan) => {
+                describe_change(&mut event, &plan);
+                Answer { response: context.changed(&turn, &plan, &projection), event, turn: Some(turn) }
+            }
+            Err(problem) => Answer { response: Err(problem), event, turn: Some(turn) },
+        }
+    }
+
+    /// Refuses a user more than the tenant has seats for.
+    fn seat(&self, context: &Context<'_>, turn: &Turn<'_>, plan: &Plan) -> Result<(), Problem> {
+        if !plan.takes_seat() {
+            return Ok(());
+        }
+        let tenant = tenant::read(&self.ports, &self.settings, context.request.tenant)?;
+        match tenant.and_then(|tenant| tenant.seats) {
+            Some(seats) if turn.head.active >= seats => {
+                Err(directory::Error::NoSeat { used: turn.head.active, seats }.into())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// RFC 9110 §13.1.2: a change of a version that the client does not want to meet is refused. A create meets none: it
+    /// is sent to the collection, which has no version.
+    fn check_unwanted(&self, plan: &Plan) -> Result<(), Problem> {
+        match plan.before.as_ref().map(|document| document.resource.meta.version()) {
+            Some(version) if self.has_already(&version) => Err(Problem::Unwanted(version)),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// RFC 7644 §3.3: 201 with the resource and its location. §3.5: 200 with the resource, which Entra needs on PATCH of a
+    /// user; on PATCH of a group 204, unless the client says which attributes it wants, since nobody shall pay for members
+    /// that are not asked for. §3.6: 204.
+    fn changed<V: Read>(&self, view: &V, plan: &Plan, projection: &Projection) -> Result<Response<Vec<u8>>, Problem> {
+        let (kind, Some(after)) = (plan.kind, &plan.after) else {
+            return Ok(respond::empty(StatusCode::NO_CONTENT));
+        };
+        if kind == Kind::Group && self.request.method == Method::PATCH && !projection.is_chosen() {
+            return Ok(self.with_tag(respond::empty(StatusCode::NO_CONTENT), kind, after));
+        }
+        let status = if plan.before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+        let document = match &plan.before {
+            Some(before) if !plan.changes() => before.clone(),
+            Some(_) | None => directory::get(view, kind, &after.id)?,
+        };
+        let rendered = self.render(&mut Relations::new(view, &self.base), kind, &document, projection)?;
+        Ok(self.with_tag(respond::scim_body(status, &rendered), kind, after))
+    }
+}

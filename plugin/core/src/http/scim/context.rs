@@ -1,0 +1,132 @@
+//! What every step of one request needs to know, and what they all do with it.
+
+use super::{Provision, respond};
+use crate::directory::{self, Document, IfMatch, Relations, Wanted};
+use crate::http::respond::Problem;
+use crate::ledger::Read;
+use crate::scim::{self, Dialect, ListQuery, Projection, Resource};
+use crate::space::Kind;
+use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::{HeaderMap, Method, Response};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// What every step of one request needs to know.
+pub(super) struct Context<'r> {
+    pub(super) request: &'r Provision<'r>,
+    pub(super) base: String,
+    pub(super) now: Timestamp,
+    pub(super) dialect: Dialect,
+    /// Whether the connection synchronises groups.
+    pub(super) groups: bool,
+}
+
+impl Context<'_> {
+    pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
+        format!("{}{}/{}", self.base, kind.resource_type().endpoint, resource.id)
+    }
+
+    pub(super) fn render<V: Read>(
+        &self,
+        relations: &mut Relations<'_, V>,
+        kind: Kind,
+        document: &Document,
+        projection: &Projection,
+    ) -> Result<Map<String, Value>, Problem> {
+        let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
+        let resource = relations.complete(kind, document, &wanted)?;
+        Ok(projection.apply(resource.to_json(kind.resource_type(), Some(&self.location(kind, &resource)))))
+    }
+
+    /// What a list is asked for: in the URL, or in the body of a search.
+    pub(super) fn query(&self) -> Result<ListQuery, Problem> {
+        Ok(if self.request.method == Method::POST {
+            ListQuery::parse_body(&self.json_object()?, &self.dialect)?
+        } else {
+            ListQuery::parse(self.request.query.unwrap_or_default())?
+        })
+    }
+
+    pub(super) fn projection(&self, kind: Kind) -> Result<Projection, Problem> {
+        Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(kind.resource_type()))
+    }
+
+    /// Whether `If-None-Match` names this version.
+    pub(super) fn has_already(&self, version: &str) -> bool {
+        tags(self.request.headers, IF_NONE_MATCH).is_some_and(|tags| directory::names_version(&tags, version))
+    }
+
+    pub(super) fn with_tag(
+        &self,
+        mut response: Response<Vec<u8>>,
+        kind: Kind,
+        resource: &Resource,
+    ) -> Response<Vec<u8>> {
+        respond::set(&mut response, ETAG, &resource.meta.version());
+        respond::set(&mut response, LOCATION, &self.location(kind, resource));
+        response
+    }
+
+    /// The body as a JSON object.
+    pub(super) fn json_object(&self) -> Result<Map<String, Value>, Problem> {
+        let media = self.request.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let essence = media.as_deref().map(|media| media.split(';').next().unwrap_or_default().trim());
+        // RFC 7644 §3.1 asks for application/scim+json and permits application/json; Entra's older jobs send the latter.
+        let json = |essence: &str| {
+            essence.eq_ignore_ascii_case("application/scim+json") || essence.eq_ignore_ascii_case("application/json")
+        };
+        if !essence.is_some_and(json) {
+            let found = essence.map_or_else(|| "none".to_owned(), |found| format!("{:?}", cap(found)));
+            return Err(Problem::MediaType(found));
+        }
+        match serde_json::from_slice(self.request.body) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(other) => {
+                Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&other))).into())
+            }
+            Err(error) => Err(scim::Error::syntax(format!(
+                "body: expected JSON, found something else at line {}, column {}: {}",
+                error.line(),
+                error.column(),
+                category(&error)
+            ))
+            .into()),
+        }
+    }
+}
+
+/// The entity tags of a condition, RFC 9110 §13.1; nothing where the header is absent. One that cannot be read is there
+/// all the same: it names no version.
+pub(super) fn tags(headers: &HeaderMap, name: http::HeaderName) -> IfMatch {
+    let found = headers.contains_key(&name);
+    let mut tags = Vec::new();
+    for value in headers.get_all(name) {
+        let value = value.to_str().unwrap_or_default();
+        tags.extend(value.split(',').map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()));
+    }
+    found.then_some(tags)
+}
+
+pub(super) fn cap(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// serde's own messages quote the text that they found, which may be a secret.
+fn category(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        serde_json::error::Category::Eof => "the text ends too early",
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax => "it is not well-formed",
+        serde_json::error::Category::Data => "it is not of the expected shape",
+    }
+}

@@ -1,0 +1,197 @@
+//! A SCIM request: authenticated, carried out, answered, and written into the journal.
+
+mod change;
+mod context;
+mod describe;
+mod read;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use super::respond::{self, Problem, REQUEST_ID};
+use super::route::{self, Scim};
+use super::{Rollcall, dialect_of};
+use crate::connection::Connection;
+use crate::journal::Action;
+use crate::ledger::{Turn, View};
+use crate::scim::{ResourceType, discovery};
+use crate::settings::LIMITS;
+use crate::space::{Kind, TenantId};
+use crate::tenant;
+use context::Context;
+use describe::Event;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Method, Request, Response};
+use read::{discovered, no_groups};
+use record::Span;
+
+/// A SCIM request without its listener.
+pub struct Provision<'r> {
+    /// Whose users it is about.
+    pub tenant: &'r TenantId,
+    /// The tenant URL that the client used, for locations.
+    pub tenant_url: Option<&'r str>,
+    /// The HTTP method.
+    pub method: &'r Method,
+    /// The path below the tenant URL.
+    pub path: &'r str,
+    /// The query, without question mark.
+    pub query: Option<&'r str>,
+    /// The headers.
+    pub headers: &'r HeaderMap,
+    /// The body.
+    pub body: &'r [u8],
+}
+
+/// An answer and how it came about.
+struct Answer<'a> {
+    response: Result<Response<Vec<u8>>, Problem>,
+    event: Event,
+    /// The turn in which the answer was made; the record is committed with it.
+    turn: Option<Turn<'a>>,
+}
+
+impl Answer<'_> {
+    fn refused(event: Event, problem: impl Into<Problem>) -> Self {
+        Answer { response: Err(problem.into()), event, turn: None }
+    }
+}
+
+impl Rollcall {
+    /// Answers a request that came to a path below `/scim/v2/`.
+    pub(super) fn over_http(&self, tenant: Option<&TenantId>, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        let Some(tenant) = tenant else {
+            let id = self.request_id();
+            return Problem::Unauthorized { detail: NOT_A_TENANT, presented: true }.refusal(&self.ports, &id).scim();
+        };
+        let path = request.uri().path();
+        let below = path.splitn(5, '/').nth(4).map_or_else(String::new, |rest| format!("/{rest}"));
+        self.provision(Provision {
+            tenant,
+            tenant_url: Some(&self.tenant_url(tenant, request.uri(), request.headers())),
+            method: request.method(),
+            path: &below,
+            query: request.uri().query(),
+            headers: request.headers(),
+            body: request.body(),
+        })
+    }
+
+    /// Answers a SCIM request and leaves its record.
+    pub fn provision(&self, request: Provision<'_>) -> Response<Vec<u8>> {
+        let started = self.ports.clock.elapsed();
+        let now = self.ports.clock.now();
+        let request_id = self.request_id();
+        let view = self.view(request.tenant);
+        let presented = bearer(request.headers);
+        let connection = match Connection::read(&view) {
+            Ok(Some(connection)) => connection,
+            Ok(None) => {
+                let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
+                // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
+                if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
+                    return self.unknown(&request_id, problem);
+                }
+                let span = Span { request: &request, request_id, now, started, presented, token: None };
+                return self.finish(span, Answer::refused(refused_event(), problem));
+            }
+            Err(error) => return self.unknown(&request_id, error.into()),
+        };
+        let token = presented.and_then(|presented| connection.token(presented, now));
+        let answer = match token {
+            Some(_) => {
+                let dialect = dialect_of(&connection.identity_provider);
+                let base = self.base(&request);
+                self.answer(&view, &Context { request: &request, base, now, dialect, groups: connection.groups })
+            }
+            None => Answer::refused(
+                refused_event(),
+                Problem::Unauthorized { detail: why(&connection, presented), presented: presented.is_some() },
+            ),
+        };
+        let span = Span { request: &request, request_id, now, started, presented, token };
+        self.finish(span, answer)
+    }
+
+    /// Routes, and reads what the route needs.
+    fn answer<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
+        let request = context.request;
+        let route = Scim::of(request.path);
+        if let Err(misrouted) = route::check_method(request.method, route.methods()) {
+            return Answer::refused(refused_event(), misrouted);
+        }
+        if request.body.len() > LIMITS.body_bytes_max {
+            return Answer::refused(refused_event(), Problem::TooLarge(LIMITS.body_bytes_max));
+        }
+        let base = &context.base;
+        let served = if context.groups { ALL_TYPES } else { USERS_ONLY };
+        match route {
+            Scim::Resources(Kind::Group) | Scim::Resource(Kind::Group, _) | Scim::Search(Some(Kind::Group))
+                if !context.groups =>
+            {
+                no_groups(context, &route)
+            }
+            Scim::Resources(kind) if request.method == Method::GET => self.list(view, context, &[kind]),
+            Scim::Resources(kind) => self.create(view, context, kind),
+            Scim::Resource(kind, id) if request.method == Method::GET => self.read(view, context, kind, &id),
+            Scim::Resource(kind, id) => self.modify(view, context, kind, &id),
+            Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
+            Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
+            Scim::Search(Some(kind)) => self.list(view, context, &[kind]),
+            Scim::Search(None) if context.groups => self.list(view, context, &Kind::ALL),
+            Scim::Search(None) => self.list(view, context, &[Kind::User]),
+            Scim::ServiceProviderConfig => {
+                discovered(context, "ServiceProviderConfig", Some(discovery::service_provider_config(base)))
+            }
+            Scim::ResourceTypes => discovered(context, "ResourceTypes", Some(discovery::resource_types(base, served))),
+            Scim::ResourceType(name) => {
+                discovered(context, "ResourceTypes", discovery::resource_type(base, served, &name))
+            }
+            Scim::Schemas => discovered(context, "Schemas", Some(discovery::schemas(base, served))),
+            Scim::Schema(urn) => discovered(context, "Schemas", discovery::schema(base, served, &urn)),
+            Scim::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
+        }
+    }
+
+    fn unknown(&self, request_id: &str, problem: Problem) -> Response<Vec<u8>> {
+        let mut response = problem.refusal(&self.ports, request_id).scim();
+        respond::set(&mut response, REQUEST_ID, request_id);
+        response
+    }
+
+    fn base(&self, request: &Provision<'_>) -> String {
+        match (request.tenant_url, &self.settings.public_url) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, Some(public)) => format!("{public}/scim/v2/{}", request.tenant),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+const USERS_ONLY: &[&ResourceType] = &[ResourceType::user()];
+const ALL_TYPES: &[&ResourceType] = &[ResourceType::user(), ResourceType::group()];
+
+const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
+const NO_ME: &str = "Me: a provisioning client has no user of its own";
+const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
+
+/// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
+fn why(connection: &Connection, presented: Option<&str>) -> &'static str {
+    match presented {
+        None => "authorization: expected \"Bearer\" and the secret token, found none",
+        Some(_) if connection.ended_at.is_some() => "authorization: this connection was ended; start the setup again",
+        Some(_) => "authorization: the token is not valid for this tenant URL",
+    }
+}
+
+/// RFC 6750 §2.1; the scheme compares without case.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn refused_event() -> Event {
+    Event { action: Some(Action::Refused), ..Event::default() }
+}

@@ -1,0 +1,204 @@
+//! The record of a request, and what it is committed with.
+
+use super::describe::Event;
+use super::{Answer, Provision, Rollcall};
+use crate::connection::{TOKEN_PREFIX, Token};
+use crate::http::respond::{self, Problem, REQUEST_ID};
+use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
+use crate::ledger::Turn;
+use crate::scim::{ResourceType, mask};
+use crate::settings::LIMITS;
+use crate::space::TenantId;
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+impl Rollcall {
+    /// Makes the response of the answer and writes the record: with the change, or into the buffer.
+    pub(super) fn finish(&self, span: Span<'_>, answer: Answer<'_>) -> Response<Vec<u8>> {
+        let Answer { response, mut event, turn } = answer;
+        let (response, refusal) = match response {
+            Ok(response) => (response, None),
+            Err(problem) => {
+                let refusal = problem.refusal(&self.ports, &span.request_id);
+                (refusal.scim(), Some(refusal))
+            }
+        };
+        event.changed &= refusal.is_none();
+        let entry = self.entry(&span, &event, &response, refusal.as_ref());
+        let mut response = response;
+        match turn {
+            None => self.keep(span.request.tenant, entry),
+            Some(turn) => {
+                if let Err(problem) = self.commit(turn, &span, entry, event.changed) {
+                    let refusal = problem.refusal(&self.ports, &span.request_id);
+                    event.changed = false;
+                    response = refusal.scim();
+                    let entry = self.entry(&span, &event, &response, Some(&refusal));
+                    self.keep(span.request.tenant, entry);
+                }
+            }
+        }
+        respond::set(&mut response, REQUEST_ID, &span.request_id);
+        response
+    }
+
+    /// Commits what was staged, with the record and whatever else waits for this tenant. A refused change leaves nothing
+    /// but its record.
+    fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
+        if !changed {
+            turn.undo()?;
+        }
+        let waiting = self.buffer.borrow_mut().take(span.request.tenant);
+        let lost = waiting.len();
+        journal::append(&mut turn, waiting.into_iter().chain([entry]));
+        turn.commit().map_err(|error| {
+            if lost > 0 {
+                self.ports.log.line(&format!("journal: {lost} records of reads are lost: {error:?}"));
+            }
+            Problem::from(error)
+        })
+    }
+
+    fn keep(&self, tenant: &TenantId, entry: Entry) {
+        let full = self.buffer.borrow_mut().push(tenant, entry);
+        if full {
+            self.flush();
+        }
+    }
+
+    fn entry(
+        &self,
+        span: &Span<'_>,
+        event: &Event,
+        response: &Response<Vec<u8>>,
+        refusal: Option<&respond::Refusal>,
+    ) -> Entry {
+        let request = span.request;
+        let status = response.status();
+        let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
+        let scrub = |text: &str| scrub(text, span.presented);
+        let kept = |text: &str| journal::cut(&scrub(text));
+        let values = |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(values, scrub));
+        let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
+        let group =
+            |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: scrub(&group.display_name) };
+        let bodies = self.settings.journal_bodies;
+        let took = self.ports.clock.elapsed().saturating_sub(span.started);
+        let record = Record {
+            number: 0,
+            time: span.now,
+            duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            method: journal::cut(request.method.as_str()),
+            path: kept(request.path),
+            query: request.query.map(|query| kept(&mask::query(query))),
+            operation: kept(&operation(event, refusal)),
+            action: event.action.unwrap_or(Action::Refused),
+            kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
+            outcome: if success { Outcome::Success } else { Outcome::Failure },
+            status: status.as_u16(),
+            scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
+            detail: refusal.map(|refusal| kept(&mask::words(&refusal.detail))).filter(|detail| !detail.is_empty()),
+            changed: event.changed,
+            user: event.subject.as_ref().map(subject),
+            group: event.group.as_ref().map(group),
+            token: span.presented.map(hint),
+            request_id: span.request_id.clone(),
+            request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| kept(&text)),
+            response_body: bodies.then(|| body_text(response.body())).flatten().map(|text| kept(&text)),
+            before: values(&event.before),
+            after: values(&event.after),
+            repeats: 0,
+        };
+        Entry { record, token_id: span.token.map(|token| token.id.clone()) }
+    }
+}
+
+/// What the record needs of the request.
+pub(super) struct Span<'r> {
+    pub(super) request: &'r Provision<'r>,
+    pub(super) request_id: String,
+    pub(super) now: Timestamp,
+    pub(super) started: Duration,
+    pub(super) presented: Option<&'r str>,
+    pub(super) token: Option<&'r Token>,
+}
+
+/// The last four characters of a token that is long enough to keep its secret all the same.
+fn hint(token: &str) -> String {
+    let count = token.chars().count();
+    if count < 16 {
+        return "…".to_owned();
+    }
+    token.chars().skip(count - 4).collect()
+}
+
+fn operation(event: &Event, refusal: Option<&respond::Refusal>) -> String {
+    match (refusal, event.operation.as_str()) {
+        (Some(refusal), "") => format!("refused: {}", mask::words(&refusal.detail)),
+        (_, words) => words.to_owned(),
+    }
+}
+
+/// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it.
+fn body_text(body: &[u8]) -> Option<String> {
+    if body.is_empty() {
+        return None;
+    }
+    Some(match serde_json::from_slice::<Value>(body) {
+        Ok(mut value) => {
+            mask::secrets(ResourceType::user(), &mut value);
+            value.to_string()
+        }
+        Err(_) => format!("[{} bytes that are not JSON]", body.len()),
+    })
+}
+
+/// Takes the presented token out of a text, and whatever else looks like one of ours, wherever the client may have put
+/// it.
+fn scrub(text: &str, presented: Option<&str>) -> String {
+    let text = match presented {
+        Some(token) if token.len() >= 8 => text.replace(token, "***"),
+        Some(_) | None => text.to_owned(),
+    };
+    let mut parts = text.split(TOKEN_PREFIX);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
+        // Shorter ones tell too little of a token, and are more likely a name.
+        let (stands, rest) = if end < 8 { (TOKEN_PREFIX, part) } else { ("***", &part[end..]) };
+        clean.push_str(stands);
+        clean.push_str(rest);
+    }
+    clean
+}
+
+/// Attributes for the journal: without tokens, and long ones cut, so that a record stays far below what a store takes.
+fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
+    let note = |value: &Value| {
+        let text = value.to_string();
+        let clean = scrub(&text);
+        if clean.len() > LIMITS.journal_value_bytes_max {
+            Value::String(journal::cut_at(&clean, LIMITS.journal_value_bytes_max))
+        } else if clean == text {
+            value.clone()
+        } else {
+            serde_json::from_str(&clean).unwrap_or(Value::String(clean))
+        }
+    };
+    values.iter().map(|(name, value)| (name.clone(), note(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_token_is_scrubbed_and_the_rest_stays() {
+        let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
+        assert_eq!(scrub(&format!("a {stray}, b {stray}"), None), "a ***, b ***");
+        assert_eq!(scrub("rollcall_app of rollcall_", None), "rollcall_app of rollcall_");
+        assert_eq!(scrub("é secret-of-theirs é", Some("secret-of-theirs")), "é *** é");
+    }
+}

@@ -1,0 +1,275 @@
+//! Requests against a store in memory.
+
+use crate::connection::TOKEN_PREFIX;
+use crate::http::{Body, Rollcall};
+use crate::journal::{self, REFUSALS_AN_HOUR};
+use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
+use crate::settings::{LIMITS, Settings};
+use crate::space::TenantId;
+use http::Request;
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Default)]
+struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
+
+impl Store for Memory {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.0.borrow().get(key).cloned())
+    }
+
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.0.borrow_mut().extend(pairs.iter().cloned());
+        Ok(())
+    }
+
+    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
+        self.0.borrow_mut().retain(|key, _| !keys.contains(key));
+        Ok(())
+    }
+
+    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
+        let mut data = self.0.borrow_mut();
+        let before = data.get(key).map_or(0, |bytes| String::from_utf8_lossy(bytes).parse().unwrap());
+        data.insert(key.to_owned(), (before + delta).to_string().into_bytes());
+        Ok(before + delta)
+    }
+
+    fn list_keys(&self) -> Result<Vec<String>, StoreError> {
+        Ok(self.0.borrow().keys().cloned().collect())
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        "2026-11-24T09:00:00Z".parse().unwrap()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn pause(&self, _: Duration) {}
+}
+
+#[derive(Default)]
+struct Counting(Cell<u64>);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.set(self.0.get() + 1);
+        bytes.fill(0);
+        bytes.iter_mut().zip(self.0.get().to_le_bytes()).for_each(|(byte, count)| *byte = count);
+    }
+}
+
+struct Silent;
+
+impl Log for Silent {
+    fn line(&self, _: &str) {}
+}
+
+/// A tenant, its token, and the instance that serves it.
+struct Trial {
+    rollcall: Rollcall,
+    tenant: String,
+    token: String,
+}
+
+impl Trial {
+    fn unconnected() -> Trial {
+        let settings = Settings::read(|name| (name == "admin_secret").then(|| "admin".to_owned())).unwrap();
+        let ports = Ports {
+            store: Box::<Memory>::default(),
+            clock: Box::new(Still),
+            entropy: Box::<Counting>::default(),
+            log: Box::new(Silent),
+        };
+        let mut trial = Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
+        trial.tenant = trial.admin("POST", "", json!({"name": "Contoso"}))["id"].as_str().unwrap().to_owned();
+        trial
+    }
+
+    fn connected() -> Trial {
+        let mut trial = Trial::unconnected();
+        let path = format!("/{}/connection", trial.tenant);
+        let connection = trial.admin("POST", &path, json!({"identityProvider": "entra"}));
+        trial.token = connection["secretToken"].as_str().unwrap().to_owned();
+        trial
+    }
+
+    fn with_alice() -> (Trial, String) {
+        let trial = Trial::connected();
+        let (_, made) = trial.scim("POST", "/Users", &[], json!({"userName": "alice", "title": "Boss"}));
+        (trial, format!("/Users/{}", made["id"].as_str().unwrap()))
+    }
+
+    fn admin(&self, method: &str, path: &str, body: Value) -> Value {
+        let uri = format!("/admin/api/v1/tenants{path}");
+        self.call(method, &uri, "admin", &[], body).1
+    }
+
+    fn scim(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
+        self.call(method, &format!("/scim/v2/{}{path}", self.tenant), &self.token, headers, body)
+    }
+
+    fn call(&self, method: &str, uri: &str, bearer: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(uri);
+        request = request.header("authorization", format!("Bearer {bearer}"));
+        request = request.header("content-type", "application/scim+json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let response = self.rollcall.handle(request.body(body).unwrap());
+        let Body::Full(bytes) = response.body() else { unreachable!() };
+        (response.status().as_u16(), serde_json::from_slice(bytes).unwrap_or_default())
+    }
+
+    /// All records, the newest first, whole.
+    fn records(&self) -> Vec<Value> {
+        let tenant = TenantId::parse(&self.tenant).unwrap();
+        let page = self.rollcall.records(&tenant, None, LIMITS.page_max).unwrap();
+        page.records.iter().map(|record| serde_json::to_value(record).unwrap()).collect()
+    }
+}
+
+#[test]
+fn every_path_below_a_tenant_url_asks_for_the_token_and_leaves_a_record() {
+    let mut trial = Trial::connected();
+    for path in ["", "/", "//Users", "/Users/%2525", "/Nothing"] {
+        assert_eq!(trial.scim("GET", path, &[], Value::Null).0, 404, "{path}");
+        assert_eq!(trial.records()[0]["path"], path);
+    }
+    trial.token = "wrong".to_owned();
+    assert_eq!(trial.scim("GET", "//Users", &[], Value::Null).0, 401);
+    assert_eq!(trial.records()[0]["status"], 401);
+}
+
+#[test]
+fn a_tenant_whose_setup_was_never_started_keeps_a_record_of_what_came() {
+    let trial = Trial::unconnected();
+    assert_eq!(trial.scim("GET", "/Users", &[], Value::Null).0, 401);
+    assert_eq!(trial.records().len(), 1);
+    let nobody = "/scim/v2/abcdefghjk/Users";
+    assert_eq!(trial.call("GET", nobody, "token", &[], Value::Null).0, 401);
+    assert!(trial.rollcall.records(&TenantId::parse("abcdefghjk").unwrap(), None, 1).unwrap().records.is_empty());
+}
+
+#[test]
+fn no_secret_reaches_the_journal() {
+    let (trial, alice) = Trial::with_alice();
+    let secret = "correct horse";
+    let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
+    let patch = |operation: Value| trial.scim("PATCH", &alice, &[], json!({"Operations": [operation]}));
+    let path = format!("emails[password eq \"{secret}\"].value");
+    assert_eq!(patch(json!({"op": "add", "path": path, "value": "x"})).0, 400);
+    let named = Map::from_iter([(path, json!("x"))]);
+    assert_eq!(patch(json!({"op": "add", "value": named})).0, 400);
+    assert_eq!(patch(json!({"op": "add", "path": "password", "value": {"x": secret}})).0, 200);
+    for filter in ["password+eq+%22correct+horse%22", "userName+eq+%22a%22+and+password+co+%22correct+horse%22"] {
+        assert_eq!(trial.scim("GET", &format!("/Users?filter={filter}"), &[], Value::Null).0, 200);
+    }
+    trial.scim("GET", &format!("/Users/{stray}?key={stray}"), &[], Value::Null);
+    trial.scim("POST", "/Users", &[], json!({"userName": stray, "title": trial.token}));
+    let records = trial.records();
+    assert_eq!(records.len(), 8);
+    for record in records {
+        let text = record.to_string();
+        for secret in [secret, "correct+horse", &stray, &trial.token] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_record_is_bounded_whatever_the_request_holds() {
+    let (trial, alice) = Trial::with_alice();
+    let long = "x".repeat(200 * 1024);
+    let (status, _) =
+        trial.scim("PATCH", &alice, &[], json!({"Operations": [{"op": "add", "value": {format!("a[{long}"): 1}}]}));
+    assert_eq!(status, 400);
+    let text = "x".repeat(LIMITS.value_bytes_max);
+    let roles: Vec<Value> = (0..3).map(|index| json!({"value": text, "type": index.to_string()})).collect();
+    for value in [json!(roles), Value::Null] {
+        let (status, _) = trial.scim(
+            "PATCH",
+            &alice,
+            &[],
+            json!({"Operations": [{"op": "replace", "path": "roles", "value": value}]}),
+        );
+        assert_eq!(status, 200);
+    }
+    for record in trial.records() {
+        assert!(record.to_string().len() < 5 * LIMITS.journal_body_bytes_max);
+    }
+    assert!(trial.records()[0]["before"]["roles"].as_str().unwrap().ends_with(journal::CUT));
+}
+
+#[test]
+fn a_condition_holds_for_every_method() {
+    let (trial, alice) = Trial::with_alice();
+    let body = || json!({"userName": "alice", "title": "Boss"});
+    let patch = || json!({"Operations": [{"op": "replace", "path": "title", "value": "Boss"}]});
+    let cases: [(&str, Value); 3] = [("PUT", body()), ("PATCH", patch()), ("DELETE", Value::Null)];
+    for (header, value) in
+        [("if-none-match", "*"), ("if-none-match", "W/\"1\""), ("if-match", "\"2\""), ("if-match", "")]
+    {
+        for (method, body) in &cases {
+            let (status, answer) = trial.scim(method, &alice, &[(header, value)], body.clone());
+            assert_eq!(status, 412, "{method} {header}: {value}");
+            assert!(answer["detail"].as_str().unwrap().starts_with(header));
+        }
+    }
+    assert_eq!(trial.scim("GET", &alice, &[("if-match", "\"2\"")], Value::Null).0, 412);
+    assert_eq!(trial.scim("GET", &alice, &[("if-match", "\"1\"")], Value::Null).0, 200);
+    assert_eq!(trial.scim("GET", &alice, &[("if-none-match", "\"1\"")], Value::Null).0, 304);
+    assert_eq!(trial.records()[0]["detail"], Value::Null);
+    for (method, body) in &cases {
+        let headers = [("if-match", "\"0\", W/\"1\""), ("if-none-match", "\"0\"")];
+        assert!(trial.scim(method, &alice, &headers, body.clone()).0 < 300, "{method}");
+    }
+    // What is not there has no version to compare, RFC 9110 §13.2.1.
+    for (method, body) in cases {
+        assert_eq!(trial.scim(method, &alice, &[("if-match", "*")], body).0, 404, "{method}");
+    }
+}
+
+#[test]
+fn a_request_that_could_not_write_is_a_read() {
+    let trial = Trial::connected();
+    for (method, kind) in [("HEAD", "read"), ("OPTIONS", "read"), ("PUT", "change")] {
+        assert_eq!(trial.scim(method, "/Users", &[], Value::Null).0, 405);
+        assert_eq!(trial.records()[0]["kind"], kind, "{method}");
+    }
+}
+
+#[test]
+fn a_filter_on_what_is_served_whole_is_refused() {
+    let trial = Trial::connected();
+    for path in ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig"] {
+        assert_eq!(trial.scim("GET", path, &[], Value::Null).0, 200);
+        assert_eq!(trial.scim("GET", &format!("{path}?filter=id+pr"), &[], Value::Null).0, 403);
+    }
+}
+
+#[test]
+fn who_has_no_token_cannot_wash_the_journal_out() {
+    let (mut trial, _) = Trial::with_alice();
+    let right = std::mem::replace(&mut trial.token, "wrong".to_owned());
+    for number in 0..REFUSALS_AN_HOUR + 7 {
+        assert_eq!(trial.scim("GET", &format!("/Users/{number}"), &[], Value::Null).0, 401);
+    }
+    trial.token = right;
+    assert_eq!(trial.scim("GET", "/Users", &[], Value::Null).0, 200);
+    let records = trial.records();
+    let numbers: Vec<u64> = records.iter().map(|record| record["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, (1..=REFUSALS_AN_HOUR + 2).rev().collect::<Vec<u64>>());
+    assert_eq!((&records[1]["repeats"], &records[2]["repeats"]), (&json!(7), &Value::Null));
+    assert_eq!(records[1]["path"], format!("/Users/{}", REFUSALS_AN_HOUR - 1));
+}
