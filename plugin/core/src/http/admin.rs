@@ -2,7 +2,7 @@
 
 use super::export::Format;
 use super::respond::{self, Problem, admin_body, admin_error};
-use super::route::{self, Admin, Misrouted, OfTenant};
+use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
 use crate::connection::{self, Connection, provider};
 use crate::directory::{self, Change};
@@ -37,21 +37,20 @@ impl Rollcall {
             let message = format!("body: expected at most {} bytes, found more", LIMITS.body_bytes_max);
             return admin_error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message).map(Body::Full);
         }
-        match route {
-            Admin::Session => self.session_call(request),
-            Admin::Product => self.product().map(Body::Full),
-            Admin::IdentityProviders | Admin::Tenants | Admin::Tenant(..) | Admin::Nowhere => {
-                match self.admit(request) {
-                    Ok(()) => self.admitted(route, request),
-                    Err(refused) => refused.map(Body::Full),
-                }
-            }
+        match route.door() {
+            Door::Open | Door::SignIn => self.admitted(route, request),
+            Door::Secret | Door::Token => match self.admit(request) {
+                Ok(()) => self.admitted(route, request),
+                Err(refused) => refused.map(Body::Full),
+            },
         }
     }
 
     fn admitted(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
         let get = request.method() == Method::GET;
         let answered = match route {
+            Admin::Session => return self.session_call(request),
+            Admin::Product => Ok(self.product()),
             Admin::IdentityProviders => Ok(identity_providers()),
             Admin::Tenants if get => self.list_tenants(request),
             Admin::Tenants => self.create_tenant(request),
@@ -60,7 +59,7 @@ impl Rollcall {
                 Err(refused) => Err(refused),
             },
             Admin::Tenant(id, what) => self.of_tenant(id, what, request),
-            Admin::Session | Admin::Product | Admin::Nowhere => Err(missing("path: no such call")),
+            Admin::Nowhere => Err(missing("path: no such call")),
         };
         answered.unwrap_or_else(|refused| refused).map(Body::Full)
     }

@@ -1,4 +1,7 @@
 //! From method and path to one case of an enum, so that no route can be forgotten by those who match on it.
+//!
+//! The paths stand in two lists that are the router and [`table`] at once: what is not in them cannot be reached, and
+//! what is in them is tried by every test that walks through the table.
 
 use crate::space::{Kind, TenantId};
 use http::Method;
@@ -100,12 +103,15 @@ impl Route {
         let Some(segments) = segments(path) else {
             return Route::Nowhere;
         };
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        if let [first, second, third, rest @ ..] = segments.as_slice()
+            && [first, second, third] == ["admin", "api", "v1"]
+        {
+            return Route::Admin(admin(rest).unwrap_or(Admin::Nowhere));
+        }
         match segments.as_slice() {
-            ["admin", "api", "v1", rest @ ..] => Route::Admin(Admin::of(rest)),
             [] => Route::Page("index.html".to_owned()),
-            [file] => Route::Page((*file).to_owned()),
-            ["assets", ..] => Route::Page(segments.join("/")),
+            [file] => Route::Page(file.clone()),
+            [folder, ..] if folder == "assets" => Route::Page(segments.join("/")),
             _ => Route::Nowhere,
         }
     }
@@ -114,27 +120,8 @@ impl Route {
 impl Scim {
     /// Reads a path below the tenant URL.
     pub fn of(path: &str) -> Scim {
-        let Some(segments) = segments(path) else {
-            return Scim::Nowhere;
-        };
-        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-        match segments.as_slice() {
-            ["Users"] => Scim::Resources(Kind::User),
-            ["Groups"] => Scim::Resources(Kind::Group),
-            [".search"] => Scim::Search(None),
-            ["Users", ".search"] => Scim::Search(Some(Kind::User)),
-            ["Groups", ".search"] => Scim::Search(Some(Kind::Group)),
-            ["Users", id] => Scim::Resource(Kind::User, (*id).to_owned()),
-            ["Groups", id] => Scim::Resource(Kind::Group, (*id).to_owned()),
-            ["ServiceProviderConfig"] => Scim::ServiceProviderConfig,
-            ["ResourceTypes"] => Scim::ResourceTypes,
-            ["ResourceTypes", name] => Scim::ResourceType((*name).to_owned()),
-            ["Schemas"] => Scim::Schemas,
-            ["Schemas", urn] => Scim::Schema((*urn).to_owned()),
-            ["Me"] => Scim::Me,
-            ["Bulk"] => Scim::Bulk,
-            _ => Scim::Nowhere,
-        }
+        let segments = segments(path);
+        segments.and_then(|segments| scim(&segments)).unwrap_or(Scim::Nowhere)
     }
 
     /// The methods that the resource knows, RFC 7644 §3.2.
@@ -155,17 +142,12 @@ impl Scim {
 }
 
 impl Admin {
-    fn of(segments: &[&str]) -> Admin {
-        match segments {
-            ["session"] => Admin::Session,
-            ["product"] => Admin::Product,
-            ["identity-providers"] => Admin::IdentityProviders,
-            ["tenants"] => Admin::Tenants,
-            ["tenants", id, rest @ ..] => match (TenantId::parse(id), OfTenant::of(rest)) {
-                (Some(id), Some(rest)) => Admin::Tenant(id, rest),
-                (None, _) | (_, None) => Admin::Nowhere,
-            },
-            _ => Admin::Nowhere,
+    /// Who may call it.
+    pub fn door(&self) -> Door {
+        match self {
+            Admin::Product => Door::Open,
+            Admin::Session => Door::SignIn,
+            Admin::IdentityProviders | Admin::Tenants | Admin::Tenant(..) | Admin::Nowhere => Door::Secret,
         }
     }
 
@@ -188,22 +170,113 @@ impl Admin {
     }
 }
 
-impl OfTenant {
-    fn of(segments: &[&str]) -> Option<OfTenant> {
-        Some(match segments {
-            [] => OfTenant::Itself,
-            ["connection"] => OfTenant::Connection,
-            ["connection", "rotate"] => OfTenant::Rotate,
-            ["users"] => OfTenant::Users,
-            ["users", id] => OfTenant::User((*id).to_owned()),
-            ["requests"] => OfTenant::Requests,
-            ["requests", "export"] => OfTenant::Export,
-            ["requests", number] => OfTenant::Request(number.parse().ok()?),
-            ["activity"] => OfTenant::Activity,
-            ["check"] => OfTenant::Check,
-            _ => return None,
-        })
+/// What a caller has to show to be let in.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub enum Door {
+    /// Nothing.
+    Open,
+    /// A token of the tenant.
+    Token,
+    /// The admin secret, or a session of the page.
+    Secret,
+    /// What the call itself looks at: it is where sessions begin and end.
+    SignIn,
+}
+
+/// A row of the route table.
+#[derive(Debug)]
+pub struct Row {
+    /// The path as RFC 6570 writes it, with `{name}` for a segment that may be any.
+    pub template: String,
+    /// The methods that are known there.
+    pub methods: &'static [Method],
+    /// Who is let in.
+    pub door: Door,
+}
+
+/// Every path below which something of ours answers, but for the page's files.
+pub fn table() -> Vec<Row> {
+    let row = |template: String, methods, door| Row { template, methods, door };
+    let mut rows = Vec::new();
+    for (template, segments) in SCIM_PATHS.iter().map(|path| written(path)) {
+        let methods = scim(&segments).map_or(&[][..], |route| route.methods());
+        rows.push(row(format!("/scim/v2/{{tenant}}{template}"), methods, Door::Token));
     }
+    for (template, segments) in ADMIN_PATHS.iter().map(|path| written(path)) {
+        if let Some(route) = admin(&segments) {
+            rows.push(row(format!("/admin/api/v1{template}"), route.methods(), route.door()));
+        }
+    }
+    rows
+}
+
+/// Makes a function from segments to a route, and the list of the paths that it knows, out of one text. A quoted segment
+/// is meant literally, a name stands for any.
+macro_rules! routes {
+    ($function:ident, $paths:ident, $route:ty, { $([$($segment:tt),*] => $made:expr,)* }) => {
+        fn $function(segments: &[String]) -> Option<$route> {
+            let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+            match segments.as_slice() {
+                $([$($segment),*] => $made,)*
+                _ => None,
+            }
+        }
+
+        const $paths: &[&[&str]] = &[$(&[$(stringify!($segment)),*]),*];
+    };
+}
+
+routes!(scim, SCIM_PATHS, Scim, {
+    ["Users"] => Some(Scim::Resources(Kind::User)),
+    ["Groups"] => Some(Scim::Resources(Kind::Group)),
+    [".search"] => Some(Scim::Search(None)),
+    ["Users", ".search"] => Some(Scim::Search(Some(Kind::User))),
+    ["Groups", ".search"] => Some(Scim::Search(Some(Kind::Group))),
+    ["Users", id] => Some(Scim::Resource(Kind::User, (*id).to_owned())),
+    ["Groups", id] => Some(Scim::Resource(Kind::Group, (*id).to_owned())),
+    ["ServiceProviderConfig"] => Some(Scim::ServiceProviderConfig),
+    ["ResourceTypes"] => Some(Scim::ResourceTypes),
+    ["ResourceTypes", name] => Some(Scim::ResourceType((*name).to_owned())),
+    ["Schemas"] => Some(Scim::Schemas),
+    ["Schemas", urn] => Some(Scim::Schema((*urn).to_owned())),
+    ["Me"] => Some(Scim::Me),
+    ["Bulk"] => Some(Scim::Bulk),
+});
+
+routes!(admin, ADMIN_PATHS, Admin, {
+    ["session"] => Some(Admin::Session),
+    ["product"] => Some(Admin::Product),
+    ["identity-providers"] => Some(Admin::IdentityProviders),
+    ["tenants"] => Some(Admin::Tenants),
+    ["tenants", tenant] => of_tenant(tenant, OfTenant::Itself),
+    ["tenants", tenant, "connection"] => of_tenant(tenant, OfTenant::Connection),
+    ["tenants", tenant, "connection", "rotate"] => of_tenant(tenant, OfTenant::Rotate),
+    ["tenants", tenant, "users"] => of_tenant(tenant, OfTenant::Users),
+    ["tenants", tenant, "users", user] => of_tenant(tenant, OfTenant::User((*user).to_owned())),
+    ["tenants", tenant, "requests"] => of_tenant(tenant, OfTenant::Requests),
+    ["tenants", tenant, "requests", "export"] => of_tenant(tenant, OfTenant::Export),
+    ["tenants", tenant, "requests", number] => of_tenant(tenant, OfTenant::Request(number.parse().ok()?)),
+    ["tenants", tenant, "activity"] => of_tenant(tenant, OfTenant::Activity),
+    ["tenants", tenant, "check"] => of_tenant(tenant, OfTenant::Check),
+});
+
+fn of_tenant(tenant: &str, what: OfTenant) -> Option<Admin> {
+    TenantId::parse(tenant).map(|tenant| Admin::Tenant(tenant, what))
+}
+
+/// A path of a list as a template, and with a segment for each name that every route takes: ten digits are an id, a
+/// number and a name.
+fn written(path: &[&str]) -> (String, Vec<String>) {
+    let template = |segment: &&str| match literal(segment) {
+        Some(text) => format!("/{text}"),
+        None => format!("/{{{segment}}}"),
+    };
+    let example = |segment: &&str| literal(segment).unwrap_or("2222222222").to_owned();
+    (path.iter().map(template).collect(), path.iter().map(example).collect())
+}
+
+fn literal(segment: &str) -> Option<&str> {
+    segment.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Why a request fits no route.
@@ -292,6 +365,22 @@ mod tests {
     fn an_encoded_id_is_decoded_once() {
         assert_eq!(Scim::of("/Users/a%2Db"), Scim::Resource(Kind::User, "a-b".into()));
         assert_eq!(Scim::of("/Users/a%252Db"), Scim::Nowhere);
+    }
+
+    #[test]
+    fn every_row_of_the_table_leads_somewhere() {
+        let rows = table();
+        assert_eq!(rows.len(), SCIM_PATHS.len() + ADMIN_PATHS.len());
+        for row in rows {
+            let path: Vec<&str> =
+                row.template.split('/').map(|part| if part.starts_with('{') { "2222222222" } else { part }).collect();
+            let (methods, door) = match Route::of(&path.join("/")) {
+                Route::Scim(_) => (Scim::of(&format!("/{}", path[4..].join("/"))).methods(), Door::Token),
+                Route::Admin(admin) => (admin.methods(), admin.door()),
+                Route::Page(_) | Route::Nowhere => panic!("{}", row.template),
+            };
+            assert!(!methods.is_empty() && methods == row.methods && door == row.door, "{}", row.template);
+        }
     }
 
     #[test]
