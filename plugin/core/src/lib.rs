@@ -9,6 +9,7 @@ pub mod http;
 pub mod journal;
 pub mod ledger;
 pub mod ports;
+pub mod schemas;
 pub mod scim;
 pub mod secrets;
 pub mod settings;

@@ -60,7 +60,7 @@ impl Difference {
 }
 
 /// The steps that give a group these members and no others.
-pub(super) fn exactly(ids: &[String]) -> Vec<Step> {
+pub(super) fn exactly(ids: &[String]) -> Vec<Step<'static>> {
     vec![Step::Clear, Step::Add(ids.to_vec())]
 }
 

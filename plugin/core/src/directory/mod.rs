@@ -14,6 +14,7 @@ pub use document::Document;
 pub use membership::{Difference, Member, Relations, Wanted};
 
 use crate::ledger::{self, Extent, Head, Read, Turn};
+use crate::schemas::Types;
 use crate::scim::filter::{Lookup, fold};
 use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Sort, sort};
 use crate::settings::LIMITS;
@@ -131,17 +132,27 @@ impl Plan {
     }
 }
 
+/// What a change is planned by, beside what there is.
+#[derive(Clone, Copy)]
+pub struct Terms<'t> {
+    /// The tenant's schemas.
+    pub types: &'t Types,
+    /// How the client departs from the RFC.
+    pub dialect: &'t Dialect,
+    /// When.
+    pub now: Timestamp,
+}
+
 /// Works out what a change would do, and refuses what it may not.
 pub fn plan(
     view: &impl Read,
     kind: Kind,
     change: &Change,
     if_match: &IfMatch,
-    dialect: &Dialect,
-    now: Timestamp,
+    terms: Terms<'_>,
 ) -> Result<Plan, Error> {
-    let of = kind.resource_type();
     let none = Difference::default;
+    let Terms { types, dialect, now } = terms;
     match change {
         Change::Create { id, body } => {
             let meta = Meta { created: now, last_modified: now, revision: 1 };
@@ -161,7 +172,7 @@ pub fn plan(
         }
         Change::Patch { id, request } => {
             let before = present(view, kind, id, if_match)?;
-            let (after, steps) = request.apply_apart(of, &before.resource, dialect)?;
+            let (after, steps) = request.apply_apart(types.of(kind), &before.resource, dialect)?;
             let members = membership::difference(view, id, Some(&before), &steps)?;
             revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
@@ -253,7 +264,7 @@ pub struct Found {
 /// A filter, and the tenant URL for what it may ask of members and groups.
 pub struct Sieve<'f> {
     /// The filter.
-    pub filter: &'f BoundFilter,
+    pub filter: &'f BoundFilter<'f>,
     /// The tenant URL.
     pub base: &'f str,
 }
@@ -276,7 +287,7 @@ pub struct Query<'f> {
     /// Only those; all where there is none.
     pub sieve: Option<Sieve<'f>>,
     /// In this order; in that of their creation where there is none.
-    pub sort: Option<Sort>,
+    pub sort: Option<Sort<'f>>,
 }
 
 impl Query<'_> {

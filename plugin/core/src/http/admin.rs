@@ -5,9 +5,10 @@ use super::respond::{self, Problem, admin_body, admin_error};
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
 use crate::connection::{self, Connection, provider};
-use crate::directory::{self, Change};
+use crate::directory::{self, Change, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
+use crate::schemas::Types;
 use crate::scim::{Dialect, Resource, ResourceType};
 use crate::settings::LIMITS;
 use crate::space::{Kind as Resources, Space, TenantId};
@@ -374,7 +375,7 @@ impl Rollcall {
         let failed = |error: ledger::Error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
         let change = Change::Delete { id: user.to_owned() };
-        let plan = directory::plan(&turn, Resources::User, &change, &None, &Dialect::strict(), self.ports.clock.now());
+        let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms());
         match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
             Ok(()) => {
                 turn.commit().map_err(failed)?;
@@ -411,7 +412,7 @@ impl Rollcall {
         let deleted = gone.len();
         for (kind, id) in gone {
             let change = Change::Delete { id };
-            let carried = directory::plan(&turn, kind, &change, &None, &Dialect::strict(), self.ports.clock.now())
+            let carried = directory::plan(&turn, kind, &change, &None, self.own_terms())
                 .and_then(|plan| directory::carry_out(&mut turn, &plan));
             if let Err(error) = carried {
                 turn.release().map_err(failed)?;
@@ -421,6 +422,13 @@ impl Rollcall {
         let remaining = turn.head.main.members + turn.head.groups.members;
         turn.commit().map_err(failed)?;
         Ok(admin_body(StatusCode::OK, &json!({"deleted": deleted, "remaining": remaining})))
+    }
+
+    /// What the operator's own changes are planned by; they only delete, so no schema has a say.
+    fn own_terms(&self) -> Terms<'static> {
+        const TYPES: &Types = &Types::built_in();
+        const DIALECT: &Dialect = &Dialect::strict();
+        Terms { types: TYPES, dialect: DIALECT, now: self.ports.clock.now() }
     }
 
     // The journal

@@ -29,22 +29,22 @@ pub fn service_provider_config(base: &str) -> Value {
 }
 
 /// RFC 7643 §6, all of them.
-pub fn resource_types(base: &str, served: &[&'static ResourceType]) -> Value {
+pub fn resource_types(base: &str, served: &[&ResourceType]) -> Value {
     list(served.iter().map(|of| render_resource_type(base, of)).collect())
 }
 
 /// RFC 7643 §6, the one of this name.
-pub fn resource_type(base: &str, served: &[&'static ResourceType], name: &str) -> Option<Value> {
+pub fn resource_type(base: &str, served: &[&ResourceType], name: &str) -> Option<Value> {
     served.iter().find(|of| of.name.eq_ignore_ascii_case(name)).map(|of| render_resource_type(base, of))
 }
 
 /// RFC 7643 §7, all of them.
-pub fn schemas(base: &str, served: &[&'static ResourceType]) -> Value {
+pub fn schemas(base: &str, served: &[&ResourceType]) -> Value {
     list(served.iter().flat_map(|of| of.schemas()).map(|schema| render_schema(base, schema)).collect())
 }
 
 /// RFC 7643 §7, the one of this URN.
-pub fn schema(base: &str, served: &[&'static ResourceType], urn: &str) -> Option<Value> {
+pub fn schema(base: &str, served: &[&ResourceType], urn: &str) -> Option<Value> {
     let mut all = served.iter().flat_map(|of| of.schemas());
     all.find(|schema| schema.id.eq_ignore_ascii_case(urn)).map(|schema| render_schema(base, schema))
 }
@@ -61,7 +61,7 @@ fn list(resources: Vec<Value>) -> Value {
 }
 
 fn render_resource_type(base: &str, of: &ResourceType) -> Value {
-    let extension = |schema: &&Schema| json!({"schema": schema.id, "required": false});
+    let extension = |schema: &Schema| json!({"schema": schema.id, "required": false});
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ResourceType"],
         "id": of.name,
@@ -69,7 +69,7 @@ fn render_resource_type(base: &str, of: &ResourceType) -> Value {
         "endpoint": of.endpoint,
         "description": of.description,
         "schema": of.schema.id,
-        "schemaExtensions": of.extensions.iter().map(extension).collect::<Vec<Value>>(),
+        "schemaExtensions": of.schemas().skip(1).map(extension).collect::<Vec<Value>>(),
         "meta": meta("ResourceType", format!("{base}/ResourceTypes/{}", of.name)),
     })
 }
@@ -96,7 +96,7 @@ fn render_attribute(attribute: &Attribute) -> Value {
     put("description", json!(attribute.description));
     put("required", json!(attribute.required));
     if !attribute.canonical_values.is_empty() {
-        put("canonicalValues", json!(attribute.canonical_values));
+        put("canonicalValues", attribute.canonical_values.iter().collect());
     }
     if is_text(attribute.kind) {
         put("caseExact", json!(attribute.case_exact));
@@ -105,7 +105,7 @@ fn render_attribute(attribute: &Attribute) -> Value {
     put("returned", json!(attribute.returned.as_str()));
     put("uniqueness", json!(attribute.uniqueness.as_str()));
     if !attribute.reference_types.is_empty() {
-        put("referenceTypes", json!(attribute.reference_types));
+        put("referenceTypes", attribute.reference_types.iter().collect());
     }
     if !attribute.sub_attributes.is_empty() {
         put("subAttributes", attribute.sub_attributes.iter().map(render_attribute).collect());

@@ -282,26 +282,26 @@ impl Compare {
 
 /// A filter whose names have been found in a schema and whose values fit their types.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BoundFilter {
-    of: &'static ResourceType,
-    node: Node,
+pub struct BoundFilter<'s> {
+    of: &'s ResourceType,
+    node: Node<'s>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Node {
-    And(Vec<Node>),
-    Or(Vec<Node>),
-    Not(Box<Node>),
-    Compare(Place, Compare, Operand),
-    Present(Place),
-    Element(Target, Box<Node>),
+enum Node<'s> {
+    And(Vec<Node<'s>>),
+    Or(Vec<Node<'s>>),
+    Not(Box<Node<'s>>),
+    Compare(Place<'s>, Compare, Operand),
+    Present(Place<'s>),
+    Element(Target<'s>, Box<Node<'s>>),
 }
 
 /// Where a comparison looks: in the resource, or in the element that is being looked at.
 #[derive(Debug, Clone, PartialEq)]
-enum Place {
-    Resource(Target),
-    Element(&'static Attribute),
+enum Place<'s> {
+    Resource(Target<'s>),
+    Element(&'s Attribute),
 }
 
 /// What is compared with, by the type of the attribute.
@@ -333,14 +333,14 @@ pub enum Lookup {
     Member(String),
 }
 
-impl BoundFilter {
+impl<'s> BoundFilter<'s> {
     /// Reads a filter and binds it.
-    pub fn parse(text: &str, of: &'static ResourceType) -> Result<BoundFilter, Error> {
+    pub fn parse(text: &str, of: &'s ResourceType) -> Result<BoundFilter<'s>, Error> {
         BoundFilter::bind(&parse(text)?, of)
     }
 
     /// Finds every name in the schema and checks every value against its type.
-    pub fn bind(filter: &Filter, of: &'static ResourceType) -> Result<BoundFilter, Error> {
+    pub fn bind(filter: &Filter, of: &'s ResourceType) -> Result<BoundFilter<'s>, Error> {
         let node = bind(filter, &|name| Ok(Place::Resource(of.resolve_in_filter(name)?)), Some(of))?;
         Ok(BoundFilter { of, node })
     }
@@ -364,10 +364,10 @@ impl BoundFilter {
 
 /// A filter over the parts of one element.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ElementFilter(Node);
+pub struct ElementFilter<'s>(Node<'s>);
 
-impl ElementFilter {
-    pub(crate) fn bind(filter: &Filter, attribute: &'static Attribute) -> Result<ElementFilter, Error> {
+impl<'s> ElementFilter<'s> {
+    pub(crate) fn bind(filter: &Filter, attribute: &'s Attribute) -> Result<ElementFilter<'s>, Error> {
         bind(filter, &|name| part(attribute, name), None).map(ElementFilter)
     }
 
@@ -390,7 +390,7 @@ impl ElementFilter {
     }
 }
 
-fn names(node: &Node) -> Option<Vec<String>> {
+fn names(node: &Node<'_>) -> Option<Vec<String>> {
     match node {
         Node::Compare(Place::Element(part), Compare::Eq, Operand::Text { text, .. }) if part.name == "value" => {
             Some(vec![text.clone()])
@@ -421,10 +421,10 @@ impl Reads {
     }
 }
 
-fn reads(node: &Node, of: &ResourceType) -> Reads {
+fn reads(node: &Node<'_>, of: &ResourceType) -> Reads {
     let none = Reads::Ids(Vec::new());
-    let all = |nodes: &[Node]| nodes.iter().map(|node| reads(node, of)).fold(none.clone(), Reads::and);
-    let apart = |target: &Target| match target {
+    let all = |nodes: &[Node<'_>]| nodes.iter().map(|node| reads(node, of)).fold(none.clone(), Reads::and);
+    let apart = |target: &Target<'_>| match target {
         Target::Attribute { extension, attribute, .. } => of.is_relation(*extension, attribute),
         Target::Extension(_) => false,
     };
@@ -445,7 +445,7 @@ fn reads(node: &Node, of: &ResourceType) -> Reads {
     }
 }
 
-fn describe(node: &Node, parts: &mut Map<String, Value>) -> bool {
+fn describe(node: &Node<'_>, parts: &mut Map<String, Value>) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|node| describe(node, parts)),
         Node::Compare(Place::Element(attribute), Compare::Eq, operand)
@@ -456,16 +456,16 @@ fn describe(node: &Node, parts: &mut Map<String, Value>) -> bool {
                 Operand::Boolean(boolean) => Value::Bool(*boolean),
                 Operand::Number(_) | Operand::Time(_) | Operand::Null => return false,
             };
-            parts.insert(attribute.name.to_owned(), value);
+            parts.insert(attribute.name.to_string(), value);
             true
         }
         Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) => false,
     }
 }
 
-type Resolve<'r> = dyn Fn(&str) -> Result<Place, Error> + 'r;
+type Resolve<'r, 's> = dyn Fn(&str) -> Result<Place<'s>, Error> + 'r;
 
-fn bind(filter: &Filter, resolve: &Resolve<'_>, of: Option<&ResourceType>) -> Result<Node, Error> {
+fn bind<'s>(filter: &Filter, resolve: &Resolve<'_, 's>, of: Option<&'s ResourceType>) -> Result<Node<'s>, Error> {
     let all =
         |filters: &[Filter]| filters.iter().map(|filter| bind(filter, resolve, of)).collect::<Result<Vec<_>, _>>();
     Ok(match filter {
@@ -497,14 +497,14 @@ fn bind(filter: &Filter, resolve: &Resolve<'_>, of: Option<&ResourceType>) -> Re
     })
 }
 
-fn part(attribute: &'static Attribute, name: &str) -> Result<Place, Error> {
+fn part<'s>(attribute: &'s Attribute, name: &str) -> Result<Place<'s>, Error> {
     attribute.sub(name).map(Place::Element).ok_or_else(|| {
         Error::filter(format!("filter: {name}: expected a sub-attribute of {}, found an unknown name", attribute.name))
     })
 }
 
-impl Place {
-    fn leaf(&self) -> Option<&'static Attribute> {
+impl<'s> Place<'s> {
+    fn leaf(&self) -> Option<&'s Attribute> {
         match self {
             Place::Resource(target) => target.leaf(),
             Place::Element(attribute) => Some(attribute),
@@ -551,18 +551,18 @@ enum Scope<'s> {
 }
 
 impl Scope<'_> {
-    fn values(&self, place: &Place) -> Vec<Value> {
+    fn values(&self, place: &Place<'_>) -> Vec<Value> {
         match (self, place) {
             (Scope::Resource(of, resource), Place::Resource(target)) => resource.values(of, target),
             (Scope::Element(parts), Place::Element(attribute)) => {
-                parts.get(attribute.name).cloned().into_iter().collect()
+                parts.get(&*attribute.name).cloned().into_iter().collect()
             }
             (Scope::Resource(..), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => Vec::new(),
         }
     }
 }
 
-fn matches(node: &Node, scope: &Scope<'_>) -> bool {
+fn matches(node: &Node<'_>, scope: &Scope<'_>) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|node| matches(node, scope)),
         Node::Or(nodes) => nodes.iter().any(|node| matches(node, scope)),
@@ -639,7 +639,7 @@ pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-fn lookup(node: &Node, element: Option<&Target>, of: &ResourceType) -> Option<Lookup> {
+fn lookup(node: &Node<'_>, element: Option<&Target<'_>>, of: &ResourceType) -> Option<Lookup> {
     match node {
         Node::And(nodes) => nodes.iter().find_map(|node| lookup(node, element, of)),
         Node::Element(target, node) => lookup(node, Some(target), of),
@@ -672,7 +672,7 @@ mod tests {
         parse(text).map_or_else(|error| format!("! {error}"), |filter| filter.to_string())
     }
 
-    fn bound(text: &str) -> Result<BoundFilter, String> {
+    fn bound(text: &str) -> Result<BoundFilter<'static>, String> {
         BoundFilter::parse(text, ResourceType::user()).map_err(|error| error.to_string())
     }
 

@@ -88,9 +88,9 @@ fn is_secret(of: &ResourceType, name: &str) -> bool {
     of.schemas().flat_map(secret_names).any(|secret| contains(name, secret))
 }
 
-fn secret_names(schema: &'static Schema) -> impl Iterator<Item = &'static str> {
-    let parts = schema.attributes.iter().flat_map(|attribute| attribute.sub_attributes);
-    schema.attributes.iter().chain(parts).filter(|attribute| hidden(attribute)).map(|attribute| attribute.name)
+fn secret_names(schema: &Schema) -> impl Iterator<Item = &str> {
+    let parts = schema.attributes.iter().flat_map(|attribute| attribute.sub_attributes.iter());
+    schema.attributes.iter().chain(parts).filter(|attribute| hidden(attribute)).map(|attribute| &*attribute.name)
 }
 
 fn hidden(attribute: &Attribute) -> bool {

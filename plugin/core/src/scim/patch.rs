@@ -71,7 +71,7 @@ impl PatchRequest {
     }
 
     /// Carries all operations out, or none. Revision and times are the caller's.
-    pub fn apply(&self, of: &'static ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
+    pub fn apply(&self, of: &ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
         let mut changed = resource.clone();
         self.carry_out(&Patch { of, dialect, steps: None }, &mut changed)?;
         Ok(changed)
@@ -79,12 +79,12 @@ impl PatchRequest {
 
     /// The same where [`ResourceType::relation`] is kept apart from the resource: what the operations do to it comes out as
     /// steps, none of which needed to know what was there.
-    pub fn apply_apart(
+    pub fn apply_apart<'s>(
         &self,
-        of: &'static ResourceType,
+        of: &'s ResourceType,
         resource: &Resource,
-        dialect: &Dialect,
-    ) -> Result<(Resource, Vec<Step>), Error> {
+        dialect: &'s Dialect,
+    ) -> Result<(Resource, Vec<Step<'s>>), Error> {
         let mut changed = resource.clone();
         let patch = Patch { of, dialect, steps: Some(RefCell::default()) };
         self.carry_out(&patch, &mut changed)?;
@@ -132,11 +132,11 @@ fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
 }
 
 /// What the operations of one request have in common.
-struct Patch<'d> {
-    of: &'static ResourceType,
-    dialect: &'d Dialect,
+struct Patch<'s> {
+    of: &'s ResourceType,
+    dialect: &'s Dialect,
     /// Where the steps go for what is kept apart; nothing where all is in the resource.
-    steps: Option<RefCell<Vec<Step>>>,
+    steps: Option<RefCell<Vec<Step<'s>>>>,
 }
 
 /// One assignment: to a place, with a value.
@@ -147,7 +147,7 @@ struct Assignment<'v> {
     place: String,
 }
 
-impl Patch<'_> {
+impl<'s> Patch<'s> {
     fn operation(&self, resource: &mut Resource, operation: &Operation) -> Result<(), Error> {
         let value = operation.value.as_ref();
         match (&operation.path, operation.op) {
@@ -175,7 +175,7 @@ impl Patch<'_> {
         &self,
         resource: &mut Resource,
         op: Op,
-        extension: Option<&'static Schema>,
+        extension: Option<&'s Schema>,
         names: &Map<String, Value>,
         within: &str,
     ) -> Result<(), Error> {
@@ -203,7 +203,7 @@ impl Patch<'_> {
         Ok(())
     }
 
-    fn bind(&self, path: &Path) -> Result<Target, Error> {
+    fn bind(&self, path: &Path) -> Result<Target<'s>, Error> {
         let name = match (&path.sub, &path.filter) {
             (Some(sub), Some(_)) => format!("{}.{sub}", path.name),
             (Some(_) | None, _) => path.name.clone(),
@@ -216,7 +216,7 @@ impl Patch<'_> {
         &self,
         resource: &mut Resource,
         path: &Path,
-        target: Target,
+        target: Target<'s>,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let (extension, attribute, sub) = match target {
@@ -259,14 +259,14 @@ impl Patch<'_> {
     fn assign_extension(
         &self,
         resource: &mut Resource,
-        schema: &'static Schema,
+        schema: &'s Schema,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         match assignment.value {
             Value::Object(names) => self.merge(resource, assignment.op, Some(schema), names, &assignment.place),
             Value::Null => {
                 if assignment.op == Op::Replace {
-                    resource.attributes_mut().shift_remove(schema.id);
+                    resource.attributes_mut().shift_remove(&*schema.id);
                 }
                 Ok(())
             }
@@ -281,7 +281,7 @@ impl Patch<'_> {
     fn assign_single(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
+        attribute: &'s Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let merged = match assignment.value {
@@ -293,7 +293,7 @@ impl Patch<'_> {
         };
         if merged {
             let parts = self.parts(attribute, None, assignment)?;
-            elements::set(object(parent, attribute.name), parts);
+            elements::set(object(parent, &attribute.name), parts);
             drop_empty(parent, attribute);
             return Ok(());
         }
@@ -302,7 +302,7 @@ impl Patch<'_> {
                 unset(parent, attribute);
             }
             Some(value) => {
-                parent.insert(attribute.name.to_owned(), value);
+                parent.insert(attribute.name.to_string(), value);
             }
             None => unset(parent, attribute),
         }
@@ -313,12 +313,12 @@ impl Patch<'_> {
     fn assign_part(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
-        sub: &'static Attribute,
+        attribute: &'s Attribute,
+        sub: &'s Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let admitted = self.admit(sub, assignment)?;
-        let parts = object(parent, attribute.name);
+        let parts = object(parent, &attribute.name);
         if attribute.is_reference() && sub.name == "value" && parts.get("value") != admitted.as_ref() {
             parts.clear();
         }
@@ -331,7 +331,7 @@ impl Patch<'_> {
     fn assign_list(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
+        attribute: &'s Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let admitted = self.admit(attribute, assignment)?;
@@ -346,7 +346,7 @@ impl Patch<'_> {
             }
             (Op::Add, _) => Ok(()),
             (Op::Replace | Op::Remove, Some(new)) => {
-                parent.insert(attribute.name.to_owned(), new);
+                parent.insert(attribute.name.to_string(), new);
                 Ok(())
             }
             (Op::Replace | Op::Remove, None) => {
@@ -360,8 +360,8 @@ impl Patch<'_> {
     fn assign_every(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
-        sub: &'static Attribute,
+        attribute: &'s Attribute,
+        sub: &'s Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let parts = vec![(sub, self.admit(sub, assignment)?)];
@@ -381,9 +381,9 @@ impl Patch<'_> {
     fn assign_fitting(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
-        sub: Option<&'static Attribute>,
-        filter: &ElementFilter,
+        attribute: &'s Attribute,
+        sub: Option<&'s Attribute>,
+        filter: &ElementFilter<'_>,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
         let parts = self.parts(attribute, sub, assignment)?;
@@ -391,7 +391,7 @@ impl Patch<'_> {
         if fitting.is_empty() {
             return self.make(parent, attribute, filter, parts, &assignment.place);
         }
-        match parent.get_mut(attribute.name) {
+        match parent.get_mut(&*attribute.name) {
             Some(Value::Array(elements)) => {
                 repeatable(&parts, fitting.len(), &assignment.place)?;
                 elements::set_each(elements, &fitting, &parts);
@@ -409,9 +409,9 @@ impl Patch<'_> {
     fn make(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
-        filter: &ElementFilter,
-        parts: Parts,
+        attribute: &'s Attribute,
+        filter: &ElementFilter<'_>,
+        parts: Parts<'s>,
         place: &str,
     ) -> Result<(), Error> {
         let create = self.dialect.filters_create;
@@ -424,7 +424,7 @@ impl Patch<'_> {
         };
         elements::set(&mut element, parts);
         if !attribute.multi_valued {
-            parent.insert(attribute.name.to_owned(), Value::Object(element));
+            parent.insert(attribute.name.to_string(), Value::Object(element));
             return Ok(());
         }
         let elements = elements::list(parent, attribute);
@@ -435,10 +435,10 @@ impl Patch<'_> {
     /// What is to be set in an element: one part, or several as an object.
     fn parts(
         &self,
-        attribute: &'static Attribute,
-        sub: Option<&'static Attribute>,
+        attribute: &'s Attribute,
+        sub: Option<&'s Attribute>,
         assignment: &Assignment<'_>,
-    ) -> Result<Parts, Error> {
+    ) -> Result<Parts<'s>, Error> {
         if let Some(sub) = sub {
             return Ok(vec![(sub, self.admit(sub, assignment)?)]);
         }
@@ -457,7 +457,7 @@ impl Patch<'_> {
         value::check_names(names, &assignment.place)?;
         let writable = |name: &str| attribute.sub(name).filter(|part| part.mutability != Mutability::ReadOnly);
         let named = names.iter().filter_map(|(name, value)| Some((writable(name)?, value)));
-        let admit = |(part, value): (&'static Attribute, &Value)| {
+        let admit = |(part, value): (&'s Attribute, &Value)| {
             let place = format!("{}.{}", assignment.place, part.name);
             Ok((part, value::admit(part, value, &place, self.dialect)?))
         };
@@ -471,7 +471,7 @@ impl Patch<'_> {
         guard(&target, &place)?;
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => {
-                resource.attributes_mut().shift_remove(schema.id);
+                resource.attributes_mut().shift_remove(&*schema.id);
                 return Ok(());
             }
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
@@ -506,7 +506,7 @@ impl Patch<'_> {
     fn remove_whole(
         &self,
         parent: &mut Map<String, Value>,
-        attribute: &'static Attribute,
+        attribute: &'s Attribute,
         value: Option<&Value>,
         place: &str,
     ) -> Result<(), Error> {
@@ -524,7 +524,7 @@ impl Patch<'_> {
     }
 }
 
-impl Patch<'_> {
+impl<'s> Patch<'s> {
     /// Whether the value of a `remove` says which elements are meant.
     fn names_elements(&self, attribute: &Attribute, value: &Value) -> bool {
         attribute.multi_valued
@@ -532,13 +532,13 @@ impl Patch<'_> {
             && (attribute.is_reference() || value.is_object() || value.as_array().is_some_and(|v| !v.is_empty()))
     }
 
-    fn steps_for(&self, extension: Option<&'static Schema>, attribute: &Attribute) -> Option<&RefCell<Vec<Step>>> {
+    fn steps_for(&self, extension: Option<&'s Schema>, attribute: &Attribute) -> Option<&RefCell<Vec<Step<'s>>>> {
         self.steps.as_ref().filter(|_| self.of.is_relation(extension, attribute))
     }
 }
 
 /// RFC 7644 §3.5.2: a path to what only the server sets is refused, and one to what never changes once it is set.
-fn guard(target: &Target, place: &str) -> Result<(), Error> {
+fn guard(target: &Target<'_>, place: &str) -> Result<(), Error> {
     let found = match target {
         _ if target.read_only() => "a readOnly one",
         Target::Attribute { sub: Some(sub), .. } if sub.mutability == Mutability::Immutable => "an immutable one",
@@ -553,45 +553,45 @@ fn in_path(error: Error, place: &str) -> Error {
 }
 
 /// Where an attribute of the resource or of an extension stands.
-fn parent<'r>(resource: &'r mut Resource, extension: Option<&'static Schema>) -> &'r mut Map<String, Value> {
+fn parent<'r>(resource: &'r mut Resource, extension: Option<&Schema>) -> &'r mut Map<String, Value> {
     match extension {
         None => resource.attributes_mut(),
-        Some(schema) => object(resource.attributes_mut(), schema.id),
+        Some(schema) => object(resource.attributes_mut(), &schema.id),
     }
 }
 
 /// Unsets an attribute. `active` stays as it is: an expression of the provider that comes out empty must neither let a
 /// leaver in nor lock everybody out.
-fn unset(parent: &mut Map<String, Value>, attribute: &'static Attribute) {
+fn unset(parent: &mut Map<String, Value>, attribute: &Attribute) {
     if attribute.name != "active" {
-        parent.shift_remove(attribute.name);
+        parent.shift_remove(&*attribute.name);
     }
 }
 
 /// An attribute of which nothing is left is not there (RFC 7643 §2.5), nor is a reference to nothing.
-fn drop_empty(parent: &mut Map<String, Value>, attribute: &'static Attribute) {
-    let empty = match parent.get(attribute.name) {
+fn drop_empty(parent: &mut Map<String, Value>, attribute: &Attribute) {
+    let empty = match parent.get(&*attribute.name) {
         Some(Value::Array(elements)) => elements.is_empty(),
         Some(Value::Object(parts)) => parts.is_empty() || attribute.is_reference() && !parts.contains_key("value"),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) | None => false,
     };
     if empty {
-        parent.shift_remove(attribute.name);
+        parent.shift_remove(&*attribute.name);
     }
 }
 
 /// An extension without attributes is not there.
-fn tidy(resource: &mut Resource, extension: Option<&'static Schema>) {
+fn tidy(resource: &mut Resource, extension: Option<&Schema>) {
     if let Some(schema) = extension {
         let attributes = resource.attributes_mut();
-        if attributes.get(schema.id).and_then(Value::as_object).is_some_and(Map::is_empty) {
-            attributes.shift_remove(schema.id);
+        if attributes.get(&*schema.id).and_then(Value::as_object).is_some_and(Map::is_empty) {
+            attributes.shift_remove(&*schema.id);
         }
     }
 }
 
 /// One value that is set in many elements must not grow beyond a whole resource before that is looked at.
-fn repeatable(parts: &Parts, elements: usize, place: &str) -> Result<(), Error> {
+fn repeatable(parts: &Parts<'_>, elements: usize, place: &str) -> Result<(), Error> {
     let texts = parts.iter().filter_map(|(_, value)| value.as_ref()?.as_str());
     let bytes = texts.map(str::len).sum::<usize>().saturating_mul(elements);
     let max = LIMITS.resource_bytes_max;

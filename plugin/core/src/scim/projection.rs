@@ -8,15 +8,15 @@ use serde_json::{Map, Value};
 
 /// A choice of attributes.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Projection {
-    of: &'static ResourceType,
-    wanted: Option<Vec<Target>>,
-    excluded: Vec<Target>,
+pub struct Projection<'s> {
+    of: &'s ResourceType,
+    wanted: Option<Vec<Target<'s>>>,
+    excluded: Vec<Target<'s>>,
 }
 
-impl Projection {
+impl<'s> Projection<'s> {
     /// Reads `attributes` and `excludedAttributes`, names separated by commas.
-    pub fn parse(of: &'static ResourceType, attributes: Option<&str>, excluded: Option<&str>) -> Projection {
+    pub fn parse(of: &'s ResourceType, attributes: Option<&str>, excluded: Option<&str>) -> Projection<'s> {
         let targets = |names: &str| names.split(',').filter_map(|name| of.resolve(name.trim()).ok()).collect();
         Projection { of, wanted: attributes.map(targets), excluded: excluded.map(targets).unwrap_or_default() }
     }
@@ -50,7 +50,7 @@ impl Projection {
         resource.into_iter().filter_map(project).collect()
     }
 
-    fn extension(&self, schema: &'static Schema, value: Value) -> Option<Value> {
+    fn extension(&self, schema: &Schema, value: Value) -> Option<Value> {
         let Value::Object(parts) = value else {
             return None;
         };
@@ -62,12 +62,7 @@ impl Projection {
         (!parts.is_empty()).then_some(Value::Object(parts))
     }
 
-    fn attribute(
-        &self,
-        extension: Option<&'static Schema>,
-        attribute: &'static Attribute,
-        value: Value,
-    ) -> Option<Value> {
+    fn attribute(&self, extension: Option<&Schema>, attribute: &Attribute, value: Value) -> Option<Value> {
         match attribute.returned {
             Returned::Always => return Some(value),
             Returned::Never => return None,
@@ -94,22 +89,28 @@ impl Projection {
 
 /// How much of an attribute a list of names means.
 #[derive(Debug, PartialEq)]
-enum Share {
+enum Share<'s> {
     Nothing,
-    Parts(Vec<&'static str>),
+    Parts(Vec<&'s str>),
     Whole,
 }
 
-impl Share {
-    fn of(targets: &[Target], schema: Option<&'static Schema>, meant: &'static Attribute) -> Share {
+impl<'s> Share<'s> {
+    fn of(targets: &[Target<'s>], schema: Option<&Schema>, meant: &Attribute) -> Share<'s> {
+        let same = |one: Option<&Schema>| match (one, schema) {
+            (Some(one), Some(other)) => std::ptr::eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        };
         let mut parts = Vec::new();
         for target in targets {
             match target {
-                Target::Extension(extension) if Some(*extension) == schema => return Share::Whole,
-                Target::Attribute { extension, attribute, sub } if *extension == schema && *attribute == meant => {
+                Target::Extension(extension) if same(Some(extension)) => return Share::Whole,
+                Target::Attribute { extension, attribute, sub }
+                    if same(*extension) && std::ptr::eq(*attribute, meant) =>
+                {
                     match sub {
                         None => return Share::Whole,
-                        Some(sub) => parts.push(sub.name),
+                        Some(sub) => parts.push(&*sub.name),
                     }
                 }
                 Target::Extension(_) | Target::Attribute { .. } => {}
@@ -124,7 +125,7 @@ impl Share {
 
     fn names(&self, sub: &Attribute) -> bool {
         match self {
-            Share::Parts(names) => names.contains(&sub.name),
+            Share::Parts(names) => names.contains(&&*sub.name),
             Share::Nothing | Share::Whole => false,
         }
     }

@@ -75,12 +75,12 @@ impl ListQuery {
     }
 
     /// The order that the client wants. `sortOrder` says nothing without `sortBy`.
-    pub fn sort(&self, of: &'static ResourceType) -> Result<Option<Sort>, Error> {
+    pub fn sort<'s>(&self, of: &'s ResourceType) -> Result<Option<Sort<'s>>, Error> {
         self.sort_by.as_deref().map(|by| Sort::parse(of, by, self.descending)).transpose()
     }
 
     /// Which attributes the answer has.
-    pub fn projection(&self, of: &'static ResourceType) -> Projection {
+    pub fn projection<'s>(&self, of: &'s ResourceType) -> Projection<'s> {
         Projection::parse(of, self.attributes.as_deref(), self.excluded_attributes.as_deref())
     }
 }

@@ -55,11 +55,7 @@ pub struct ResourceBody {
 impl ResourceBody {
     /// Lets a body in. Attributes that only the server sets are passed over (RFC 7644 §3.3), and so are names that no
     /// schema has: a provider's mapping may be larger than what we keep. A user's `active` is true where it is not said.
-    pub fn parse(
-        of: &'static ResourceType,
-        body: &Map<String, Value>,
-        dialect: &Dialect,
-    ) -> Result<ResourceBody, Error> {
+    pub fn parse(of: &ResourceType, body: &Map<String, Value>, dialect: &Dialect) -> Result<ResourceBody, Error> {
         value::check_names(body, "body")?;
         check_schemas(of, body, dialect)?;
         let mut resource = Draft { external_id: None, attributes: Map::new() };
@@ -141,13 +137,13 @@ impl Resource {
     }
 
     /// The values that a target has here: one, several, or none.
-    pub(crate) fn values(&self, of: &ResourceType, target: &Target) -> Vec<Value> {
+    pub(crate) fn values(&self, of: &ResourceType, target: &Target<'_>) -> Vec<Value> {
         let (extension, attribute, sub) = match target {
-            Target::Extension(schema) => return self.attributes.get(schema.id).cloned().into_iter().collect(),
+            Target::Extension(schema) => return self.attributes.get(&*schema.id).cloned().into_iter().collect(),
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
-        let whole = match (extension, attribute.name) {
-            (Some(schema), name) => self.attributes.get(schema.id).and_then(|object| object.get(name)).cloned(),
+        let whole = match (extension, &*attribute.name) {
+            (Some(schema), name) => self.attributes.get(&*schema.id).and_then(|object| object.get(name)).cloned(),
             (None, "id") => Some(json!(self.id)),
             (None, "externalId") => self.external_id.clone().map(Value::String),
             (None, "meta") => Some(self.meta_json(of, None)),
@@ -161,7 +157,7 @@ impl Resource {
         };
         match sub {
             None => elements,
-            Some(sub) => elements.iter().filter_map(|element| element.get(sub.name).cloned()).collect(),
+            Some(sub) => elements.iter().filter_map(|element| element.get(&*sub.name).cloned()).collect(),
         }
     }
 
@@ -191,9 +187,9 @@ impl Resource {
         meta
     }
 
-    fn schemas(&self, of: &ResourceType) -> Vec<&'static str> {
-        let present = |schema: &&Schema| of.schema == *schema || self.attributes.contains_key(schema.id);
-        of.schemas().filter(present).map(|schema| schema.id).collect()
+    fn schemas<'s>(&self, of: &'s ResourceType) -> Vec<&'s str> {
+        let present = |schema: &&Schema| std::ptr::eq(*schema, of.schema) || self.attributes.contains_key(&*schema.id);
+        of.schemas().filter(present).map(|schema| &*schema.id).collect()
     }
 
     fn text(&self, name: &str) -> Option<&str> {
@@ -223,11 +219,12 @@ fn flat(resource: &Resource) -> Map<String, Value> {
     let mut flat = Map::new();
     flat.extend(resource.external_id.clone().map(|id| ("externalId".to_owned(), Value::String(id))));
     for (name, value) in &resource.attributes {
-        match (ResourceType::user().extension(name), value) {
-            (Some(schema), Value::Object(parts)) => {
-                flat.extend(parts.iter().map(|(part, value)| (format!("{}:{part}", schema.id), value.clone())));
+        match value {
+            // No attribute's name has a colon, and every URN has.
+            Value::Object(parts) if name.contains(':') => {
+                flat.extend(parts.iter().map(|(part, value)| (format!("{name}:{part}"), value.clone())));
             }
-            (None | Some(_), value) => {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
                 flat.insert(name.clone(), value.clone());
             }
         }
@@ -238,7 +235,7 @@ fn flat(resource: &Resource) -> Map<String, Value> {
 /// What must hold of a whole resource, whichever way it came about.
 pub(crate) fn check(of: &ResourceType, attributes: &Map<String, Value>) -> Result<(), Error> {
     for attribute in of.schema.attributes.iter().filter(|attribute| attribute.required) {
-        match attributes.get(attribute.name) {
+        match attributes.get(&*attribute.name) {
             Some(Value::String(text)) if !text.trim().is_empty() => {}
             Some(_) | None => {
                 return Err(Error::value(format!("{}: expected a value, found none", attribute.name)));
@@ -278,7 +275,7 @@ fn check_schemas(of: &ResourceType, body: &Map<String, Value>, dialect: &Dialect
     let listed =
         body.iter().find(|(name, _)| name.eq_ignore_ascii_case("schemas")).and_then(|(_, value)| value.as_array());
     let core = listed.is_some_and(|urns| {
-        urns.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(of.schema.id)))
+        urns.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(&of.schema.id)))
     });
     if core { Ok(()) } else { Err(Error::syntax(format!("schemas: expected {}, found none", of.schema.id))) }
 }
@@ -296,8 +293,8 @@ pub(crate) fn referred(elements: &Value, place: &str) -> Result<Vec<String>, Err
 
 fn extension(
     draft: &mut Draft,
-    of: &'static ResourceType,
-    schema: &'static Schema,
+    of: &ResourceType,
+    schema: &Schema,
     value: &Value,
     dialect: &Dialect,
 ) -> Result<(), Error> {
@@ -308,7 +305,7 @@ fn extension(
             return Err(Error::value(format!("{}: expected an object, found something else", schema.id)));
         }
     };
-    value::check_names(parts, schema.id)?;
+    value::check_names(parts, &schema.id)?;
     for (name, value) in parts {
         // R's collection has `Manager.Value` as a name; resolving it finds the part.
         if let Ok(target) = of.resolve(&format!("{}:{name}", schema.id)) {
@@ -325,7 +322,7 @@ struct Draft {
 }
 
 impl Draft {
-    fn put(&mut self, target: &Target, value: &Value, place: &str, dialect: &Dialect) -> Result<(), Error> {
+    fn put(&mut self, target: &Target<'_>, value: &Value, place: &str, dialect: &Dialect) -> Result<(), Error> {
         let Target::Attribute { extension, attribute, sub } = target else {
             return Ok(());
         };
@@ -341,20 +338,20 @@ impl Draft {
         };
         let object = match extension {
             None => &mut self.attributes,
-            Some(schema) => object(&mut self.attributes, schema.id),
+            Some(schema) => object(&mut self.attributes, &schema.id),
         };
         match sub {
-            None => object.insert(attribute.name.to_owned(), admitted),
+            None => object.insert(attribute.name.to_string(), admitted),
             // Only one value is meant by a dotted name; with several it would be unclear which.
             Some(_) if attribute.multi_valued => None,
-            Some(sub) => self::object(object, attribute.name).insert(sub.name.to_owned(), admitted),
+            Some(sub) => self::object(object, &attribute.name).insert(sub.name.to_string(), admitted),
         };
         Ok(())
     }
 }
 
 /// The attribute, if a client may set it and we keep it.
-pub(crate) fn writable(attribute: &'static Attribute) -> Option<&'static Attribute> {
+pub(crate) fn writable(attribute: &Attribute) -> Option<&Attribute> {
     match attribute.mutability {
         Mutability::ReadWrite | Mutability::Immutable => Some(attribute),
         Mutability::ReadOnly | Mutability::WriteOnly => None,

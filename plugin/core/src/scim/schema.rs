@@ -1,38 +1,42 @@
 //! Schemas as data (RFC 7643 §7). What the engine enforces and what `/Schemas` shows come from the same tables.
+//!
+//! The built-in ones are constants. A tenant may have more of its own; those are made for the request that needs them, and
+//! whoever works with an attribute borrows it from the [`ResourceType`] that was made.
 
 mod tables;
 
 use super::error::Error;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A schema: a named set of attributes.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schema {
     /// Its URN.
-    pub id: &'static str,
+    pub id: Cow<'static, str>,
     /// Its name.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What it is for.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// Its attributes.
-    pub attributes: &'static [Attribute],
+    pub attributes: Cow<'static, [Attribute]>,
 }
 
 /// An attribute or sub-attribute and its characteristics, RFC 7643 §7.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Attribute {
     /// Its name in its canonical case.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The type of one value.
     pub kind: Type,
     /// Whether there can be several values.
     pub multi_valued: bool,
     /// What it means.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
     /// Whether a resource must have it.
     pub required: bool,
     /// Suggested values. Advisory: others are kept as they are.
-    pub canonical_values: &'static [&'static str],
+    pub canonical_values: Words,
     /// Whether text compares with case.
     pub case_exact: bool,
     /// Who may change it.
@@ -42,9 +46,40 @@ pub struct Attribute {
     /// Whether values may repeat.
     pub uniqueness: Uniqueness,
     /// What a reference may point to.
-    pub reference_types: &'static [&'static str],
+    pub reference_types: Words,
     /// The parts of a complex attribute.
-    pub sub_attributes: &'static [Attribute],
+    pub sub_attributes: Cow<'static, [Attribute]>,
+}
+
+/// Words of a table, or of a tenant.
+#[derive(Debug, Clone)]
+pub enum Words {
+    /// Of a built-in schema.
+    Fixed(&'static [&'static str]),
+    /// Of a tenant's.
+    Own(Vec<String>),
+}
+
+impl Words {
+    /// One after the other.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        let (fixed, own): (&[&str], &[String]) = match self {
+            Words::Fixed(fixed) => (fixed, &[]),
+            Words::Own(own) => (&[], own),
+        };
+        fixed.iter().copied().chain(own.iter().map(String::as_str))
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Words) -> bool {
+        self.iter().eq(other.iter())
+    }
 }
 
 /// The types of RFC 7643 §2.3.
@@ -106,7 +141,7 @@ pub enum Uniqueness {
 }
 
 /// A kind of resource, RFC 7643 §6.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ResourceType {
     /// Its name and id.
     pub name: &'static str,
@@ -118,6 +153,8 @@ pub struct ResourceType {
     pub schema: &'static Schema,
     /// Schemas that add to it.
     pub extensions: &'static [&'static Schema],
+    /// Schemas of the tenant that add to it.
+    pub own: Vec<Schema>,
     /// The attribute that a resource is known by: required, and unique in the tenant without case.
     pub naming: &'static str,
     /// The attribute that says which resources belong together with this one. It is kept apart from the resource, so that
@@ -129,23 +166,23 @@ pub struct ResourceType {
 
 /// Where an attribute stands in a resource.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Target {
+pub enum Target<'s> {
     /// An attribute of a schema; of an extension where one is named.
     Attribute {
         /// The extension that has it.
-        extension: Option<&'static Schema>,
+        extension: Option<&'s Schema>,
         /// The attribute.
-        attribute: &'static Attribute,
+        attribute: &'s Attribute,
         /// The part of it that is meant.
-        sub: Option<&'static Attribute>,
+        sub: Option<&'s Attribute>,
     },
     /// All attributes of an extension.
-    Extension(&'static Schema),
+    Extension(&'s Schema),
 }
 
-impl Target {
+impl<'s> Target<'s> {
     /// The attribute that a value is compared with or written to; a complex one without a part stands for its `value`.
-    pub fn leaf(&self) -> Option<&'static Attribute> {
+    pub fn leaf(&self) -> Option<&'s Attribute> {
         match self {
             Target::Extension(_) => None,
             Target::Attribute { sub: Some(sub), .. } => Some(sub),
@@ -166,15 +203,15 @@ impl Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Target<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Target::Extension(schema) => f.write_str(schema.id),
+            Target::Extension(schema) => f.write_str(&schema.id),
             Target::Attribute { extension, attribute, sub } => {
                 if let Some(schema) = extension {
                     write!(f, "{}:", schema.id)?;
                 }
-                f.write_str(attribute.name)?;
+                f.write_str(&attribute.name)?;
                 sub.map_or(Ok(()), |sub| write!(f, ".{}", sub.name))
             }
         }
@@ -188,19 +225,19 @@ impl Attribute {
     }
 
     /// The part of this name, without case.
-    pub fn sub(&self, name: &str) -> Option<&'static Attribute> {
-        named(self.sub_attributes, name)
+    pub fn sub(&self, name: &str) -> Option<&Attribute> {
+        named(&self.sub_attributes, name)
     }
 }
 
 impl Schema {
     /// The attribute of this name, without case (RFC 7643 §2.1).
-    pub fn attribute(&self, name: &str) -> Option<&'static Attribute> {
-        named(self.attributes, name)
+    pub fn attribute(&self, name: &str) -> Option<&Attribute> {
+        named(&self.attributes, name)
     }
 }
 
-fn named(attributes: &'static [Attribute], name: &str) -> Option<&'static Attribute> {
+fn named<'s>(attributes: &'s [Attribute], name: &str) -> Option<&'s Attribute> {
     attributes.iter().find(|attribute| attribute.name.eq_ignore_ascii_case(name))
 }
 
@@ -216,28 +253,32 @@ impl ResourceType {
     }
 
     /// Its own schema and the extensions.
-    pub fn schemas(&self) -> impl Iterator<Item = &'static Schema> + use<> {
-        std::iter::once(self.schema).chain(self.extensions.iter().copied())
+    pub fn schemas(&self) -> impl Iterator<Item = &Schema> {
+        std::iter::once(self.schema).chain(self.all_extensions())
+    }
+
+    fn all_extensions(&self) -> impl Iterator<Item = &Schema> {
+        self.extensions.iter().copied().chain(&self.own)
     }
 
     /// Whether an attribute is the one that is kept apart.
-    pub(crate) fn is_relation(&self, extension: Option<&'static Schema>, attribute: &Attribute) -> bool {
+    pub(crate) fn is_relation(&self, extension: Option<&Schema>, attribute: &Attribute) -> bool {
         extension.is_none() && attribute.name == self.relation
     }
 
     /// The extension of this URN, without case.
-    pub fn extension(&self, urn: &str) -> Option<&'static Schema> {
-        self.extensions.iter().copied().find(|schema| schema.id.eq_ignore_ascii_case(urn))
+    pub fn extension(&self, urn: &str) -> Option<&Schema> {
+        self.all_extensions().find(|schema| schema.id.eq_ignore_ascii_case(urn))
     }
 
     /// Finds what a name means: `userName`, `name.givenName`, `urn:…:User:department`, `urn:…:User:manager.value`.
     ///
     /// RFC 7644 §3.10 asks for the URN of an extension's attribute. A name without it is taken for the extension's
     /// where no attribute of the resource has it (Entra sends `manager`), and a dot may stand behind the URN where the
-    /// RFC has a colon.
-    pub fn resolve(&self, name: &str) -> Result<Target, String> {
+    /// RFC has a colon. A tenant's own extension comes last, so that none changes what a name meant before.
+    pub fn resolve(&self, name: &str) -> Result<Target<'_>, String> {
         if let Some((schema, rest)) = self.schemas().find_map(|schema| strip_urn(name, schema)) {
-            let extension = (schema != self.schema).then_some(schema);
+            let extension = (!std::ptr::eq(schema, self.schema)).then_some(schema);
             return match (rest, extension) {
                 ("", Some(schema)) => Ok(Target::Extension(schema)),
                 ("", None) => Err(format!("expected an attribute after {}, found none", schema.id)),
@@ -256,32 +297,35 @@ impl ResourceType {
         match within(self.schema, None, name) {
             Ok(target) => Ok(target),
             Err(problem) => {
-                let mut found = self.extensions.iter().filter_map(|schema| within(schema, Some(schema), name).ok());
-                match (found.next(), found.next()) {
-                    (Some(target), None) => Ok(target),
-                    (None | Some(_), _) => Err(problem),
-                }
+                only(self.extensions.iter().copied(), name).or_else(|| only(&self.own, name)).ok_or(problem)
             }
         }
     }
 
     /// As [`ResourceType::resolve`], for those who refuse with a filter error.
-    pub(crate) fn resolve_in_filter(&self, name: &str) -> Result<Target, Error> {
+    pub(crate) fn resolve_in_filter(&self, name: &str) -> Result<Target<'_>, Error> {
         self.resolve(name).map_err(|problem| Error::filter(format!("filter: {name}: {problem}")))
     }
 }
 
 /// What a name means among the attributes of every resource.
-fn common(name: &str) -> Option<Target> {
+fn common(name: &str) -> Option<Target<'static>> {
     let (first, sub) = split(name)?;
     target(named(tables::COMMON, first)?, None, sub)
 }
 
+/// What a name means in the one extension that has it.
+fn only<'s>(extensions: impl IntoIterator<Item = &'s Schema>, name: &str) -> Option<Target<'s>> {
+    let mut found = extensions.into_iter().filter_map(|schema| within(schema, Some(schema), name).ok());
+    let target = found.next()?;
+    found.next().is_none().then_some(target)
+}
+
 /// What follows the schema's URN in a name. Names are ASCII by their grammar; others have no such prefix.
-fn strip_urn<'n>(name: &'n str, schema: &'static Schema) -> Option<(&'static Schema, &'n str)> {
+fn strip_urn<'n, 's>(name: &'n str, schema: &'s Schema) -> Option<(&'s Schema, &'n str)> {
     let start = name.get(..schema.id.len())?;
     let rest = name.get(schema.id.len()..)?;
-    if !start.eq_ignore_ascii_case(schema.id) {
+    if !start.eq_ignore_ascii_case(&schema.id) {
         return None;
     }
     match rest.strip_prefix([':', '.']) {
@@ -290,12 +334,12 @@ fn strip_urn<'n>(name: &'n str, schema: &'static Schema) -> Option<(&'static Sch
     }
 }
 
-fn within(schema: &'static Schema, extension: Option<&'static Schema>, name: &str) -> Result<Target, String> {
+fn within<'s>(schema: &'s Schema, extension: Option<&'s Schema>, name: &str) -> Result<Target<'s>, String> {
     let unknown = || format!("expected an attribute of {}, found an unknown name", schema.name);
     let (first, sub) = split(name).ok_or_else(unknown)?;
     let attribute = schema.attribute(first).ok_or_else(unknown)?;
     target(attribute, extension, sub).ok_or_else(|| {
-        let subs: Vec<&str> = attribute.sub_attributes.iter().map(|sub| sub.name).collect();
+        let subs: Vec<&str> = attribute.sub_attributes.iter().map(|sub| &*sub.name).collect();
         if subs.is_empty() {
             format!("expected no sub-attribute, {} has none", attribute.name)
         } else {
@@ -312,7 +356,7 @@ fn split(name: &str) -> Option<(&str, Option<&str>)> {
     }
 }
 
-fn target(attribute: &'static Attribute, extension: Option<&'static Schema>, sub: Option<&str>) -> Option<Target> {
+fn target<'s>(attribute: &'s Attribute, extension: Option<&'s Schema>, sub: Option<&str>) -> Option<Target<'s>> {
     let sub = match sub {
         None => None,
         Some(name) => Some(attribute.sub(name)?),

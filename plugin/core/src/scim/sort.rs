@@ -9,10 +9,10 @@ use std::cmp::Ordering;
 
 /// An order of resources: by which attribute, and which way.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sort {
-    of: &'static ResourceType,
-    target: Target,
-    leaf: &'static Attribute,
+pub struct Sort<'s> {
+    of: &'s ResourceType,
+    target: Target<'s>,
+    leaf: &'s Attribute,
     descending: bool,
 }
 
@@ -29,9 +29,9 @@ pub enum Key {
     Text(String),
 }
 
-impl Sort {
+impl<'s> Sort<'s> {
     /// Finds the attribute of `sortBy`.
-    pub fn parse(of: &'static ResourceType, by: &str, descending: bool) -> Result<Sort, Error> {
+    pub fn parse(of: &'s ResourceType, by: &str, descending: bool) -> Result<Sort<'s>, Error> {
         let refused = |problem: &str| Error::value(format!("sortBy: {problem}"));
         let target = of.resolve(by.trim()).map_err(|problem| refused(&problem))?;
         let apart = match &target {
@@ -55,7 +55,7 @@ impl Sort {
         let values = resource.values(self.of, &Target::Attribute { extension, attribute, sub: None });
         let value = values.iter().find(|value| value::is_primary(value)).or(values.first())?;
         let value = match value {
-            Value::Object(parts) => parts.get(self.leaf.name)?,
+            Value::Object(parts) => parts.get(&*self.leaf.name)?,
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => value,
         };
         match value {

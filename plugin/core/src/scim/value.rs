@@ -146,7 +146,7 @@ fn complex(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect)
             continue;
         };
         if let Some(value) = admit(sub, value, &format!("{place}.{}", sub.name), dialect)? {
-            admitted.insert(sub.name.to_owned(), value);
+            admitted.insert(sub.name.to_string(), value);
         }
     }
     Ok((!admitted.is_empty()).then_some(Value::Object(admitted)))

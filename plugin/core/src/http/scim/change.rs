@@ -17,7 +17,7 @@ use serde_json::Value;
 impl Rollcall {
     /// RFC 7644 §3.3.
     pub(super) fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind) -> Answer<'a> {
-        let of = kind.resource_type();
+        let of = context.types.of(kind);
         let mut event = Event::of(Action::Create, format!("create {}", kind.noun()));
         let change = (|| {
             let body = context.json_object()?;
@@ -33,7 +33,7 @@ impl Rollcall {
 
     /// RFC 7644 §3.5.1, §3.5.2, §3.6.
     pub(super) fn modify<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'a> {
-        let (id, of, noun) = (id.to_owned(), kind.resource_type(), kind.noun());
+        let (id, of, noun) = (id.to_owned(), context.types.of(kind), kind.noun());
         let (action, words) = match *context.request.method {
             Method::DELETE => (Action::Delete, "delete"),
             _ => (Action::Update, "update"),
@@ -69,7 +69,7 @@ impl Rollcall {
         let prepared = change.and_then(|change| {
             let projection = context.projection(kind)?;
             let if_match = tags(context.request.headers, IF_MATCH);
-            let plan = directory::plan(view, kind, &change, &if_match, &context.dialect, context.now)?;
+            let plan = directory::plan(view, kind, &change, &if_match, context.terms())?;
             context.check_unwanted(&plan)?;
             Ok((projection, change, if_match, plan))
         });
@@ -87,7 +87,7 @@ impl Rollcall {
             Err(error) => return Answer::refused(event, error),
         };
         let staged = (|| {
-            let plan = directory::plan(&turn, kind, &change, &if_match, &context.dialect, context.now)?;
+            let plan = directory::plan(&turn, kind, &change, &if_match, context.terms())?;
             context.check_unwanted(&plan)?;
             self.seat(context, &turn, &plan)?;
             directory::carry_out(&mut turn, &plan)?;
@@ -130,7 +130,12 @@ impl Context<'_> {
     /// RFC 7644 §3.3: 201 with the resource and its location. §3.5: 200 with the resource, which Entra needs on PATCH of a
     /// user; on PATCH of a group 204, unless the client says which attributes it wants, since nobody shall pay for members
     /// that are not asked for. §3.6: 204.
-    fn changed<V: Read>(&self, view: &V, plan: &Plan, projection: &Projection) -> Result<Response<Vec<u8>>, Problem> {
+    fn changed<V: Read>(
+        &self,
+        view: &V,
+        plan: &Plan,
+        projection: &Projection<'_>,
+    ) -> Result<Response<Vec<u8>>, Problem> {
         let (kind, Some(after)) = (plan.kind, &plan.after) else {
             return Ok(respond::empty(StatusCode::NO_CONTENT));
         };

@@ -1,10 +1,11 @@
 //! What every step of one request needs to know, and what they all do with it.
 
 use super::{Provision, respond};
-use crate::directory::{self, Document, IfMatch, Relations, Wanted};
+use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::ledger::Read;
-use crate::scim::{self, Dialect, ListQuery, Projection, Resource};
+use crate::schemas::Types;
+use crate::scim::{self, Dialect, ListQuery, Projection, Resource, ResourceType};
 use crate::space::Kind;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
@@ -17,11 +18,24 @@ pub(super) struct Context<'r> {
     pub(super) base: String,
     pub(super) now: Timestamp,
     pub(super) dialect: Dialect,
+    /// The tenant's schemas.
+    pub(super) types: Types,
     /// Whether the connection synchronises groups.
     pub(super) groups: bool,
 }
 
 impl Context<'_> {
+    /// The resource types that this connection serves.
+    pub(super) fn served(&self) -> Vec<&ResourceType> {
+        let kinds: &[Kind] = if self.groups { &Kind::ALL } else { &[Kind::User] };
+        kinds.iter().map(|kind| self.types.of(*kind)).collect()
+    }
+
+    /// What a change is planned by.
+    pub(super) fn terms(&self) -> Terms<'_> {
+        Terms { types: &self.types, dialect: &self.dialect, now: self.now }
+    }
+
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
         format!("{}{}/{}", self.base, kind.resource_type().endpoint, resource.id)
     }
@@ -31,11 +45,12 @@ impl Context<'_> {
         relations: &mut Relations<'_, V>,
         kind: Kind,
         document: &Document,
-        projection: &Projection,
+        projection: &Projection<'_>,
     ) -> Result<Map<String, Value>, Problem> {
         let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
         let resource = relations.complete(kind, document, &wanted)?;
-        Ok(projection.apply(resource.to_json(kind.resource_type(), Some(&self.location(kind, &resource)))))
+        let location = self.location(kind, &resource);
+        Ok(projection.apply(resource.to_json(self.types.of(kind), Some(&location))))
     }
 
     /// What a list is asked for: in the URL, or in the body of a search.
@@ -47,8 +62,8 @@ impl Context<'_> {
         })
     }
 
-    pub(super) fn projection(&self, kind: Kind) -> Result<Projection, Problem> {
-        Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(kind.resource_type()))
+    pub(super) fn projection(&self, kind: Kind) -> Result<Projection<'_>, Problem> {
+        Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(self.types.of(kind)))
     }
 
     /// Whether `If-None-Match` names this version.

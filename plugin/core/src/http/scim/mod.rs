@@ -14,7 +14,8 @@ use super::{Rollcall, dialect_of};
 use crate::connection::Connection;
 use crate::journal::Action;
 use crate::ledger::{Turn, View};
-use crate::scim::{ResourceType, discovery};
+use crate::schemas::Types;
+use crate::scim::discovery;
 use crate::settings::LIMITS;
 use crate::space::{Kind, TenantId};
 use crate::tenant;
@@ -102,7 +103,8 @@ impl Rollcall {
             Some(_) => {
                 let dialect = dialect_of(&connection.identity_provider);
                 let base = self.base(&request);
-                self.answer(&view, &Context { request: &request, base, now, dialect, groups: connection.groups })
+                let (types, groups) = (Types::built_in(), connection.groups);
+                self.answer(&view, &Context { request: &request, base, now, dialect, types, groups })
             }
             None => Answer::refused(
                 refused_event(),
@@ -124,7 +126,7 @@ impl Rollcall {
             return Answer::refused(refused_event(), Problem::TooLarge(LIMITS.body_bytes_max));
         }
         let base = &context.base;
-        let served = if context.groups { ALL_TYPES } else { USERS_ONLY };
+        let served = &context.served();
         match route {
             Scim::Resources(Kind::Group) | Scim::Resource(Kind::Group, _) | Scim::Search(Some(Kind::Group))
                 if !context.groups =>
@@ -167,9 +169,6 @@ impl Rollcall {
         }
     }
 }
-
-const USERS_ONLY: &[&ResourceType] = &[ResourceType::user()];
-const ALL_TYPES: &[&ResourceType] = &[ResourceType::user(), ResourceType::group()];
 
 const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";

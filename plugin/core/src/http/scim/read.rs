@@ -7,7 +7,7 @@ use crate::directory::{self, Document, Relations, Sieve};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::View;
-use crate::scim::{BoundFilter, ListQuery, ResourceType, messages};
+use crate::scim::{BoundFilter, ListQuery, messages};
 use crate::space::Kind;
 use http::header::IF_MATCH;
 use http::{Method, StatusCode};
@@ -20,14 +20,14 @@ impl Rollcall {
         let mut event = Event::of(Action::List, format!("list {noun}s"));
         let listed = (|| {
             let query = context.query()?;
-            let filters = filters(&query, kinds)?;
+            let filters = filters(context, &query, kinds)?;
             let lookup = if let [(_, Some(filter))] = filters.as_slice() { filter.lookup() } else { None };
             let queries = queries(context, &query, &filters)?;
             let found = directory::search(view, &queries, query.descending, query.start_index - 1, query.count)?;
             describe_query(&mut event, noun, lookup.as_ref(), query.filter.as_deref(), &found);
             let mut relations = Relations::new(view, &context.base);
             let render = |(kind, document): &(Kind, Document)| {
-                context.render(&mut relations, *kind, document, &query.projection(kind.resource_type()))
+                context.render(&mut relations, *kind, document, &query.projection(context.types.of(*kind)))
             };
             let resources = found.documents.iter().map(render).collect::<Result<_, Problem>>()?;
             Ok(messages::list_response(found.total, query.start_index, resources))
@@ -80,7 +80,7 @@ pub(super) fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
     let listed = context
         .query()
         .and_then(|query| {
-            query.filter.as_deref().map(|text| BoundFilter::parse(text, ResourceType::group())).transpose()?;
+            query.filter.as_deref().map(|text| BoundFilter::parse(text, context.types.of(Kind::Group))).transpose()?;
             Ok(messages::list_response(0, query.start_index, Vec::new()))
         })
         .map(|document| respond::scim_body(StatusCode::OK, &document));
@@ -88,14 +88,18 @@ pub(super) fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
 }
 
 /// The filter bound to each kind. RFC 7644 §3.4.2.1: of several kinds, one that does not know an attribute has no match.
-fn filters(query: &ListQuery, kinds: &[Kind]) -> Result<Vec<(Kind, Option<BoundFilter>)>, Problem> {
+fn filters<'c>(
+    context: &'c Context<'_>,
+    query: &ListQuery,
+    kinds: &[Kind],
+) -> Result<Vec<(Kind, Option<BoundFilter<'c>>)>, Problem> {
     let Some(text) = query.filter.as_deref() else {
         return Ok(kinds.iter().map(|kind| (*kind, None)).collect());
     };
     let mut filters = Vec::new();
     let mut refused = None;
     for kind in kinds {
-        match BoundFilter::parse(text, kind.resource_type()) {
+        match BoundFilter::parse(text, context.types.of(*kind)) {
             Ok(filter) => filters.push((*kind, Some(filter))),
             Err(error) => refused = refused.or(Some(error)),
         }
@@ -110,9 +114,9 @@ fn filters(query: &ListQuery, kinds: &[Kind]) -> Result<Vec<(Kind, Option<BoundF
 fn queries<'f>(
     context: &'f Context<'_>,
     query: &ListQuery,
-    filters: &'f [(Kind, Option<BoundFilter>)],
+    filters: &'f [(Kind, Option<BoundFilter<'f>>)],
 ) -> Result<Vec<directory::Query<'f>>, Problem> {
-    let sorts: Vec<_> = filters.iter().map(|(kind, _)| query.sort(kind.resource_type())).collect();
+    let sorts: Vec<_> = filters.iter().map(|(kind, _)| query.sort(context.types.of(*kind))).collect();
     if let Some(Err(error)) = sorts.first()
         && sorts.iter().all(Result::is_err)
     {

@@ -6,11 +6,11 @@ use super::super::value;
 use serde_json::{Map, Value};
 
 /// Parts of an element and what they are to be; nothing where they are to be unset.
-pub(super) type Parts = Vec<(&'static Attribute, Option<Value>)>;
+pub(super) type Parts<'s> = Vec<(&'s Attribute, Option<Value>)>;
 
 /// The elements of an attribute, which is made if it is not there.
 pub(super) fn list<'p>(parent: &'p mut Map<String, Value>, attribute: &Attribute) -> &'p mut Vec<Value> {
-    let value = parent.entry(attribute.name).or_insert_with(|| Value::Array(Vec::new()));
+    let value = parent.entry(&*attribute.name).or_insert_with(|| Value::Array(Vec::new()));
     if !value.is_array() {
         *value = Value::Array(Vec::new());
     }
@@ -18,8 +18,8 @@ pub(super) fn list<'p>(parent: &'p mut Map<String, Value>, attribute: &Attribute
 }
 
 /// Which elements fit a filter; the value of a single-valued attribute counts as its only element.
-pub(super) fn fitting(parent: &Map<String, Value>, attribute: &Attribute, filter: &ElementFilter) -> Vec<usize> {
-    let elements = match parent.get(attribute.name) {
+pub(super) fn fitting(parent: &Map<String, Value>, attribute: &Attribute, filter: &ElementFilter<'_>) -> Vec<usize> {
+    let elements = match parent.get(&*attribute.name) {
         Some(Value::Array(elements)) => elements.as_slice(),
         Some(one) => std::slice::from_ref(one),
         None => &[],
@@ -73,7 +73,7 @@ pub(super) fn is_named(attribute: &Attribute, name: &Value, element: &Value) -> 
 }
 
 /// Sets parts in each of some elements. An element of which this leaves nothing but what it is for is removed.
-pub(super) fn set_each(elements: &mut Vec<Value>, chosen: &[usize], parts: &Parts) {
+pub(super) fn set_each(elements: &mut Vec<Value>, chosen: &[usize], parts: &Parts<'_>) {
     if parts.iter().any(|(part, value)| part.name == "primary" && *value == Some(Value::Bool(true))) {
         demote(elements);
     }
@@ -88,11 +88,11 @@ pub(super) fn set_each(elements: &mut Vec<Value>, chosen: &[usize], parts: &Part
 }
 
 /// Sets parts in one element.
-pub(super) fn set(element: &mut Map<String, Value>, parts: Parts) {
+pub(super) fn set(element: &mut Map<String, Value>, parts: Parts<'_>) {
     for (part, value) in parts {
         match value {
-            Some(value) => element.insert(part.name.to_owned(), value),
-            None => element.shift_remove(part.name),
+            Some(value) => element.insert(part.name.to_string(), value),
+            None => element.shift_remove(&*part.name),
         };
     }
 }
@@ -100,21 +100,21 @@ pub(super) fn set(element: &mut Map<String, Value>, parts: Parts) {
 /// Removes the elements that fit, or one part of each. The attribute may be left empty.
 pub(super) fn remove(
     parent: &mut Map<String, Value>,
-    attribute: &'static Attribute,
-    part: Option<&'static Attribute>,
+    attribute: &Attribute,
+    part: Option<&Attribute>,
     fits: impl Fn(&Value) -> bool,
 ) {
-    match (parent.get_mut(attribute.name), part) {
+    match (parent.get_mut(&*attribute.name), part) {
         (Some(Value::Array(elements)), None) => elements.retain(|element| !fits(element)),
         (Some(Value::Array(elements)), Some(part)) => {
             let chosen: Vec<usize> = (0..elements.len()).filter(|index| fits(&elements[*index])).collect();
             set_each(elements, &chosen, &vec![(part, None)]);
         }
         (Some(one), None) if fits(one) => {
-            parent.shift_remove(attribute.name);
+            parent.shift_remove(&*attribute.name);
         }
         (Some(one), Some(part)) if fits(one) => {
-            one.as_object_mut().map(|parts| parts.shift_remove(part.name));
+            one.as_object_mut().map(|parts| parts.shift_remove(&*part.name));
         }
         (Some(_) | None, _) => {}
     }

@@ -12,27 +12,27 @@ use serde_json::Value;
 
 /// One step of a change to references that are kept apart. Later steps see what earlier ones did.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
+pub enum Step<'s> {
     /// These ids shall be there.
     Add(Vec<String>),
     /// These ids shall not be there.
     Remove(Vec<String>),
     /// No element that fits shall be there: the one step that has to look at all of them.
-    RemoveFitting(ElementFilter),
+    RemoveFitting(ElementFilter<'s>),
     /// None shall be there.
     Clear,
 }
 
-impl Patch<'_> {
+impl<'s> Patch<'s> {
     /// `add` and `replace`. An element has no part that could change by itself: RFC 7643 §4.2 makes them all immutable, so
     /// it comes whole, and a filter that names an id means that element.
     pub(super) fn assign_apart(
         &self,
         path: &Path,
-        attribute: &'static Attribute,
-        sub: Option<&'static Attribute>,
+        attribute: &'s Attribute,
+        sub: Option<&'s Attribute>,
         assignment: &Assignment<'_>,
-    ) -> Result<Vec<Step>, Error> {
+    ) -> Result<Vec<Step<'s>>, Error> {
         let place = &assignment.place;
         if let Some(sub) = sub {
             let wanted = "expected whole elements, which are added and removed, found a part";
@@ -59,10 +59,10 @@ impl Patch<'_> {
     pub(super) fn remove_apart(
         &self,
         path: &Path,
-        attribute: &'static Attribute,
+        attribute: &'s Attribute,
         value: Option<&Value>,
         place: &str,
-    ) -> Result<Option<Step>, Error> {
+    ) -> Result<Option<Step<'s>>, Error> {
         if let Some(filter) = &path.filter {
             let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
             return Ok(Some(filter.names().map_or_else(|| Step::RemoveFitting(filter), Step::Remove)));

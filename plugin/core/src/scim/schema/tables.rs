@@ -1,31 +1,20 @@
 //! RFC 7643 §3.1, §4.1, §4.2, §4.3 and §8.7 as constants.
 
-use super::{Attribute, Mutability, ResourceType, Returned, Schema, Type, Uniqueness};
+use super::{Attribute, Mutability, ResourceType, Returned, Schema, Type, Uniqueness, Words};
+use std::borrow::Cow;
 
-const USER: Schema = Schema {
-    id: "urn:ietf:params:scim:schemas:core:2.0:User",
-    name: "User",
-    description: "User account",
-    attributes: USER_ATTRIBUTES,
-};
+static USER_SCHEMA: Schema =
+    schema("urn:ietf:params:scim:schemas:core:2.0:User", "User", "User account", USER_ATTRIBUTES);
 
-const ENTERPRISE_USER: Schema = Schema {
-    id: "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
-    name: "EnterpriseUser",
-    description: "What an employer knows of a user",
-    attributes: ENTERPRISE_ATTRIBUTES,
-};
+static ENTERPRISE_SCHEMA: Schema = schema(
+    "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+    "EnterpriseUser",
+    "What an employer knows of a user",
+    ENTERPRISE_ATTRIBUTES,
+);
 
-const GROUP: Schema = Schema {
-    id: "urn:ietf:params:scim:schemas:core:2.0:Group",
-    name: "Group",
-    description: "Group of users",
-    attributes: GROUP_ATTRIBUTES,
-};
-
-static USER_SCHEMA: Schema = USER;
-static ENTERPRISE_SCHEMA: Schema = ENTERPRISE_USER;
-static GROUP_SCHEMA: Schema = GROUP;
+static GROUP_SCHEMA: Schema =
+    schema("urn:ietf:params:scim:schemas:core:2.0:Group", "Group", "Group of users", GROUP_ATTRIBUTES);
 
 pub(super) static USER_TYPE: ResourceType = ResourceType {
     name: "User",
@@ -33,6 +22,7 @@ pub(super) static USER_TYPE: ResourceType = ResourceType {
     description: "User account",
     schema: &USER_SCHEMA,
     extensions: &[&ENTERPRISE_SCHEMA],
+    own: Vec::new(),
     naming: "userName",
     relation: "groups",
     indexed: "userName, externalId, id or emails.value",
@@ -44,6 +34,7 @@ pub(super) static GROUP_TYPE: ResourceType = ResourceType {
     description: "Group of users",
     schema: &GROUP_SCHEMA,
     extensions: &[],
+    own: Vec::new(),
     naming: "displayName",
     relation: "members",
     indexed: "displayName, externalId, id or members.value",
@@ -100,29 +91,29 @@ const NAME: &[Attribute] = &[
 
 const DISPLAY: Attribute = text("display", "A name for the value, to show");
 const PRIMARY: Attribute = of(Type::Boolean, "primary", "Whether this is the preferred value; true at most once");
-const KIND: Attribute = text("type", "What the value is for");
+const KIND: Attribute = kind("What the value is for", &[]);
 
 const EMAILS: &[Attribute] =
-    &[text("value", "The address"), DISPLAY, KIND.suggesting(&["work", "home", "other"]), PRIMARY];
+    &[text("value", "The address"), DISPLAY, kind("What the value is for", &["work", "home", "other"]), PRIMARY];
 
 const PHONE_NUMBERS: &[Attribute] = &[
     text("value", "The number"),
     DISPLAY,
-    KIND.suggesting(&["work", "home", "mobile", "fax", "pager", "other"]),
+    kind("What the value is for", &["work", "home", "mobile", "fax", "pager", "other"]),
     PRIMARY,
 ];
 
 const IMS: &[Attribute] = &[
     text("value", "The address"),
     DISPLAY,
-    KIND.suggesting(&["aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"]),
+    kind("What the value is for", &["aim", "gtalk", "icq", "xmpp", "msn", "skype", "qq", "yahoo"]),
     PRIMARY,
 ];
 
 const PHOTOS: &[Attribute] = &[
     reference("value", "Where the picture is", &["external"]),
     DISPLAY,
-    KIND.suggesting(&["photo", "thumbnail"]),
+    kind("What the value is for", &["photo", "thumbnail"]),
     PRIMARY,
 ];
 
@@ -133,7 +124,7 @@ const ADDRESSES: &[Attribute] = &[
     text("region", "State or region"),
     text("postalCode", "Postal code"),
     text("country", "Country"),
-    KIND.suggesting(&["work", "home", "other"]),
+    kind("What the value is for", &["work", "home", "other"]),
     PRIMARY,
 ];
 
@@ -141,7 +132,7 @@ const GROUPS: &[Attribute] = &[
     text("value", "The group's id").exact().read_only(),
     reference("$ref", "Where the group is", &["User", "Group"]).read_only(),
     text("display", "The group's name").read_only(),
-    text("type", "Whether the user is in the group itself").suggesting(&["direct", "indirect"]).read_only(),
+    kind("Whether the user is in the group itself", &["direct", "indirect"]).read_only(),
 ];
 
 const PLAIN: &[Attribute] = &[text("value", "The value"), DISPLAY, KIND, PRIMARY];
@@ -173,72 +164,107 @@ const MEMBERS: &[Attribute] = &[
     text("value", "The member's id").exact().immutable(),
     reference("$ref", "Where the member is", &["User", "Group"]).immutable(),
     text("display", "The member's name").read_only(),
-    text("type", "The kind of member").suggesting(&["User", "Group"]).immutable(),
+    kind("The kind of member", &["User", "Group"]).immutable(),
 ];
+
+const fn schema(
+    id: &'static str,
+    name: &'static str,
+    description: &'static str,
+    attributes: &'static [Attribute],
+) -> Schema {
+    Schema {
+        id: Cow::Borrowed(id),
+        name: Cow::Borrowed(name),
+        description: Cow::Borrowed(description),
+        attributes: Cow::Borrowed(attributes),
+    }
+}
 
 const fn text(name: &'static str, description: &'static str) -> Attribute {
     of(Type::String, name, description)
 }
 
+const fn kind(description: &'static str, canonical_values: &'static [&'static str]) -> Attribute {
+    make(Type::String, "type", description, canonical_values, &[], &[])
+}
+
 const fn reference(name: &'static str, description: &'static str, types: &'static [&'static str]) -> Attribute {
-    Attribute { reference_types: types, case_exact: true, ..of(Type::Reference, name, description) }
+    make(Type::Reference, name, description, &[], types, &[]).exact()
 }
 
 const fn complex(name: &'static str, description: &'static str, sub_attributes: &'static [Attribute]) -> Attribute {
-    Attribute { sub_attributes, ..of(Type::Complex, name, description) }
+    make(Type::Complex, name, description, &[], &[], sub_attributes)
 }
 
 const fn of(kind: Type, name: &'static str, description: &'static str) -> Attribute {
+    make(kind, name, description, &[], &[], &[])
+}
+
+/// RFC 7643 §2.2: what holds of an attribute that does not say otherwise.
+const fn make(
+    kind: Type,
+    name: &'static str,
+    description: &'static str,
+    canonical_values: &'static [&'static str],
+    reference_types: &'static [&'static str],
+    sub_attributes: &'static [Attribute],
+) -> Attribute {
     Attribute {
-        name,
+        name: Cow::Borrowed(name),
         kind,
         multi_valued: false,
-        description,
+        description: Cow::Borrowed(description),
         required: false,
-        canonical_values: &[],
+        canonical_values: Words::Fixed(canonical_values),
         case_exact: false,
         mutability: Mutability::ReadWrite,
         returned: Returned::Default,
         uniqueness: Uniqueness::None,
-        reference_types: &[],
-        sub_attributes: &[],
+        reference_types: Words::Fixed(reference_types),
+        sub_attributes: Cow::Borrowed(sub_attributes),
     }
 }
 
 impl Attribute {
-    const fn required(self) -> Attribute {
-        Attribute { required: true, ..self }
+    const fn required(mut self) -> Attribute {
+        self.required = true;
+        self
     }
 
-    const fn many(self) -> Attribute {
-        Attribute { multi_valued: true, ..self }
+    const fn many(mut self) -> Attribute {
+        self.multi_valued = true;
+        self
     }
 
-    const fn exact(self) -> Attribute {
-        Attribute { case_exact: true, ..self }
+    const fn exact(mut self) -> Attribute {
+        self.case_exact = true;
+        self
     }
 
-    const fn unique(self) -> Attribute {
-        Attribute { uniqueness: Uniqueness::Server, ..self }
+    const fn unique(mut self) -> Attribute {
+        self.uniqueness = Uniqueness::Server;
+        self
     }
 
-    const fn always(self) -> Attribute {
-        Attribute { returned: Returned::Always, ..self }
+    const fn always(mut self) -> Attribute {
+        self.returned = Returned::Always;
+        self
     }
 
-    const fn read_only(self) -> Attribute {
-        Attribute { mutability: Mutability::ReadOnly, ..self }
+    const fn read_only(mut self) -> Attribute {
+        self.mutability = Mutability::ReadOnly;
+        self
     }
 
-    const fn immutable(self) -> Attribute {
-        Attribute { mutability: Mutability::Immutable, ..self }
+    const fn immutable(mut self) -> Attribute {
+        self.mutability = Mutability::Immutable;
+        self
     }
 
-    const fn write_only(self) -> Attribute {
-        Attribute { mutability: Mutability::WriteOnly, returned: Returned::Never, case_exact: true, ..self }
-    }
-
-    const fn suggesting(self, values: &'static [&'static str]) -> Attribute {
-        Attribute { canonical_values: values, ..self }
+    const fn write_only(mut self) -> Attribute {
+        self.mutability = Mutability::WriteOnly;
+        self.returned = Returned::Never;
+        self.exact()
     }
 }
