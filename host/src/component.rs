@@ -3,13 +3,14 @@
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use rand_core::TryRng;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker, ResourceTable};
-use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
@@ -36,6 +37,31 @@ pub struct Environment {
     pub quiet: bool,
     /// Time and randomness of its own; otherwise the system's.
     pub sources: Option<Arc<dyn Sources>>,
+    /// Tells how much memory its instances take.
+    pub memory: MemoryGauge,
+}
+
+/// The size of the largest linear memory that an instance has had. Linear memory never shrinks, so that is what an
+/// instance holds at rest, too.
+#[derive(Clone, Default)]
+pub struct MemoryGauge(Arc<AtomicUsize>);
+
+impl MemoryGauge {
+    /// In bytes.
+    pub fn bytes(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl ResourceLimiter for MemoryGauge {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        self.0.fetch_max(desired, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, _: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(true)
+    }
 }
 
 /// Where a component gets time and randomness from, so that a test can let it answer the same in each run.
@@ -79,9 +105,11 @@ impl Component {
                 http: WasiHttpCtx::new(),
                 no_way_out: NoWayOut,
                 table: ResourceTable::new(),
+                memory: self.environment.memory.clone(),
                 environment: self.environment.clone(),
             },
         );
+        store.limiter(|guest| &mut guest.memory);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         store
@@ -152,6 +180,7 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     no_way_out: NoWayOut,
     table: ResourceTable,
+    memory: MemoryGauge,
     environment: Arc<Environment>,
 }
 

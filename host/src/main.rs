@@ -82,7 +82,7 @@ fn run(options: Options) -> Result<()> {
         variables,
         environment: manifest.environment.into_iter().chain(options.env).collect(),
         quiet: options.quiet,
-        sources: None,
+        ..Environment::default()
     };
     let component = Component::load(&manifest.source, environment)?;
     let server = Server::start(component, listener, Reuse::default())?;

@@ -5,10 +5,13 @@
 //! - [`transcript`] is a conversation over HTTP in a text file, [`run`] holds a server to it;
 //! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
 //! - [`program`] is the host's program as a process that can be killed;
-//! - [`life`] speaks as an operator and as Entra do.
+//! - [`life`] speaks as an operator and as Entra do;
+//! - [`load`] sends much at once, [`meter`] counts what that costs the store.
 
 pub mod hosted;
 pub mod life;
+pub mod load;
+pub mod meter;
 pub mod native;
 pub mod pretty;
 pub mod program;

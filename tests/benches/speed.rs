@@ -1,0 +1,352 @@
+//! `cargo bench`: what a request costs beside what the platform costs, in one run.
+//!
+//! The component stands in its host on a SQLite file in a temporary folder, and beside it, on the same file, one that does
+//! a single thing (`tests/bare`). They are loaded in turns and in short slices, so that whatever else the machine does
+//! falls on all of them alike; ratios are made within a round, and the table shows the median of the rounds.
+//!
+//! `cargo bench -- --rounds 5 --slice 1000 --connections 64 --only match` measures longer, or only some of it.
+
+use acceptance::hosted;
+use acceptance::life::{self, Tenant};
+use acceptance::load::{self, Load, Measured};
+use acceptance::meter::{Meter, Reading};
+use acceptance::program::fresh;
+use acceptance::world::ADMIN_SECRET;
+use http::Request;
+use rollcall_host::component::MemoryGauge;
+use rollcall_host::keyvalue::{Database, Stores};
+use rollcall_host::{Component, Environment, Reuse, Server, serve};
+use serde_json::json;
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Users in the tenant before anything is measured.
+const USERS: usize = 1_000;
+
+fn main() {
+    let options = Options::parse();
+    let bench = Bench::start();
+    println!("users in the tenant: {USERS}; rounds: {}; a slice: {:?}\n", options.rounds, options.slice);
+    for connections in &options.connections {
+        bench.compare(&options, *connections);
+    }
+    bench.facts();
+}
+
+struct Options {
+    rounds: usize,
+    slice: Duration,
+    connections: Vec<usize>,
+    only: Option<String>,
+}
+
+impl Options {
+    fn parse() -> Options {
+        let arguments: Vec<String> = std::env::args().collect();
+        let given = |name: &str| {
+            let place = arguments.iter().position(|argument| argument == name)?;
+            arguments.get(place + 1).cloned()
+        };
+        let number = |name: &str, default: usize| {
+            given(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
+        };
+        let connections = given("--connections").map_or(vec![1, 64, 256], |text| {
+            text.split(',').map(|text| text.parse().expect("--connections: expected numbers with commas")).collect()
+        });
+        let slice = Duration::from_millis(number("--slice", 700) as u64);
+        Options { rounds: number("--rounds", 3), slice, connections, only: given("--only") }
+    }
+
+    fn wants(&self, scenario: &Scenario) -> bool {
+        self.only.as_ref().is_none_or(|only| only.split(',').any(|only| scenario.name.starts_with(only)))
+    }
+}
+
+/// What is compared with what.
+#[derive(Clone, Copy, PartialEq)]
+enum Beside {
+    Nothing,
+    Get,
+    Write,
+}
+
+struct Scenario {
+    name: &'static str,
+    beside: Beside,
+    address: SocketAddr,
+    request: fn(&Data, usize, usize) -> Request<Vec<u8>>,
+}
+
+/// What requests are made of.
+#[derive(Clone)]
+struct Data {
+    tenant: Tenant,
+    users: Arc<Vec<String>>,
+    /// Part of each name that a slice creates.
+    slice: usize,
+}
+
+struct Bench {
+    ours: Server,
+    bare: Server,
+    meter: Arc<Meter>,
+    memory: MemoryGauge,
+    bare_memory: MemoryGauge,
+    data: Data,
+    slices: Cell<usize>,
+    folder: PathBuf,
+}
+
+/// One slice.
+struct Sample {
+    measured: Measured,
+    store: Reading,
+}
+
+impl Bench {
+    fn start() -> Bench {
+        let folder = fresh("bench");
+        let database = Database::open(&folder.join(Database::FILE_NAME)).unwrap();
+        database.store("bare").set("document", &[b'x'; 600]).unwrap();
+        let meter = Meter::new(database.store(Stores::DEFAULT));
+        let (memory, bare_memory) = (MemoryGauge::default(), MemoryGauge::default());
+        let ours = serve(hosted::component(), ours(&meter, &memory), Reuse::default());
+        let stores = Stores::default_only(database.store("bare"));
+        let environment = Environment { stores, quiet: true, memory: bare_memory.clone(), ..Environment::default() };
+        let bare = serve(&bare_component(), environment, Reuse::default());
+        let tenant = Tenant::connect(&mut Socket(ours.address()));
+        let mut bench = Bench {
+            data: Data { tenant, users: Arc::default(), slice: 0 },
+            slices: Cell::new(0),
+            ours,
+            bare,
+            meter,
+            memory,
+            bare_memory,
+            folder,
+        };
+        bench.fill();
+        bench
+    }
+
+    fn fill(&mut self) {
+        let mut users = Vec::with_capacity(USERS);
+        for number in 0..USERS {
+            let made = self.data.tenant.create(&mut Socket(self.ours.address()), &format!("user{number}@contoso.com"));
+            users.push(made.expect(201).text("/id"));
+        }
+        self.data.users = Arc::new(users);
+    }
+
+    fn scenarios(&self) -> Vec<Scenario> {
+        let (ours, bare) = (self.ours.address(), self.bare.address());
+        let of = |name, beside, address, request| Scenario { name, beside, address, request };
+        vec![
+            of("no component: host and load generator", Beside::Nothing, ours, |_, _, _| {
+                get("/.well-known/spin/health")
+            }),
+            of("bare: hello, world", Beside::Nothing, bare, |_, _, _| get("/hello")),
+            of("bare: one get", Beside::Nothing, bare, |_, _, _| get("/get")),
+            of("match query", Beside::Get, ours, |data, connection, nth| {
+                let number = (connection * 37 + nth) % USERS;
+                data.scim("GET", &format!("/Users?filter=userName+eq+%22user{number}%40contoso.com%22"), None)
+            }),
+            of("GET by id", Beside::Get, ours, |data, connection, nth| {
+                data.scim("GET", &format!("/Users/{}", data.users[(connection * 37 + nth) % USERS]), None)
+            }),
+            of("list, 100 a page", Beside::Get, ours, |data, _, _| data.scim("GET", "/Users?count=100", None)),
+            of("bare: one write", Beside::Nothing, bare, |_, _, _| get("/write")),
+            of("create", Beside::Write, ours, |data, connection, nth| {
+                let user = life::user(&format!("new{}.{connection}.{nth}@contoso.com", data.slice));
+                data.scim("POST", "/Users", Some(&user))
+            }),
+            of("PATCH disable, enable", Beside::Write, ours, |data, connection, nth| {
+                // The users of a connection are its own, and each request of it changes one.
+                let id = &data.users[connection % USERS];
+                let active = if nth % 2 == 0 { "False" } else { "True" };
+                let body = life::patch(&json!([{"op": "Replace", "path": "active", "value": active}]));
+                data.scim("PATCH", &format!("/Users/{id}"), Some(&body))
+            }),
+        ]
+    }
+
+    /// One table.
+    fn compare(&self, options: &Options, connections: usize) {
+        let scenarios = self.scenarios();
+        let mut samples: Vec<Vec<Sample>> = scenarios.iter().map(|_| Vec::new()).collect();
+        for round in 0..=options.rounds {
+            for (place, scenario) in scenarios.iter().enumerate().filter(|(_, scenario)| options.wants(scenario)) {
+                let slice = if round == 0 { options.slice / 4 } else { options.slice };
+                let sample = self.slice(scenario, connections, slice);
+                // The first round only warms up.
+                if round > 0 {
+                    samples[place].push(sample);
+                }
+            }
+        }
+        println!(
+            "| {connections} connection{} | requests/s | of the bare one | p50 ms | p99 ms | store calls | of them write transactions | KB read | KB written |",
+            if connections == 1 { "" } else { "s" }
+        );
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        for (place, scenario) in scenarios.iter().enumerate().filter(|(_, scenario)| options.wants(scenario)) {
+            println!("{}", row(scenario, &samples, place));
+        }
+        println!();
+    }
+
+    fn slice(&self, scenario: &Scenario, connections: usize, duration: Duration) -> Sample {
+        self.slices.set(self.slices.get() + 1);
+        let data = Data { slice: self.slices.get(), ..self.data.clone() };
+        let request = scenario.request;
+        let load = Load { address: scenario.address, connections, duration, rate: None };
+        let before = self.meter.read();
+        let measured = load.run(move |connection, nth| load::bytes(&request(&data, connection, nth))).unwrap();
+        assert!(measured.broken.is_empty(), "{}: {:?}", scenario.name, measured.broken.first());
+        let all = measured.latencies.len() as u64;
+        assert_eq!(measured.succeeded(), all, "{}: {:?}", scenario.name, measured.statuses);
+        // Records of reads are written a moment later, and belong to this slice.
+        std::thread::sleep(Duration::from_millis(150));
+        Sample { measured, store: self.meter.read() - before }
+    }
+
+    /// What does not depend on the load.
+    fn facts(&self) {
+        let size = |path: &Path| std::fs::metadata(path).unwrap().len() as f64 / 1e6;
+        println!("| | ours | bare |");
+        println!("| --- | --- | --- |");
+        println!("| component, MB | {:.2} | {:.2} |", size(hosted::component()), size(&bare_component()));
+        let megabytes = |gauge: &MemoryGauge| gauge.bytes() as f64 / 1e6;
+        println!(
+            "| memory of an instance at rest, MB | {:.1} | {:.1} |",
+            megabytes(&self.memory),
+            megabytes(&self.bare_memory)
+        );
+        let database = Database::open(&self.folder.join(Database::FILE_NAME)).unwrap();
+        // An instance for each request.
+        let reuse = Reuse { requests: 1, requests_at_once: 1, ..Reuse::default() };
+        let meter = Meter::new(database.store(Stores::DEFAULT));
+        let cold = serve(hosted::component(), ours(&meter, &MemoryGauge::default()), reuse);
+        let stores = Stores::default_only(database.store("bare"));
+        let bare = serve(&bare_component(), Environment { stores, quiet: true, ..Environment::default() }, reuse);
+        let matching = self.data.scim("GET", "/Users?filter=userName+eq+%22user7%40contoso.com%22", None);
+        let (ours, bare) = (first_answers(cold.address(), &matching), first_answers(bare.address(), &get("/get")));
+        for (what, share) in [("p50", 0.5), ("p99", 0.99)] {
+            let milliseconds = |measured: &Measured| measured.quantile(share).as_secs_f64() * 1e3;
+            println!(
+                "| cold start: instantiate and first answer, {what} ms | {:.2} | {:.2} |",
+                milliseconds(&ours),
+                milliseconds(&bare)
+            );
+        }
+    }
+}
+
+/// Answers that come so slowly after each other that each instance is gone before the next is made.
+fn first_answers(address: SocketAddr, request: &Request<Vec<u8>>) -> Measured {
+    let mut measured = Measured::default();
+    for _ in 0..100 {
+        let begun = Instant::now();
+        assert_eq!(hosted::exchange(address, request).unwrap().status(), 200);
+        measured.latencies.push(begun.elapsed());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    measured.latencies.sort_unstable();
+    measured
+}
+
+impl Data {
+    fn scim(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Request<Vec<u8>> {
+        self.tenant.request(method, path, body)
+    }
+}
+
+fn get(path: &str) -> Request<Vec<u8>> {
+    Request::get(path).header("host", "scim.example.com").body(Vec::new()).unwrap()
+}
+
+fn row(scenario: &Scenario, samples: &[Vec<Sample>], place: usize) -> String {
+    let own = &samples[place];
+    let beside = match scenario.beside {
+        Beside::Nothing => None,
+        Beside::Get => Some(2),
+        Beside::Write => Some(6),
+    };
+    let ratio = beside.filter(|bare| samples[*bare].len() == own.len()).map(|bare| {
+        let ratios = own.iter().zip(&samples[bare]);
+        median(ratios.map(|(own, bare)| own.measured.throughput() / bare.measured.throughput()).collect())
+    });
+    let milliseconds =
+        |share| median(own.iter().map(|sample| sample.measured.quantile(share).as_secs_f64() * 1e3).collect());
+    let each = |of: fn(&Reading) -> u64| {
+        let each = |sample: &Sample| of(&sample.store) as f64 / sample.measured.latencies.len().max(1) as f64;
+        median(own.iter().map(each).collect())
+    };
+    let store = if scenario.beside == Beside::Nothing {
+        "| | | |".to_owned()
+    } else {
+        format!(
+            "{:.2} | {:.2} | {:.1} | {:.1} |",
+            each(|store| store.calls),
+            each(|store| store.writes),
+            each(|store| store.bytes_read) / 1e3,
+            each(|store| store.bytes_written) / 1e3
+        )
+    };
+    format!(
+        "| {} | {:.0} | {} | {:.2} | {:.2} | {store}",
+        scenario.name,
+        median(own.iter().map(|sample| sample.measured.throughput()).collect()),
+        ratio.map_or(String::new(), |ratio| format!("{:.0} %", ratio * 100.0)),
+        milliseconds(0.5),
+        milliseconds(0.99),
+    )
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+fn ours(meter: &Arc<Meter>, memory: &MemoryGauge) -> Environment {
+    let given = |name: &str| (name == "admin_secret").then(|| ADMIN_SECRET.to_owned());
+    Environment {
+        stores: Stores::default_only(meter.clone()),
+        variables: hosted::manifest().resolve(given).unwrap(),
+        quiet: true,
+        memory: memory.clone(),
+        ..Environment::default()
+    }
+}
+
+fn serve(component: &Path, environment: Environment, reuse: Reuse) -> Server {
+    let component = Component::load(component, environment).unwrap();
+    Server::start(component, serve::listen(([127, 0, 0, 1], 0).into()).unwrap(), reuse).unwrap()
+}
+
+fn bare_component() -> PathBuf {
+    static BUILT: std::sync::Once = std::sync::Once::new();
+    BUILT.call_once(|| {
+        let arguments = ["build", "--quiet", "--profile", "component", "--target", "wasm32-wasip2", "-p", "bare"];
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let built = std::process::Command::new(cargo).current_dir(hosted::root()).args(arguments).status().unwrap();
+        assert!(built.success());
+    });
+    hosted::component().with_file_name("bare.wasm")
+}
+
+/// The server as one who waits for each answer sees it.
+struct Socket(SocketAddr);
+
+impl acceptance::run::Server for Socket {
+    fn answer(&mut self, request: Request<Vec<u8>>) -> http::Response<Vec<u8>> {
+        hosted::exchange(self.0, &request).unwrap()
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
