@@ -4,13 +4,11 @@
 //! does not depend on how far back the journal's ring reaches.
 
 use crate::connection::State;
+use crate::connection::provider::IdentityProvider;
 use crate::journal::{Entry, Outcome};
 use crate::ledger::Head;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-
-/// Entra's cycle, until the log has taught a better value.
-pub const CYCLE_SECONDS: i64 = 40 * 60;
 
 /// A pause in the traffic that ends a cycle. Within a cycle Entra's requests follow each other by seconds.
 const CYCLE_GAP_SECONDS: i64 = 10 * 60;
@@ -146,6 +144,11 @@ impl Traffic {
         self.refusals.number = number;
     }
 
+    /// Another provider has another rhythm.
+    pub(crate) fn forget_rhythm(&mut self) {
+        self.cycles.clear();
+    }
+
     fn cycle(&mut self, time: Timestamp, failed: bool) {
         let gap = SignedDuration::from_secs(CYCLE_GAP_SECONDS);
         match self.cycles.last_mut().filter(|cycle| time.duration_since(cycle.last) < gap) {
@@ -163,15 +166,17 @@ impl Traffic {
         }
     }
 
-    /// The usual distance between two cycles, and whether the log taught it.
-    fn cycle_seconds(&self) -> (i64, bool) {
+    /// The usual distance between two cycles, and whether the log taught it. A provider that comes only when something
+    /// changed has none, however regular its changes were.
+    fn rhythm(&self, provider: &IdentityProvider) -> Option<(i64, bool)> {
+        let usual = provider.cycle_seconds?;
         let mut distances: Vec<i64> =
             self.cycles.windows(2).map(|pair| pair[1].started.duration_since(pair[0].started).as_secs()).collect();
         if distances.len() < DISTANCES_MIN {
-            return (CYCLE_SECONDS, false);
+            return Some((usual, false));
         }
         distances.sort_unstable();
-        (distances[distances.len() / 2], true)
+        distances.get(distances.len() / 2).map(|middle| (*middle, true))
     }
 }
 
@@ -222,7 +227,8 @@ pub struct Activity {
     cycle: CycleReport,
     expected_next_at: Option<Timestamp>,
     overdue_since: Option<Timestamp>,
-    quarantine: Quarantine,
+    /// Nothing where the provider is not known to stop by itself.
+    quarantine: Option<Quarantine>,
     hours: Vec<Bar>,
     days: Vec<Bar>,
     seats: Seats,
@@ -233,7 +239,8 @@ pub struct Activity {
 #[derive(Serialize, Debug)]
 #[serde(rename_all = "camelCase")]
 struct CycleReport {
-    seconds: i64,
+    /// Nothing where the provider comes only when something changed.
+    seconds: Option<i64>,
     learnt: bool,
     last_started_at: Option<Timestamp>,
     requests: u64,
@@ -270,29 +277,30 @@ struct Seats {
 
 impl Activity {
     /// Reads the head as of now.
-    pub fn of(head: &Head, state: State, seats: Option<u64>, now: Timestamp) -> Activity {
+    pub fn of(head: &Head, provider: &IdentityProvider, state: State, seats: Option<u64>, now: Timestamp) -> Activity {
         let traffic = &head.traffic;
-        let (seconds, learnt) = traffic.cycle_seconds();
+        let rhythm = traffic.rhythm(provider);
         let last = traffic.cycles.last();
-        let next = |cycles: i64| {
-            last.and_then(|cycle| cycle.started.checked_add(SignedDuration::from_secs(cycles * seconds)).ok())
-        };
+        let next = last
+            .zip(rhythm)
+            .and_then(|(cycle, (seconds, _))| cycle.started.checked_add(SignedDuration::from_secs(seconds)).ok());
+        let health = health(head, provider, state, now);
         Activity {
             now,
             last_contact_at: head.last_transfer,
             last_success_at: head.last_success,
             last_change_at: head.last_change,
-            state: health(head, state, now),
+            state: health,
             cycle: CycleReport {
-                seconds,
-                learnt,
+                seconds: rhythm.map(|(seconds, _)| seconds),
+                learnt: rhythm.is_some_and(|(_, learnt)| learnt),
                 last_started_at: last.map(|cycle| cycle.started),
                 requests: last.map_or(0, |cycle| cycle.requests),
                 failures: last.map_or(0, |cycle| cycle.failures),
             },
-            expected_next_at: if state == State::Active { next(1) } else { None },
-            overdue_since: next(1).filter(|_| health(head, state, now) == Health::Overdue),
-            quarantine: quarantine(head),
+            expected_next_at: next.filter(|_| state == State::Active),
+            overdue_since: next.filter(|_| health == Health::Overdue),
+            quarantine: provider.quarantines.then(|| quarantine(head)),
             hours: bars(&traffic.hours, HOUR, HOURS_KEPT, now),
             days: bars(&traffic.days, DAY, DAYS_KEPT, now),
             seats: Seats { used: head.active, limit: seats },
@@ -303,20 +311,20 @@ impl Activity {
 }
 
 /// How the connection of this head is doing.
-pub fn health(head: &Head, state: State, now: Timestamp) -> Health {
+pub fn health(head: &Head, provider: &IdentityProvider, state: State, now: Timestamp) -> Health {
     let traffic = &head.traffic;
     if state == State::Ended {
         return Health::Ended;
     }
-    if quarantine(head).reason == Some("credentials") {
+    if refused_last(head) {
         return Health::Unauthorized;
     }
     let Some(cycle) = traffic.cycles.last() else {
         return Health::Waiting;
     };
     // Two missed cycles and a little: one is missed by any restart at the provider.
-    let patience = SignedDuration::from_secs(traffic.cycle_seconds().0 * 5 / 2);
-    if now.duration_since(cycle.last) > patience {
+    let patience = traffic.rhythm(provider).map(|(seconds, _)| SignedDuration::from_secs(seconds * 5 / 2));
+    if patience.is_some_and(|patience| now.duration_since(cycle.last) > patience) {
         Health::Overdue
     } else if share(cycle) >= WATCH_SHARE {
         Health::Failing
@@ -325,14 +333,18 @@ pub fn health(head: &Head, state: State, now: Timestamp) -> Health {
     }
 }
 
+/// Whether the latest token that arrived was not valid.
+fn refused_last(head: &Head) -> bool {
+    let refused = head.traffic.latest_refusal.as_ref().map(|refusal| refusal.time);
+    refused.is_some() && refused >= head.last_transfer
+}
+
 /// Microsoft's published thresholds, applied to what we answered.
 fn quarantine(head: &Head) -> Quarantine {
-    let traffic = &head.traffic;
-    let refused = traffic.latest_refusal.as_ref().map(|refusal| refusal.time);
-    let last = traffic.cycles.last();
+    let last = head.traffic.cycles.last();
     let share = last.map_or(0.0, share);
     let failures = last.map_or(0, |cycle| cycle.failures);
-    if refused.is_some() && refused >= head.last_transfer {
+    if refused_last(head) {
         Quarantine { risk: Risk::Certain, reason: Some("credentials"), share }
     } else if failures > QUARANTINE_FAILURES_MAX {
         Quarantine { risk: Risk::Certain, reason: Some("count"), share }

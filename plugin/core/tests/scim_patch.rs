@@ -1,7 +1,7 @@
 //! PATCH by example: every file in `data/patch` is a list of cases, each titled by the requirement that it checks.
 //!
 //! A case has a `resource`, the `operations` of a request, and either what is `expected` of the resource or the `error`.
-//! `dialect` is `entra` unless a case says `strict`; `type` is `User` unless it says `Group`. A case without `body` of its
+//! `dialect` is `entra` unless a case says another; `type` is `User` unless it says `Group`. A case without `body` of its
 //! own is sent in a body with the schema of PATCH.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
@@ -40,8 +40,7 @@ fn what_is_kept_apart_comes_out_as_if_it_were_not() {
     let cases: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     let mut count = 0;
     for case in cases.iter().filter(|case| case["type"] == "Group" && case.get("operations").is_some()) {
-        let strict = case.get("dialect").is_some_and(|dialect| dialect == "strict");
-        let dialect = if strict { Dialect::strict() } else { Dialect::entra() };
+        let dialect = dialect(case);
         let mut whole = case["resource"].clone();
         let mut members = ids(&whole);
         whole.as_object_mut().unwrap().shift_remove("members");
@@ -91,12 +90,21 @@ fn expected(case: &Value) -> Value {
     }
 }
 
-fn run(case: &Value) -> Value {
-    let dialect = match case.get("dialect").and_then(Value::as_str) {
+fn dialect(case: &Value) -> Dialect {
+    match case.get("dialect").and_then(Value::as_str) {
         None | Some("entra") => Dialect::entra(),
+        Some("okta") => Dialect::okta(),
+        Some("onelogin") => Dialect::onelogin(),
+        Some("jumpcloud") => Dialect::jumpcloud(),
+        Some("google") => Dialect::google(),
+        Some("near") => Dialect::near(),
         Some("strict") => Dialect::strict(),
         Some(other) => panic!("unknown dialect {other}"),
-    };
+    }
+}
+
+fn run(case: &Value) -> Value {
+    let dialect = dialect(case);
     let of = match case.get("type").and_then(Value::as_str) {
         None | Some("User") => ResourceType::user(),
         Some("Group") => ResourceType::group(),

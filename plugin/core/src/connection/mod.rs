@@ -84,6 +84,11 @@ impl Connection {
         view.read(&view.space().connection())
     }
 
+    /// The provider. One that an older or newer version wrote and this one does not know is taken by the RFC's word.
+    pub fn provider(&self) -> &'static IdentityProvider {
+        provider::of(&self.identity_provider).unwrap_or(&provider::GENERIC)
+    }
+
     /// Where the connection stands.
     pub fn state(&self, head: &Head) -> State {
         if self.ended_at.is_some() {
@@ -172,12 +177,26 @@ pub fn rotate(
     Ok(Ok(connection))
 }
 
-/// Switches groups on or off. What was synchronised before stays, as users stay when a connection ends.
-pub fn switch_groups(turn: &mut Turn<'_>, groups: bool) -> Result<Result<Connection, Refusal>, Error> {
+/// What may be changed of a connection while it lasts.
+#[derive(Default, Debug)]
+pub struct Change {
+    /// Switches groups on or off. What was synchronised before stays, as users stay when a connection ends.
+    pub groups: Option<bool>,
+    /// Another provider. URL, tokens, users and journal stay; the next request is read in the new provider's dialect, and
+    /// what was learnt of the traffic of the one before is forgotten.
+    pub provider: Option<&'static IdentityProvider>,
+}
+
+/// Changes a connection.
+pub fn change(turn: &mut Turn<'_>, change: &Change) -> Result<Result<Connection, Refusal>, Error> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
         return Ok(Err(Refusal::NotConnected));
     };
-    connection.groups = groups;
+    connection.groups = change.groups.unwrap_or(connection.groups);
+    if let Some(provider) = change.provider.filter(|provider| provider.id != connection.identity_provider) {
+        provider.id.clone_into(&mut connection.identity_provider);
+        turn.head.traffic.forget_rhythm();
+    }
     turn.write(turn.space().connection(), &connection);
     Ok(Ok(connection))
 }

@@ -1,4 +1,7 @@
-//! Identity providers: what each is called, how it speaks, and what its admin has to map.
+//! Identity providers: what each is called, how it speaks, what its admin has to map, and how its setup goes.
+//!
+//! A provider is data: a dialect, mappings and a guide. Nothing else in the core knows any of them by name. What is known
+//! of their traffic stands in `tests/transcripts/<id>/`.
 
 use crate::scim::Dialect;
 use serde::Serialize;
@@ -10,12 +13,16 @@ pub struct IdentityProvider {
     pub id: &'static str,
     /// The name on the page.
     pub name: &'static str,
-    /// Whether a connection can be started; the others are shown and wait for their turn.
-    pub available: bool,
     /// What to enter in the provider's attribute mapping.
     pub mappings: &'static [AttributeMapping],
     /// How it departs from the RFC.
     pub dialect: fn() -> Dialect,
+    /// How often it comes by itself, in seconds; nothing where it comes only when something changed.
+    pub cycle_seconds: Option<i64>,
+    /// Whether it stops by itself after too many failures, by the thresholds that Microsoft has published.
+    pub quarantines: bool,
+    /// The setup in the provider's own screens, as a JSON document: `console`, `fields`, `words`, `steps`.
+    pub guide: &'static str,
 }
 
 /// One line of the provider's attribute mapping.
@@ -26,59 +33,313 @@ pub struct AttributeMapping {
     pub target: &'static str,
     /// The provider's attribute or expression.
     pub source: &'static str,
-    /// `direct` or `expression`.
+    /// Direct, by expression, or nothing to do.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: MappingKind,
     /// Which attribute is compared first to find an existing user.
     pub matching_precedence: Option<u8>,
 }
 
-const fn direct(target: &'static str, source: &'static str, matching_precedence: Option<u8>) -> AttributeMapping {
-    AttributeMapping { target, source, kind: "direct", matching_precedence }
+/// How an attribute comes to its value.
+#[derive(Debug, Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum MappingKind {
+    /// The admin maps it from one attribute.
+    Direct,
+    /// The admin maps it by an expression.
+    Expression,
+    /// The provider sends it by itself.
+    Automatic,
 }
 
-/// The mapping of the help page: four attributes and no more.
-const ENTRA_MAPPINGS: &[AttributeMapping] = &[
-    direct("userName", "userPrincipalName", Some(1)),
-    AttributeMapping {
-        target: "active",
-        source: r#"Switch([IsSoftDeleted], , "False", "true", "True", "false")"#,
-        kind: "expression",
-        matching_precedence: None,
-    },
-    direct("displayName", "displayName", None),
-    direct("externalId", "objectId", None),
-];
+const fn direct(target: &'static str, source: &'static str) -> AttributeMapping {
+    AttributeMapping { target, source, kind: MappingKind::Direct, matching_precedence: None }
+}
+
+const fn automatic(target: &'static str, source: &'static str) -> AttributeMapping {
+    AttributeMapping { target, source, kind: MappingKind::Automatic, matching_precedence: None }
+}
+
+const fn expression(target: &'static str, source: &'static str) -> AttributeMapping {
+    AttributeMapping { target, source, kind: MappingKind::Expression, matching_precedence: None }
+}
+
+/// All have it: a user is found by its userName.
+const fn matched(mapping: AttributeMapping) -> AttributeMapping {
+    AttributeMapping { matching_precedence: Some(1), ..mapping }
+}
 
 /// All that are known, in the order in which the page offers them.
-pub static IDENTITY_PROVIDERS: &[IdentityProvider] = &[
-    IdentityProvider {
-        id: "entra",
-        name: "Microsoft Entra ID",
-        available: true,
-        mappings: ENTRA_MAPPINGS,
-        dialect: Dialect::entra,
-    },
-    coming("okta", "Okta"),
-    coming("google", "Google Workspace"),
-    coming("onelogin", "OneLogin"),
-    coming("jumpcloud", "JumpCloud"),
-    coming("ping", "PingOne"),
-    coming("keycloak", "Keycloak"),
-    coming("authentik", "authentik"),
-];
+pub static IDENTITY_PROVIDERS: &[IdentityProvider] =
+    &[ENTRA, OKTA, GOOGLE, ONELOGIN, JUMPCLOUD, PING, KEYCLOAK, AUTHENTIK, GENERIC];
 
-const fn coming(id: &'static str, name: &'static str) -> IdentityProvider {
-    IdentityProvider { id, name, available: false, mappings: &[], dialect: Dialect::strict }
+const ENTRA: IdentityProvider = IdentityProvider {
+    id: "entra",
+    name: "Microsoft Entra ID",
+    // The mapping of the help page: four attributes and no more.
+    mappings: &[
+        matched(direct("userName", "userPrincipalName")),
+        expression("active", r#"Switch([IsSoftDeleted], , "False", "true", "True", "false")"#),
+        direct("displayName", "displayName"),
+        direct("externalId", "objectId"),
+    ],
+    dialect: Dialect::entra,
+    cycle_seconds: Some(40 * 60),
+    quarantines: true,
+    guide: include_str!("guides/entra.json"),
+};
+
+const OKTA: IdentityProvider = IdentityProvider {
+    id: "okta",
+    name: "Okta",
+    mappings: &[
+        matched(automatic("userName", "Application username")),
+        automatic("active", "assignment"),
+        direct("displayName", "user.displayName"),
+        automatic("externalId", "user id"),
+    ],
+    dialect: Dialect::okta,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/okta.json"),
+};
+
+const GOOGLE: IdentityProvider = IdentityProvider {
+    id: "google",
+    name: "Google Workspace",
+    mappings: &[
+        matched(direct("userName", "Username")),
+        automatic("active", "account state"),
+        direct("name.givenName", "First name"),
+        direct("name.familyName", "Last name"),
+    ],
+    dialect: Dialect::google,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/google.json"),
+};
+
+const ONELOGIN: IdentityProvider = IdentityProvider {
+    id: "onelogin",
+    name: "OneLogin",
+    mappings: &[
+        matched(direct("userName", "{$parameters.scimusername}")),
+        automatic("active", "user status"),
+        direct("displayName", "{$user.display_name}"),
+        direct("externalId", "{$user.id}"),
+    ],
+    dialect: Dialect::onelogin,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/onelogin.json"),
+};
+
+const JUMPCLOUD: IdentityProvider = IdentityProvider {
+    id: "jumpcloud",
+    name: "JumpCloud",
+    mappings: &[
+        matched(direct("userName", "email")),
+        automatic("active", "user state"),
+        direct("name.givenName", "firstname"),
+        direct("name.familyName", "lastname"),
+    ],
+    dialect: Dialect::jumpcloud,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/jumpcloud.json"),
+};
+
+const PING: IdentityProvider = IdentityProvider {
+    id: "ping",
+    name: "PingOne",
+    mappings: &[
+        matched(direct("userName", "Username")),
+        direct("active", "Enabled"),
+        direct("name.givenName", "Given Name"),
+        direct("name.familyName", "Family Name"),
+    ],
+    dialect: Dialect::near,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/ping.json"),
+};
+
+const KEYCLOAK: IdentityProvider = IdentityProvider {
+    id: "keycloak",
+    name: "Keycloak",
+    mappings: &[
+        matched(automatic("userName", "Username")),
+        automatic("active", "Enabled"),
+        automatic("displayName", "First name, Last name"),
+        automatic("externalId", "ID"),
+    ],
+    dialect: Dialect::near,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/keycloak.json"),
+};
+
+const AUTHENTIK: IdentityProvider = IdentityProvider {
+    id: "authentik",
+    name: "authentik",
+    mappings: &[
+        matched(automatic("userName", "username")),
+        automatic("active", "is_active"),
+        automatic("displayName", "name"),
+        automatic("externalId", "uid"),
+    ],
+    dialect: Dialect::near,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/authentik.json"),
+};
+
+/// Any other, by the RFC and nothing else.
+pub const GENERIC: IdentityProvider = IdentityProvider {
+    id: "generic",
+    name: "SCIM 2.0",
+    mappings: &[
+        matched(direct("userName", "unique name")),
+        direct("active", "true, false"),
+        direct("displayName", "name"),
+        direct("externalId", "ID"),
+    ],
+    dialect: Dialect::strict,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/generic.json"),
+};
+
+/// The provider of this id.
+pub fn of(id: &str) -> Option<&'static IdentityProvider> {
+    IDENTITY_PROVIDERS.iter().find(|provider| provider.id == id)
 }
 
-/// The provider of this id, if a connection can be made with it.
-pub fn available(id: &str) -> Option<&'static IdentityProvider> {
-    IDENTITY_PROVIDERS.iter().find(|provider| provider.available && provider.id == id)
-}
-
-/// The ids of all that a connection can be made with, for an error message.
-pub fn available_ids() -> String {
-    let ids: Vec<_> = IDENTITY_PROVIDERS.iter().filter(|p| p.available).map(|p| p.id).collect();
+/// All ids, for an error message.
+pub fn ids() -> String {
+    let ids: Vec<_> = IDENTITY_PROVIDERS.iter().map(|provider| provider.id).collect();
     ids.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+    use std::collections::HashSet;
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Guide {
+        console: Both<String>,
+        fields: Fields,
+        words: Both<Words>,
+        steps: Vec<Step>,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Both<T> {
+        en: T,
+        de: T,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Fields {
+        url: String,
+        token: String,
+        target: String,
+        source: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    struct Words {
+        idp: String,
+        in_idp: String,
+        from_idp: String,
+        provisioning: String,
+        mapping: String,
+        retry: String,
+        relink: String,
+        groups_off: String,
+        active: String,
+    }
+
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Step {
+        id: String,
+        title: Both<String>,
+        r#do: Both<Vec<String>>,
+        hint: Option<Both<String>>,
+        shows: Option<Shows>,
+        proof: Option<Proof>,
+        #[expect(dead_code, reason = "being read as a boolean is what is tested")]
+        groups: Option<bool>,
+    }
+
+    #[derive(Deserialize, PartialEq)]
+    #[serde(rename_all = "lowercase")]
+    enum Shows {
+        Mappings,
+    }
+
+    #[derive(Deserialize, PartialEq)]
+    #[serde(rename_all = "lowercase")]
+    enum Proof {
+        Contact,
+        Change,
+    }
+
+    fn texts(guide: &Guide) -> Vec<&String> {
+        let mut texts = vec![&guide.console.en, &guide.console.de];
+        let Fields { url, token, target, source } = &guide.fields;
+        texts.extend([url, token, target, source]);
+        for words in [&guide.words.en, &guide.words.de] {
+            let Words { idp, in_idp, from_idp, provisioning, mapping, retry, relink, groups_off, active } = words;
+            texts.extend([idp, in_idp, from_idp, provisioning, mapping, retry, relink, groups_off, active]);
+        }
+        for step in &guide.steps {
+            texts.extend([&step.id, &step.title.en, &step.title.de]);
+            texts.extend(step.r#do.en.iter().chain(&step.r#do.de));
+            texts.extend(step.hint.iter().flat_map(|hint| [&hint.en, &hint.de]));
+        }
+        texts
+    }
+
+    #[test]
+    fn every_guide_has_all_its_texts_in_both_languages() {
+        for provider in IDENTITY_PROVIDERS {
+            let id = provider.id;
+            let guide: Guide = serde_json::from_str(provider.guide).unwrap_or_else(|error| panic!("{id}: {error}"));
+            for text in texts(&guide) {
+                assert!(!text.trim().is_empty(), "{id}: an empty text");
+                assert_eq!(text.matches("**").count() % 2, 0, "{id}: {text}");
+                let places = text.replace("{product}", "");
+                assert!(!places.contains(['{', '}']), "{id}: {text}");
+            }
+            for step in &guide.steps {
+                assert_eq!(step.r#do.en.len(), step.r#do.de.len(), "{id}: {}", step.id);
+            }
+            let ids: HashSet<&String> = guide.steps.iter().map(|step| &step.id).collect();
+            assert_eq!(ids.len(), guide.steps.len(), "{id}: two steps of one name");
+            assert!(
+                guide.steps.iter().any(|step| step.shows == Some(Shows::Mappings)),
+                "{id}: the mappings are not shown"
+            );
+            assert!(guide.steps.iter().any(|step| step.proof == Some(Proof::Change)), "{id}: nothing proves the end");
+        }
+    }
+
+    #[test]
+    fn every_provider_finds_users_by_user_name_and_says_who_is_active() {
+        for provider in IDENTITY_PROVIDERS {
+            let first = &provider.mappings[0];
+            assert_eq!((first.target, first.matching_precedence), ("userName", Some(1)), "{}", provider.id);
+            assert!(provider.mappings.iter().any(|mapping| mapping.target == "active"), "{}", provider.id);
+            assert!(provider.mappings.iter().skip(1).all(|mapping| mapping.matching_precedence.is_none()));
+            assert_eq!(of(provider.id).map(|found| found.name), Some(provider.name));
+        }
+    }
 }

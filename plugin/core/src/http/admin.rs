@@ -4,7 +4,8 @@ use super::export::Format;
 use super::respond::{self, Problem, admin_body, admin_error};
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
-use crate::connection::{self, Connection, provider};
+use crate::connection::provider::{self, IdentityProvider};
+use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
@@ -53,6 +54,7 @@ impl Rollcall {
             Admin::Session => return self.session_call(request),
             Admin::Product => Ok(self.product()),
             Admin::IdentityProviders => Ok(identity_providers()),
+            Admin::IdentityProvider(id) => identity_provider(id),
             Admin::Tenants if get => self.list_tenants(request),
             Admin::Tenants => self.create_tenant(request),
             Admin::Tenant(id, OfTenant::Export) => match self.export(id, request) {
@@ -168,7 +170,9 @@ impl Rollcall {
         row.insert("users".into(), json!(head.main.members));
         row.insert("activeUsers".into(), json!(head.active));
         let now = self.ports.clock.now();
-        let health = connection.as_ref().map(|connection| traffic::health(&head, connection.state(&head), now));
+        let health = connection
+            .as_ref()
+            .map(|connection| traffic::health(&head, connection.provider(), connection.state(&head), now));
         row.insert("health".into(), json!(health.map(|health| json!({"state": health}))));
         let connection = connection.map(|connection| {
             json!({
@@ -198,14 +202,7 @@ impl Rollcall {
             identity_provider: String,
         }
         let wish: Wish = body(request, "{\"identityProvider\": \"…\"}")?;
-        let Some(provider) = provider::available(&wish.identity_provider) else {
-            let message = format!(
-                "identityProvider: expected {}, found {:?}",
-                provider::available_ids(),
-                wish.identity_provider.chars().take(40).collect::<String>()
-            );
-            return Err(admin_error(StatusCode::BAD_REQUEST, "unknown_identity_provider", &message));
-        };
+        let provider = known_provider(&wish.identity_provider)?;
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         self.connection_turn(id, |turn| {
             // Looked at once more within the turn, which a removal of the tenant holds, too.
@@ -241,12 +238,26 @@ impl Rollcall {
     }
 
     fn change_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> = body(request, "{\"groups\": true or false}")?;
-        let (Some(Value::Bool(groups)), 1) = (wish.get("groups"), wish.len()) else {
-            let message = "groups: expected true or false, and nothing else";
-            return Err(admin_error(StatusCode::BAD_REQUEST, "invalid_body", message));
-        };
-        self.connection_turn(id, |turn| connection::switch_groups(turn, *groups))?;
+        let wish: Map<String, Value> = body(request, "{\"groups\": true or false, \"identityProvider\": \"…\"}")?;
+        let mut change = connection::Change::default();
+        for (name, value) in &wish {
+            match (name.as_str(), value) {
+                ("groups", Value::Bool(groups)) => change.groups = Some(*groups),
+                ("identityProvider", Value::String(provider)) => change.provider = Some(known_provider(provider)?),
+                (other, _) => {
+                    let message = match other {
+                        "groups" => "groups: expected true or false".to_owned(),
+                        "identityProvider" => "identityProvider: expected text".to_owned(),
+                        other => {
+                            let other: String = other.chars().take(40).collect();
+                            format!("{other}: expected groups or identityProvider")
+                        }
+                    };
+                    return Err(admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message));
+                }
+            }
+        }
+        self.connection_turn(id, |turn| connection::change(turn, &change))?;
         self.connection(id, request, StatusCode::OK)
     }
 
@@ -282,7 +293,6 @@ impl Rollcall {
         let head = view.head().map_err(|error| self.failed_call(error))?;
         let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?.ok_or_else(no_connection)?;
         let now = self.ports.clock.now();
-        let provider = provider::available(&connection.identity_provider);
         let tokens: Vec<Value> = connection
             .valid_tokens(now)
             .map(|token| {
@@ -306,7 +316,7 @@ impl Rollcall {
             // The sealing key has changed since; the token itself works on.
             "secretTokenNote": sealed.then_some("cannot be shown, rotate it"),
             "groups": connection.groups,
-            "attributeMappings": provider.map_or(&[][..], |provider| provider.mappings),
+            "attributeMappings": connection.provider().mappings,
             "startedAt": time(Some(connection.started_at)),
             "endedAt": time(connection.ended_at),
             "lastTransferAt": time(head.last_transfer),
@@ -335,7 +345,8 @@ impl Rollcall {
         let view = self.view(id);
         let head = view.head().map_err(|error| self.failed_call(error))?;
         let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?.ok_or_else(no_connection)?;
-        let activity = Activity::of(&head, connection.state(&head), tenant.seats, self.ports.clock.now());
+        let (provider, state) = (connection.provider(), connection.state(&head));
+        let activity = Activity::of(&head, provider, state, tenant.seats, self.ports.clock.now());
         Ok(admin_body(StatusCode::OK, &activity))
     }
 
@@ -490,11 +501,28 @@ impl Rollcall {
 }
 
 fn identity_providers() -> Response<Vec<u8>> {
-    let rows: Vec<Value> = provider::IDENTITY_PROVIDERS
-        .iter()
-        .map(|provider| json!({"id": provider.id, "name": provider.name, "available": provider.available}))
-        .collect();
+    let rows: Vec<Value> = provider::IDENTITY_PROVIDERS.iter().map(provider_row).collect();
     admin_body(StatusCode::OK, &json!({"identityProviders": rows}))
+}
+
+/// One provider with its guide: what the page walks through in the setup.
+fn identity_provider(id: &str) -> Answered {
+    let provider = provider::of(id).ok_or_else(|| missing("identityProvider: there is none of this id"))?;
+    let mut row = provider_row(provider);
+    row["guide"] = serde_json::from_str(provider.guide).expect("a test reads every guide");
+    Ok(admin_body(StatusCode::OK, &row))
+}
+
+fn provider_row(provider: &IdentityProvider) -> Value {
+    json!({"id": provider.id, "name": provider.name, "attributeMappings": provider.mappings})
+}
+
+fn known_provider(id: &str) -> Result<&'static IdentityProvider, Response<Vec<u8>>> {
+    provider::of(id).ok_or_else(|| {
+        let found: String = id.chars().take(40).collect();
+        let message = format!("identityProvider: expected {}, found {found:?}", provider::ids());
+        admin_error(StatusCode::BAD_REQUEST, "unknown_identity_provider", &message)
+    })
 }
 
 fn basics(tenant: &Tenant) -> Map<String, Value> {

@@ -15,7 +15,7 @@ use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::ledger::{self, View};
 use crate::ports::Ports;
-use crate::scim::{Dialect, ResourceType};
+use crate::scim::ResourceType;
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
@@ -231,10 +231,4 @@ fn user_entry(resource: &crate::scim::Resource) -> UserEntry {
         version: resource.meta.version(),
         document: json_text(&resource.to_json(ResourceType::user(), None)),
     }
-}
-
-/// How the provider of a connection speaks.
-fn dialect_of(identity_provider: &str) -> Dialect {
-    crate::connection::provider::available(identity_provider)
-        .map_or_else(Dialect::strict, |provider| (provider.dialect)())
 }

@@ -56,6 +56,8 @@ pub enum Admin {
     Product,
     /// `/identity-providers`
     IdentityProviders,
+    /// `/identity-providers/{id}`
+    IdentityProvider(String),
     /// `/tenants`
     Tenants,
     /// `/tenants/{id}` and below
@@ -147,7 +149,11 @@ impl Admin {
         match self {
             Admin::Product => Door::Open,
             Admin::Session => Door::SignIn,
-            Admin::IdentityProviders | Admin::Tenants | Admin::Tenant(..) | Admin::Nowhere => Door::Secret,
+            Admin::IdentityProviders
+            | Admin::IdentityProvider(_)
+            | Admin::Tenants
+            | Admin::Tenant(..)
+            | Admin::Nowhere => Door::Secret,
         }
     }
 
@@ -155,7 +161,7 @@ impl Admin {
     pub fn methods(&self) -> &'static [Method] {
         match self {
             Admin::Session => &[Method::GET, Method::POST, Method::DELETE],
-            Admin::Product | Admin::IdentityProviders => &[Method::GET],
+            Admin::Product | Admin::IdentityProviders | Admin::IdentityProvider(_) => &[Method::GET],
             Admin::Tenants => &[Method::GET, Method::POST],
             Admin::Tenant(_, OfTenant::Itself) => &[Method::GET, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
@@ -247,6 +253,7 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["session"] => Some(Admin::Session),
     ["product"] => Some(Admin::Product),
     ["identity-providers"] => Some(Admin::IdentityProviders),
+    ["identity-providers", provider] => Some(Admin::IdentityProvider((*provider).to_owned())),
     ["tenants"] => Some(Admin::Tenants),
     ["tenants", tenant] => of_tenant(tenant, OfTenant::Itself),
     ["tenants", tenant, "connection"] => of_tenant(tenant, OfTenant::Connection),

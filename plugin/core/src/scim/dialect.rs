@@ -16,6 +16,11 @@ pub struct Dialect {
     pub unknown_names: bool,
     /// Bodies without `schemas`, or with URNs that are not ours or misspelt.
     pub any_schemas: bool,
+    /// A `remove` whose value lists elements: they go and no others. The RFC has a filter in the path for that and gives
+    /// the value no meaning; taken without it, the path would mean all of them.
+    pub remove_lists: bool,
+    /// Only true and false change `active`: removing it, or setting it to nothing, leaves it as it is.
+    pub active_stays: bool,
 }
 
 impl Dialect {
@@ -28,7 +33,35 @@ impl Dialect {
             filters_create: true,
             unknown_names: true,
             any_schemas: true,
+            remove_lists: true,
+            active_stays: true,
         }
+    }
+
+    /// Okta. Its profiles have an empty string for what is not filled in.
+    pub const fn okta() -> Dialect {
+        Dialect { empty_clears: true, ..Dialect::near() }
+    }
+
+    /// OneLogin. A user's body is a text template of its admin into which values are put, so booleans may come as text,
+    /// fields without a value as empty strings, and one address as one object.
+    pub const fn onelogin() -> Dialect {
+        Dialect { string_booleans: true, empty_clears: true, loose_shapes: true, any_schemas: true, ..Dialect::near() }
+    }
+
+    /// JumpCloud. Fields of a user that are not filled in come as empty strings.
+    pub const fn jumpcloud() -> Dialect {
+        Dialect { empty_clears: true, ..Dialect::near() }
+    }
+
+    /// Google Workspace. It lists the URN of SCIM 1.1 beside ours, so what is listed is not judged.
+    pub const fn google() -> Dialect {
+        Dialect { empty_clears: true, any_schemas: true, ..Dialect::near() }
+    }
+
+    /// A provider of which no departure from the RFC is known, but which may name the elements to remove in a value.
+    pub const fn near() -> Dialect {
+        Dialect { remove_lists: true, active_stays: true, ..Dialect::strict() }
     }
 
     /// The RFC and nothing else.
@@ -40,6 +73,8 @@ impl Dialect {
             filters_create: false,
             unknown_names: false,
             any_schemas: false,
+            remove_lists: false,
+            active_stays: false,
         }
     }
 }

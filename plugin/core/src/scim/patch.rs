@@ -299,12 +299,12 @@ impl<'s> Patch<'s> {
         }
         match self.admit(attribute, assignment)? {
             Some(Value::Object(parts)) if attribute.is_reference() && !parts.contains_key("value") => {
-                unset(parent, attribute);
+                self.unset(parent, attribute);
             }
             Some(value) => {
                 parent.insert(attribute.name.to_string(), value);
             }
-            None => unset(parent, attribute),
+            None => self.unset(parent, attribute),
         }
         Ok(())
     }
@@ -350,7 +350,7 @@ impl<'s> Patch<'s> {
                 Ok(())
             }
             (Op::Replace | Op::Remove, None) => {
-                unset(parent, attribute);
+                self.unset(parent, attribute);
                 Ok(())
             }
         }
@@ -510,8 +510,8 @@ impl<'s> Patch<'s> {
         value: Option<&Value>,
         place: &str,
     ) -> Result<(), Error> {
-        match value.filter(|value| self.names_elements(attribute, value)) {
-            None => unset(parent, attribute),
+        match self.elements_named(attribute, value, place)? {
+            None => self.unset(parent, attribute),
             Some(value) => {
                 if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
                     let is_named =
@@ -525,11 +525,35 @@ impl<'s> Patch<'s> {
 }
 
 impl<'s> Patch<'s> {
-    /// Whether the value of a `remove` says which elements are meant.
-    fn names_elements(&self, attribute: &Attribute, value: &Value) -> bool {
-        attribute.multi_valued
-            && self.dialect.loose_shapes
-            && (attribute.is_reference() || value.is_object() || value.as_array().is_some_and(|v| !v.is_empty()))
+    /// The value of a `remove`, if it says which elements are meant. Where no dialect gives it that meaning it is refused:
+    /// carried out as if it were not there, the request would remove more than the client named.
+    fn elements_named<'v>(
+        &self,
+        attribute: &Attribute,
+        value: Option<&'v Value>,
+        place: &str,
+    ) -> Result<Option<&'v Value>, Error> {
+        let Some(value) = value.filter(|_| attribute.multi_valued) else {
+            return Ok(None);
+        };
+        let listed = value.is_object() || value.as_array().is_some_and(|elements| !elements.is_empty());
+        if self.dialect.remove_lists {
+            return Ok((attribute.is_reference() || listed).then_some(value));
+        }
+        if listed || value.as_array().is_some_and(|_| attribute.is_reference()) {
+            let wanted =
+                "expected a filter in the path that says which elements to remove, found a value that lists them";
+            return Err(Error::value(format!("{place}: {wanted}")));
+        }
+        Ok(None)
+    }
+
+    /// Unsets an attribute. `active` stays as it is under a dialect that says so: an expression of the provider that comes
+    /// out empty must neither let a leaver in nor lock everybody out.
+    fn unset(&self, parent: &mut Map<String, Value>, attribute: &Attribute) {
+        if attribute.name != "active" || !self.dialect.active_stays {
+            parent.shift_remove(&*attribute.name);
+        }
     }
 
     fn steps_for(&self, extension: Option<&'s Schema>, attribute: &Attribute) -> Option<&RefCell<Vec<Step<'s>>>> {
@@ -557,14 +581,6 @@ fn parent<'r>(resource: &'r mut Resource, extension: Option<&Schema>) -> &'r mut
     match extension {
         None => resource.attributes_mut(),
         Some(schema) => object(resource.attributes_mut(), &schema.id),
-    }
-}
-
-/// Unsets an attribute. `active` stays as it is: an expression of the provider that comes out empty must neither let a
-/// leaver in nor lock everybody out.
-fn unset(parent: &mut Map<String, Value>, attribute: &Attribute) {
-    if attribute.name != "active" {
-        parent.shift_remove(&*attribute.name);
     }
 }
 

@@ -36,10 +36,8 @@ function stages(current) {
 
 function provider(place, providers, here) {
   const form = h('form.stack', { onsubmit: (event) => { event.preventDefault(); confirm(place, providers, providers.find(({ id }) => id === form.elements.provider.value), here); } },
-    h('fieldset.choices', h('legend.vh', t('setup.provider.title')), providers.map(({ id, name, available }, i) =>
-      h('label', { class: available ? 'choice' : 'choice off' },
-        h('input', { type: 'radio', name: 'provider', value: id, disabled: !available, checked: available && i === providers.findIndex((one) => one.available) }),
-        h('span.choice-name', name), !available && h('span.hint', t('setup.provider.ask'))))),
+    h('fieldset.choices', h('legend.vh', t('setup.provider.title')), providers.map(({ id, name }, i) => h('label.choice',
+      h('input', { type: 'radio', name: 'provider', value: id, checked: i === 0 }), h('span.choice-name', name)))),
     h('p.hint', t('setup.provider.hint')),
     h('div.row', button(t('next'), { kind: 'primary', type: 'submit', icon: 'right' })));
   fill(place, h('h1', t('setup.title')), stages('provider'), h('h2', t('setup.provider.title')), form);

@@ -8,9 +8,9 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use super::Rollcall;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
-use super::{Rollcall, dialect_of};
 use crate::connection::Connection;
 use crate::journal::Action;
 use crate::ledger::{Turn, View};
@@ -101,7 +101,7 @@ impl Rollcall {
         let token = presented.and_then(|presented| connection.token(presented, now));
         let answer = match token {
             Some(_) => {
-                let dialect = dialect_of(&connection.identity_provider);
+                let dialect = (connection.provider().dialect)();
                 let base = self.base(&request);
                 let (types, groups) = (Types::built_in(), connection.groups);
                 self.answer(&view, &Context { request: &request, base, now, dialect, types, groups })

@@ -67,7 +67,7 @@ impl<'s> Patch<'s> {
             let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
             return Ok(Some(filter.names().map_or_else(|| Step::RemoveFitting(filter), Step::Remove)));
         }
-        match value.filter(|value| self.names_elements(attribute, value)) {
+        match self.elements_named(attribute, value, place)? {
             None => Ok(Some(Step::Clear)),
             Some(value) => {
                 let named = value::admit(attribute, value, place, self.dialect)?;
