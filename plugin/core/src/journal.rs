@@ -151,6 +151,9 @@ pub struct Record {
     /// How many further requests without a valid token this record stands for, see [`REFUSALS_AN_HOUR`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u64,
+    /// Another provider than the connection's, which the request looks like.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_like: Option<String>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -164,6 +167,8 @@ pub struct Entry {
     pub record: Record,
     /// The id of the valid token that the request carried.
     pub token_id: Option<String>,
+    /// [`sign::of`](crate::connection::sign::of) the request.
+    pub sign: Option<&'static str>,
 }
 
 /// Writes entries into a turn, in their order.

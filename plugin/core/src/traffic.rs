@@ -9,6 +9,7 @@ use crate::journal::{Entry, Outcome};
 use crate::ledger::Head;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A pause in the traffic that ends a cycle. Within a cycle Entra's requests follow each other by seconds.
 const CYCLE_GAP_SECONDS: i64 = 10 * 60;
@@ -27,6 +28,15 @@ pub const QUARANTINE_SHARE: f64 = 0.4;
 
 /// Above this number Entra quarantines whatever the share.
 pub const QUARANTINE_FAILURES_MAX: u64 = 40_000;
+
+/// When so many requests have looked like a provider, all counts are halved: what was long ago counts less and less.
+const SIGNS_KEPT: u32 = 64;
+
+/// Fewer requests than this that look like another provider are no reason to say so: somebody tries something out.
+const SIGNS_MIN: u32 = 5;
+
+/// The other provider must have been seen so many times as often as the chosen one.
+const SIGNS_TIMES: u32 = 3;
 
 /// A share that is worth a look before Entra's thresholds are near.
 const WATCH_SHARE: f64 = 0.1;
@@ -47,6 +57,9 @@ pub struct Traffic {
     latest_refusal: Option<Refusal>,
     #[serde(default)]
     refusals: Refusals,
+    /// How many of the latest requests that looked like a provider looked like which.
+    #[serde(default)]
+    signs: BTreeMap<String, u32>,
 }
 
 /// The records of requests without a valid token in the present hour.
@@ -124,6 +137,24 @@ impl Traffic {
             operation: record.operation.clone(),
         });
         self.cycle(record.time, failed);
+        if let Some(sign) = entry.sign {
+            self.sign(sign);
+        }
+    }
+
+    fn sign(&mut self, sign: &str) {
+        *self.signs.entry(sign.to_owned()).or_default() += 1;
+        if self.signs.values().sum::<u32>() >= SIGNS_KEPT {
+            self.signs.values_mut().for_each(|count| *count /= 2);
+            self.signs.retain(|_, count| *count > 0);
+        }
+    }
+
+    /// Another provider than the chosen one, if it is the one that most requests look like.
+    fn looks_like(&self, chosen: &IdentityProvider) -> Option<&str> {
+        let of_chosen = self.signs.get(chosen.id).copied().unwrap_or_default();
+        let (other, count) = self.signs.iter().filter(|(id, _)| *id != chosen.id).max_by_key(|(_, count)| **count)?;
+        (*count >= SIGNS_MIN && *count >= of_chosen * SIGNS_TIMES).then_some(other)
     }
 
     /// The record that has to stand for one more request without a valid token; nothing where it gets its own, `number`.
@@ -144,9 +175,10 @@ impl Traffic {
         self.refusals.number = number;
     }
 
-    /// Another provider has another rhythm.
-    pub(crate) fn forget_rhythm(&mut self) {
+    /// Another provider has another rhythm, and other looks are right for it.
+    pub(crate) fn forget_provider(&mut self) {
         self.cycles.clear();
+        self.signs.clear();
     }
 
     fn cycle(&mut self, time: Timestamp, failed: bool) {
@@ -232,6 +264,8 @@ pub struct Activity {
     hours: Vec<Bar>,
     days: Vec<Bar>,
     seats: Seats,
+    /// Another provider than the connection's, which the traffic looks like.
+    looks_like: Option<String>,
     first_request: Option<First>,
     latest_refusal: Option<Refusal>,
 }
@@ -304,6 +338,7 @@ impl Activity {
             hours: bars(&traffic.hours, HOUR, HOURS_KEPT, now),
             days: bars(&traffic.days, DAY, DAYS_KEPT, now),
             seats: Seats { used: head.active, limit: seats },
+            looks_like: traffic.looks_like(provider).map(str::to_owned),
             first_request: traffic.first_request.clone(),
             latest_refusal: traffic.latest_refusal.clone(),
         }

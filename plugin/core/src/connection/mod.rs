@@ -1,6 +1,7 @@
 //! The connection of a tenant to its identity provider: started, in use, rotated, ended.
 
 pub mod provider;
+pub mod sign;
 
 use crate::ledger::{Error, Head, Read, Turn};
 use crate::ports::{Entropy, Ports};
@@ -195,7 +196,7 @@ pub fn change(turn: &mut Turn<'_>, change: &Change) -> Result<Result<Connection,
     connection.groups = change.groups.unwrap_or(connection.groups);
     if let Some(provider) = change.provider.filter(|provider| provider.id != connection.identity_provider) {
         provider.id.clone_into(&mut connection.identity_provider);
-        turn.head.traffic.forget_rhythm();
+        turn.head.traffic.forget_provider();
     }
     turn.write(turn.space().connection(), &connection);
     Ok(Ok(connection))

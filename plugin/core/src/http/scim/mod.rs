@@ -93,7 +93,8 @@ impl Rollcall {
                 if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
                     return self.unknown(&request_id, problem);
                 }
-                let span = Span { request: &request, request_id, now, started, presented, token: None };
+                let (token, provider) = (None, None);
+                let span = Span { request: &request, request_id, now, started, presented, token, provider };
                 return self.finish(span, Answer::refused(refused_event(), problem));
             }
             Err(error) => return self.unknown(&request_id, error.into()),
@@ -111,7 +112,8 @@ impl Rollcall {
                 Problem::Unauthorized { detail: why(&connection, presented), presented: presented.is_some() },
             ),
         };
-        let span = Span { request: &request, request_id, now, started, presented, token };
+        let provider = Some(connection.provider().id);
+        let span = Span { request: &request, request_id, now, started, presented, token, provider };
         self.finish(span, answer)
     }
 

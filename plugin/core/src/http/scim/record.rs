@@ -2,7 +2,7 @@
 
 use super::describe::Event;
 use super::{Answer, Provision, Rollcall};
-use crate::connection::{TOKEN_PREFIX, Token};
+use crate::connection::{TOKEN_PREFIX, Token, sign};
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::Turn;
@@ -86,6 +86,7 @@ impl Rollcall {
             |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: scrub(&group.display_name) };
         let bodies = self.settings.journal_bodies;
         let took = self.ports.clock.elapsed().saturating_sub(span.started);
+        let sign = span.token.and_then(|_| sign::of(request.method, request.query, request.headers, request.body));
         let record = Record {
             number: 0,
             time: span.now,
@@ -110,8 +111,9 @@ impl Rollcall {
             before: values(&event.before),
             after: values(&event.after),
             repeats: 0,
+            looks_like: sign.filter(|sign| Some(*sign) != span.provider).map(str::to_owned),
         };
-        Entry { record, token_id: span.token.map(|token| token.id.clone()) }
+        Entry { record, token_id: span.token.map(|token| token.id.clone()), sign }
     }
 }
 
@@ -123,6 +125,8 @@ pub(super) struct Span<'r> {
     pub(super) started: Duration,
     pub(super) presented: Option<&'r str>,
     pub(super) token: Option<&'r Token>,
+    /// Whom the connection was set up for; nothing where there is none.
+    pub(super) provider: Option<&'static str>,
 }
 
 /// The last four characters of a token that is long enough to keep its secret all the same.
