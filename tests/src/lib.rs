@@ -8,6 +8,7 @@
 //! - [`life`] speaks as an operator and as Entra do;
 //! - [`load`] sends much at once, [`meter`] counts what that costs the store.
 
+pub mod crowd;
 pub mod hosted;
 pub mod life;
 pub mod load;

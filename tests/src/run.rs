@@ -46,7 +46,7 @@ pub fn check(server: &mut dyn Server, given: &Given, transcript: &Transcript) ->
     problems
 }
 
-/// The transcript as the server answers it now. Where an answer holds another `id` or `secretToken` than the
+/// The transcript as the server answers it now. Where an answer holds another `id`, `secretToken` or cursor than the
 /// transcript, the later requests follow.
 pub fn renew(server: &mut dyn Server, given: &Given, transcript: &Transcript) -> Transcript {
     let mut renames = Vec::new();
@@ -75,7 +75,11 @@ fn learn(old: &Value, new: &Value, renames: &mut Vec<(String, String)>) {
         (Value::Object(old), Value::Object(new)) => {
             for (name, old) in old {
                 match (name.as_str(), old, new.get(name)) {
-                    ("id" | "secretToken", Value::String(old), Some(Value::String(new))) if old != new => {
+                    (
+                        "id" | "secretToken" | "nextCursor" | "previousCursor",
+                        Value::String(old),
+                        Some(Value::String(new)),
+                    ) if old != new => {
                         renames.push((old.clone(), new.clone()));
                     }
                     (_, old, Some(new)) => learn(old, new, renames),

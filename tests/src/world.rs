@@ -46,13 +46,22 @@ impl World {
 
     /// A further instance of the component, with nothing in its memory.
     pub fn instance(&self) -> Rollcall {
-        let ports = Ports {
+        Rollcall::new(self.ports(), self.settings.clone())
+    }
+
+    /// What an instance has of the world.
+    pub fn ports(&self) -> Ports {
+        Ports {
             store: Box::new(Shared(self.store.clone())),
             clock: Box::new(self.time.clone()),
             entropy: Box::new(self.random.clone()),
             log: Box::new(Lines(self.log.clone())),
-        };
-        Rollcall::new(ports, self.settings.clone())
+        }
+    }
+
+    /// What the operator has set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 }
 

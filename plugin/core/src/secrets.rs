@@ -43,7 +43,7 @@ impl Secrets {
         let payload = Payload { msg: text.as_bytes(), aad: place.as_bytes() };
         let sealed = XChaCha20Poly1305::new(&self.seal.into())
             .encrypt(&XNonce::from(nonce), payload)
-            .expect("a token is shorter than the cipher's limit");
+            .expect("what we seal is shorter than the cipher's limit");
         URL_SAFE_NO_PAD.encode([&nonce[..], &sealed].concat())
     }
 

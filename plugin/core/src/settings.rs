@@ -42,6 +42,12 @@ pub struct Limits {
     pub page_default: usize,
     /// Users that a filter without an index, or a search on the page, may read.
     pub scan_max: u64,
+    /// How old a cursor may be: time enough for a client that works through a large page.
+    pub cursor_seconds_max: i64,
+    /// Resources that one page of a walk by cursor may look at; a page ends there, full or not, and says where to go on.
+    pub cursor_scan_max: usize,
+    /// The part of a sorted text that a cursor keeps. Texts that begin alike that far follow each other as they were made.
+    pub cursor_key_bytes_max: usize,
     /// The part of a body that a journal record keeps.
     pub journal_body_bytes_max: usize,
     /// The part of one attribute, before and after a change, that a journal record keeps.
@@ -80,6 +86,9 @@ pub const LIMITS: Limits = Limits {
     page_max: 200,
     page_default: 100,
     scan_max: 10_000,
+    cursor_seconds_max: 3_600,
+    cursor_scan_max: 2_000,
+    cursor_key_bytes_max: 128,
     journal_body_bytes_max: 8 * 1024,
     journal_value_bytes_max: 4 * 1024,
     journal_scan_max: 2_000,

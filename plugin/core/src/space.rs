@@ -3,6 +3,7 @@
 use crate::scim::ResourceType;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -158,7 +159,8 @@ pub(crate) fn is_id(text: &str) -> bool {
 
 /// The kinds of resources that a tenant has. Each has documents, a roster and names of its own; all that differs in what
 /// they may hold is in their [`ResourceType`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Users.
     User,

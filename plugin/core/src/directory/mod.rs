@@ -9,9 +9,11 @@ pub mod check;
 mod document;
 mod membership;
 pub(crate) mod roster;
+mod walk;
 
 pub use document::Document;
 pub use membership::{Difference, Member, Relations, Wanted};
+pub use walk::{Page, Place, Stretch, walk};
 
 use crate::ledger::{self, Extent, Head, Read, Turn};
 use crate::schemas::Types;
@@ -313,6 +315,13 @@ pub fn search(
     if queries.iter().all(|query| query.sieve.is_none() && query.sort.is_none()) {
         return pages(view, queries, skip, count);
     }
+    let mut keyed = keyed(view, queries)?;
+    keyed.sort_by(|(one, ..), (other, ..)| sort::compare(one.as_ref(), other.as_ref(), descending));
+    Ok(cut(keyed.into_iter().map(|(_, kind, document)| (kind, document)).collect(), skip, count))
+}
+
+/// All matches, each with what it is sorted by.
+fn keyed(view: &ledger::View<'_>, queries: &[Query<'_>]) -> Result<Vec<(Option<sort::Key>, Kind, Document)>, Error> {
     let mut keyed = Vec::new();
     for Query { kind, sieve, sort } in queries {
         let all = match sieve {
@@ -322,8 +331,7 @@ pub fn search(
         let key = |document: &Document| sort.as_ref().and_then(|sort| sort.key(&document.resource));
         keyed.extend(all.into_iter().map(|document| (key(&document), *kind, document)));
     }
-    keyed.sort_by(|(one, ..), (other, ..)| sort::compare(one.as_ref(), other.as_ref(), descending));
-    Ok(cut(keyed.into_iter().map(|(_, kind, document)| (kind, document)).collect(), skip, count))
+    Ok(keyed)
 }
 
 fn pages(view: &ledger::View<'_>, queries: &[Query<'_>], mut skip: u64, count: usize) -> Result<Found, Error> {

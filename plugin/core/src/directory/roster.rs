@@ -6,6 +6,7 @@
 
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::space::{Roll, Space};
+use std::ops::ControlFlow;
 
 const LEAF_SLOTS: u64 = 64;
 const NODE_CHILDREN: u64 = 256;
@@ -53,6 +54,71 @@ pub(crate) fn page(view: &impl Read, roll: &Roll, skip: u64, limit: usize) -> Re
     let mut walk = Walk { roll, skip, limit, seats: Vec::new() };
     walk.node(view, TOP, 0)?;
     Ok(walk.seats)
+}
+
+/// Which way to go, and from which slot. Slots never move, so a place is the same whoever comes and leaves meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Way {
+    /// This slot and those behind it, in order.
+    From(u64),
+    /// Those ahead of this slot, the nearest first.
+    Before(u64),
+}
+
+/// Shows members one by one until the visitor has seen enough. It costs the way down to the first of them and the leaves
+/// of those that are shown.
+pub(crate) fn visit<E: From<Error>>(
+    view: &impl Read,
+    roll: &Roll,
+    way: Way,
+    visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, E>,
+) -> Result<ControlFlow<()>, E> {
+    descend(view, roll, way, TOP, 0, visitor)
+}
+
+fn descend<E: From<Error>>(
+    view: &impl Read,
+    roll: &Roll,
+    way: Way,
+    level: u8,
+    index: u64,
+    visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, E>,
+) -> Result<ControlFlow<()>, E> {
+    if level == 0 {
+        let mut seats = leaf(view, roll, index)?;
+        match way {
+            Way::From(bound) => seats.retain(|(slot, _)| *slot >= bound),
+            Way::Before(bound) => {
+                seats.retain(|(slot, _)| *slot < bound);
+                seats.reverse();
+            }
+        }
+        for (slot, member) in &seats {
+            if visitor(*slot, member)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        return Ok(ControlFlow::Continue(()));
+    }
+    let counts = node(view, roll, level, index)?;
+    // The slots below one child.
+    let width = LEAF_SLOTS * NODE_CHILDREN.pow(u32::from(level - 1));
+    let mut children: Vec<u64> =
+        (0..).zip(&counts).filter(|(_, members)| **members > 0).map(|(child, _)| child).collect();
+    let first = |child: u64| (index * NODE_CHILDREN + child) * width;
+    match way {
+        Way::From(bound) => children.retain(|child| first(*child) + (width - 1) >= bound),
+        Way::Before(bound) => {
+            children.retain(|child| first(*child) < bound);
+            children.reverse();
+        }
+    }
+    for child in children {
+        if descend(view, roll, way, level - 1, index * NODE_CHILDREN + child, visitor)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Every key that a roster of so many slots can have.

@@ -23,6 +23,8 @@ pub enum Route {
 /// What lies below a tenant URL.
 #[derive(Debug, PartialEq, Clone)]
 pub enum Scim {
+    /// The tenant URL itself
+    Root,
     /// `/Users`, `/Groups`
     Resources(Kind),
     /// `/Users/{id}`, `/Groups/{id}`
@@ -122,7 +124,7 @@ impl Route {
 impl Scim {
     /// Reads a path below the tenant URL.
     pub fn of(path: &str) -> Scim {
-        let segments = segments(path);
+        let segments = if path.is_empty() { Some(Vec::new()) } else { segments(path) };
         segments.and_then(|segments| scim(&segments)).unwrap_or(Scim::Nowhere)
     }
 
@@ -131,7 +133,8 @@ impl Scim {
         match self {
             Scim::Resources(_) => &[Method::GET, Method::POST],
             Scim::Resource(..) => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
-            Scim::ServiceProviderConfig
+            Scim::Root
+            | Scim::ServiceProviderConfig
             | Scim::ResourceTypes
             | Scim::ResourceType(_)
             | Scim::Schemas
@@ -233,6 +236,7 @@ macro_rules! routes {
 }
 
 routes!(scim, SCIM_PATHS, Scim, {
+    [] => Some(Scim::Root),
     ["Users"] => Some(Scim::Resources(Kind::User)),
     ["Groups"] => Some(Scim::Resources(Kind::Group)),
     [".search"] => Some(Scim::Search(None)),
@@ -309,11 +313,10 @@ pub fn check_method(method: &Method, known: &'static [Method]) -> Result<(), Mis
 /// The segments of a path, decoded; one slash at the end is allowed. Nothing for a path that could be read in two ways.
 fn segments(path: &str) -> Option<Vec<String>> {
     let path = path.strip_prefix('/')?;
-    let path = path.strip_suffix('/').unwrap_or(path);
     if path.is_empty() {
         return Some(Vec::new());
     }
-    path.split('/').map(segment).collect()
+    path.strip_suffix('/').unwrap_or(path).split('/').map(segment).collect()
 }
 
 fn segment(raw: &str) -> Option<String> {
@@ -353,8 +356,11 @@ mod tests {
         {
             assert_eq!(Route::of(&format!("/scim/v2/abcdefghjk{below}")), tenant, "{below}");
         }
-        for below in ["", "/", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff"] {
+        for below in ["//", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff"] {
             assert_eq!(Scim::of(below), Scim::Nowhere, "{below}");
+        }
+        for below in ["", "/"] {
+            assert_eq!(Scim::of(below), Scim::Root, "{below}");
         }
         for path in ["/scim/v2/", "/scim/v2/..", "/scim/v2/%2e%2e/admin", "/scim/v2/abcdefghjk%2FUsers"] {
             assert_eq!(Route::of(path), Route::Scim(None), "{path}");

@@ -17,6 +17,15 @@ pub fn service_provider_config(base: &str) -> Value {
         "changePassword": {"supported": false},
         "sort": {"supported": true},
         "etag": {"supported": true},
+        // RFC 9865 §4. Index stays the default, §2.4: that is what providers expect that say nothing.
+        "pagination": {
+            "cursor": true,
+            "index": true,
+            "defaultPaginationMethod": "index",
+            "defaultPageSize": LIMITS.page_default,
+            "maxPageSize": LIMITS.page_max,
+            "cursorTimeout": LIMITS.cursor_seconds_max,
+        },
         "authenticationSchemes": [{
             "type": "oauthbearertoken",
             "name": "Bearer token",

@@ -20,6 +20,12 @@ pub enum ScimType {
     InvalidValue,
     /// A change to something that only the server changes.
     Mutability,
+    /// A cursor that we did not give out for this query, RFC 9865 §2.1.
+    InvalidCursor,
+    /// A cursor that is too old.
+    ExpiredCursor,
+    /// A count that is no number, or not the one that the walk began with.
+    InvalidCount,
 }
 
 impl ScimType {
@@ -33,6 +39,9 @@ impl ScimType {
             ScimType::NoTarget => "noTarget",
             ScimType::InvalidValue => "invalidValue",
             ScimType::Mutability => "mutability",
+            ScimType::InvalidCursor => "invalidCursor",
+            ScimType::ExpiredCursor => "expiredCursor",
+            ScimType::InvalidCount => "invalidCount",
         }
     }
 }
@@ -78,6 +87,24 @@ impl Error {
     /// A change to what only the server changes.
     pub fn mutability(detail: impl Into<String>) -> Error {
         Error { scim_type: ScimType::Mutability, detail: detail.into() }
+    }
+
+    /// A cursor that leads nowhere. What is wrong with it is not said: RFC 9865 §5.2 asks for one answer to all of it.
+    pub fn cursor() -> Error {
+        let detail = "cursor: expected the nextCursor or previousCursor of the same query, found something else";
+        Error { scim_type: ScimType::InvalidCursor, detail: detail.to_owned() }
+    }
+
+    /// A cursor that was good once.
+    pub fn expired_cursor(seconds: i64) -> Error {
+        let detail = format!("cursor: expected one of the last {seconds} seconds, found an older one; begin anew");
+        Error { scim_type: ScimType::ExpiredCursor, detail }
+    }
+
+    /// Another count than that of the pages before.
+    pub fn changed_count(began: usize, found: usize) -> Error {
+        let detail = format!("count: expected {began} as for the pages before, found {found}");
+        Error { scim_type: ScimType::InvalidCount, detail }
     }
 
     /// A query that would have to read more resources than it may, and what to ask instead.

@@ -295,6 +295,8 @@ enum Node<'s> {
     Compare(Place<'s>, Compare, Operand),
     Present(Place<'s>),
     Element(Target<'s>, Box<Node<'s>>),
+    /// What is so for every resource of the type.
+    Constant(bool),
 }
 
 /// Where a comparison looks: in the resource, or in the element that is being looked at.
@@ -339,15 +341,32 @@ impl<'s> BoundFilter<'s> {
         BoundFilter::bind(&parse(text)?, of)
     }
 
+    /// Binds a filter to each of several types. RFC 7644 §3.4.2.1: an attribute that a type does not have is there one
+    /// without a value, and only what no type has is a mistake.
+    pub fn parse_for(text: &str, types: &[&'s ResourceType]) -> Result<Vec<BoundFilter<'s>>, Error> {
+        let filter = parse(text)?;
+        let bound = |of: &&'s ResourceType| {
+            let node = bind(&filter, &Names::Resource { of, among: types })?;
+            Ok(BoundFilter { of, node })
+        };
+        types.iter().map(bound).collect()
+    }
+
     /// Finds every name in the schema and checks every value against its type.
     pub fn bind(filter: &Filter, of: &'s ResourceType) -> Result<BoundFilter<'s>, Error> {
-        let node = bind(filter, &|name| Ok(Place::Resource(of.resolve_in_filter(name)?)), Some(of))?;
+        let node = bind(filter, &Names::Resource { of, among: &[] })?;
         Ok(BoundFilter { of, node })
     }
 
     /// Whether the resource fits. One whose relation is kept apart has to have as much of it as [`BoundFilter::reads`] says.
     pub fn matches(&self, resource: &Resource) -> bool {
         matches(&self.node, &Scope::Resource(self.of, resource))
+    }
+
+    /// What the filter says of every resource of its type, where the type decides it alone: so RFC 7644 §3.4.2.1 has
+    /// clients choose types in a query at the root.
+    pub fn always(&self) -> Option<bool> {
+        always(&self.node, self.of)
     }
 
     /// How much of [`ResourceType::relation`] the filter has to see.
@@ -368,7 +387,7 @@ pub struct ElementFilter<'s>(Node<'s>);
 
 impl<'s> ElementFilter<'s> {
     pub(crate) fn bind(filter: &Filter, attribute: &'s Attribute) -> Result<ElementFilter<'s>, Error> {
-        bind(filter, &|name| part(attribute, name), None).map(ElementFilter)
+        bind(filter, &Names::Element(attribute)).map(ElementFilter)
     }
 
     /// Whether an element fits.
@@ -396,7 +415,9 @@ fn names(node: &Node<'_>) -> Option<Vec<String>> {
             Some(vec![text.clone()])
         }
         Node::Or(nodes) => Some(nodes.iter().map(names).collect::<Option<Vec<_>>>()?.concat()),
-        Node::And(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) => None,
+        Node::And(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) | Node::Constant(_) => {
+            None
+        }
     }
 }
 
@@ -441,7 +462,7 @@ fn reads(node: &Node<'_>, of: &ResourceType) -> Reads {
         }
         Node::Element(target, node) if apart(target) => names(node).map_or(Reads::Whole, Reads::Ids),
         Node::Present(Place::Resource(target)) if apart(target) => Reads::Whole,
-        Node::Compare(..) | Node::Present(_) | Node::Element(..) => none,
+        Node::Compare(..) | Node::Present(_) | Node::Element(..) | Node::Constant(_) => none,
     }
 }
 
@@ -459,48 +480,83 @@ fn describe(node: &Node<'_>, parts: &mut Map<String, Value>) -> bool {
             parts.insert(attribute.name.to_string(), value);
             true
         }
-        Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) => false,
+        Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Element(..) | Node::Constant(_) => {
+            false
+        }
     }
 }
 
-type Resolve<'r, 's> = dyn Fn(&str) -> Result<Place<'s>, Error> + 'r;
+/// What the names of a filter mean.
+enum Names<'n, 's> {
+    /// Attributes of a type, or of another one that is asked at the same time.
+    Resource { of: &'s ResourceType, among: &'n [&'s ResourceType] },
+    /// Parts of an element.
+    Element(&'s Attribute),
+}
 
-fn bind<'s>(filter: &Filter, resolve: &Resolve<'_, 's>, of: Option<&'s ResourceType>) -> Result<Node<'s>, Error> {
-    let all =
-        |filters: &[Filter]| filters.iter().map(|filter| bind(filter, resolve, of)).collect::<Result<Vec<_>, _>>();
+impl<'s> Names<'_, 's> {
+    /// Where a name leads; nothing where only another type has it.
+    fn place(&self, name: &str) -> Result<Option<Place<'s>>, Error> {
+        match self {
+            Names::Resource { .. } => Ok(self.target(name)?.map(Place::Resource)),
+            Names::Element(attribute) => attribute.sub(name).map(|sub| Some(Place::Element(sub))).ok_or_else(|| {
+                let of = &attribute.name;
+                Error::filter(format!("filter: {name}: expected a sub-attribute of {of}, found an unknown name"))
+            }),
+        }
+    }
+
+    fn target(&self, name: &str) -> Result<Option<Target<'s>>, Error> {
+        match self {
+            Names::Resource { of, among } => match of.resolve_in_filter(name) {
+                Ok(target) => Ok(Some(target)),
+                Err(_) if among.iter().any(|other| other.resolve_in_filter(name).is_ok()) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Names::Element(_) => Err(Error::filter(format!("filter: {name}: expected no brackets within brackets"))),
+        }
+    }
+}
+
+fn bind<'s>(filter: &Filter, names: &Names<'_, 's>) -> Result<Node<'s>, Error> {
+    let all = |filters: &[Filter]| filters.iter().map(|filter| bind(filter, names)).collect::<Result<Vec<_>, _>>();
     Ok(match filter {
         Filter::And(filters) => Node::And(all(filters)?),
         Filter::Or(filters) => Node::Or(all(filters)?),
-        Filter::Not(filter) => Node::Not(Box::new(bind(filter, resolve, of)?)),
-        Filter::Present(name) => Node::Present(resolve(name)?),
-        Filter::Compare(name, compare, value) => {
-            let place = resolve(name)?;
-            let leaf = place.leaf().ok_or_else(|| {
-                Error::filter(format!("filter: {name}: expected a sub-attribute to compare, found the whole attribute"))
-            })?;
-            Node::Compare(place, *compare, operand(name, leaf, *compare, value)?)
-        }
-        Filter::Element(name, filter) => {
-            let nested = || Error::filter(format!("filter: {name}: expected no brackets within brackets"));
-            let target = of.ok_or_else(nested)?.resolve_in_filter(name)?;
-            match target {
-                Target::Attribute { attribute, sub: None, .. } if attribute.kind == Type::Complex => {
-                    Node::Element(target, Box::new(bind(filter, &|name| part(attribute, name), None)?))
-                }
-                Target::Attribute { .. } | Target::Extension(_) => {
-                    return Err(Error::filter(format!(
-                        "filter: {name}: expected a complex attribute before the bracket"
-                    )));
-                }
+        Filter::Not(filter) => Node::Not(Box::new(bind(filter, names)?)),
+        Filter::Present(name) => names.place(name)?.map_or(Node::Constant(false), Node::Present),
+        Filter::Compare(name, compare, value) => match names.place(name)? {
+            Some(place) => comparison(name, place, *compare, value)?,
+            None => {
+                let text = || Operand::Text { text: String::new(), folded: None };
+                let operand = if value.is_null() { Operand::Null } else { text() };
+                Node::Constant(compares(&[], *compare, &operand))
             }
-        }
+        },
+        Filter::Element(name, filter) => match names.target(name)? {
+            Some(target) => element(name, target, filter)?,
+            None => Node::Constant(false),
+        },
     })
 }
 
-fn part<'s>(attribute: &'s Attribute, name: &str) -> Result<Place<'s>, Error> {
-    attribute.sub(name).map(Place::Element).ok_or_else(|| {
-        Error::filter(format!("filter: {name}: expected a sub-attribute of {}, found an unknown name", attribute.name))
-    })
+fn comparison<'s>(name: &str, place: Place<'s>, compare: Compare, value: &Value) -> Result<Node<'s>, Error> {
+    let leaf = place.leaf().ok_or_else(|| {
+        Error::filter(format!("filter: {name}: expected a sub-attribute to compare, found the whole attribute"))
+    })?;
+    let operand = operand(name, leaf, compare, value)?;
+    Ok(Node::Compare(place, compare, operand))
+}
+
+fn element<'s>(name: &str, target: Target<'s>, filter: &Filter) -> Result<Node<'s>, Error> {
+    match target {
+        Target::Attribute { attribute, sub: None, .. } if attribute.kind == Type::Complex => {
+            Ok(Node::Element(target, Box::new(bind(filter, &Names::Element(attribute))?)))
+        }
+        Target::Attribute { .. } | Target::Extension(_) => {
+            Err(Error::filter(format!("filter: {name}: expected a complex attribute before the bracket")))
+        }
+    }
 }
 
 impl<'s> Place<'s> {
@@ -576,6 +632,7 @@ fn matches(node: &Node<'_>, scope: &Scope<'_>) -> bool {
             Scope::Element(_) => false,
         },
         Node::Compare(place, compare, operand) => compares(&scope.values(place), *compare, operand),
+        Node::Constant(said) => *said,
     }
 }
 
@@ -639,6 +696,24 @@ pub(crate) fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
+fn always(node: &Node<'_>, of: &ResourceType) -> Option<bool> {
+    // Whatever the others say, one that has this value decides.
+    let decided = |nodes: &[Node<'_>], by: bool| {
+        let known: Vec<Option<bool>> = nodes.iter().map(|node| always(node, of)).collect();
+        if known.contains(&Some(by)) { Some(by) } else { known.iter().all(Option::is_some).then_some(!by) }
+    };
+    match node {
+        Node::And(nodes) => decided(nodes, false),
+        Node::Or(nodes) => decided(nodes, true),
+        Node::Not(node) => always(node, of).map(|said| !said),
+        Node::Compare(Place::Resource(target), compare, operand) if target.to_string() == "meta.resourceType" => {
+            Some(compares(&[Value::String(of.name.to_string())], *compare, operand))
+        }
+        Node::Constant(said) => Some(*said),
+        Node::Compare(..) | Node::Present(_) | Node::Element(..) => None,
+    }
+}
+
 fn lookup(node: &Node<'_>, element: Option<&Target<'_>>, of: &ResourceType) -> Option<Lookup> {
     match node {
         Node::And(nodes) => nodes.iter().find_map(|node| lookup(node, element, of)),
@@ -658,7 +733,7 @@ fn lookup(node: &Node<'_>, element: Option<&Target<'_>>, of: &ResourceType) -> O
                 _ => None,
             }
         }
-        Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) => None,
+        Node::Or(_) | Node::Not(_) | Node::Compare(..) | Node::Present(_) | Node::Constant(_) => None,
     }
 }
 
@@ -712,6 +787,50 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(bound(text).map(|filter| filter.matches(&alice)), Ok(*expected), "{text}");
         }
+    }
+
+    #[test]
+    fn the_type_may_decide_alone() {
+        for (text, expected) in [
+            (r#"meta.resourceType eq "User""#, Some(true)),
+            (r#"meta.resourceType eq "Group""#, Some(false)),
+            (r#"meta.resourceType eq "user""#, Some(false)),
+            (r#"meta.resourceType ne "Group""#, Some(true)),
+            (r#"META.resourcetype eq "Group" and title pr"#, Some(false)),
+            (r#"meta.resourceType eq "User" and title pr"#, None),
+            (r#"meta.resourceType eq "User" or title pr"#, Some(true)),
+            (r#"not (meta.resourceType eq "Group" or meta.resourceType eq "Device")"#, Some(true)),
+            (r#"(meta.resourceType eq "User") or (meta.resourceType eq "Group")"#, Some(true)),
+            ("title pr", None),
+        ] {
+            assert_eq!(bound(text).unwrap().always(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_attribute_of_another_type_has_no_value() {
+        let types = [ResourceType::user(), ResourceType::group()];
+        let always = |text: &str| {
+            BoundFilter::parse_for(text, &types)
+                .map(|filters| filters.iter().map(BoundFilter::always).collect::<Vec<_>>())
+                .map_err(|error| error.to_string())
+        };
+        for (text, user, group) in [
+            ("userName pr", None, Some(false)),
+            (r#"title eq "x""#, None, Some(false)),
+            (r#"title ne "x""#, None, Some(true)),
+            (r#"not (title eq "x")"#, None, Some(true)),
+            ("title eq null", None, Some(true)),
+            ("title ne null", None, Some(false)),
+            (r#"emails[type eq "work"]"#, None, Some(false)),
+            (r#"members[value eq "1"]"#, Some(false), None),
+            (r#"meta.resourceType eq "Group" or title eq "x""#, None, Some(true)),
+            ("displayName pr and userName pr", None, Some(false)),
+        ] {
+            assert_eq!(always(text), Ok(vec![user, group]), "{text}");
+        }
+        assert!(always("colour pr").unwrap_err().ends_with("expected an attribute of User, found an unknown name"));
+        assert!(always("userName pr and members.colour pr").is_err());
     }
 
     #[test]

@@ -14,6 +14,24 @@ pub fn list_response(total: u64, start_index: u64, resources: Vec<Map<String, Va
     })
 }
 
+/// The same of a walk by cursor, RFC 9865 §2. Without a next page there is no `nextCursor`, and on the first one no
+/// `previousCursor`. A total that would cost more than the page is left out.
+pub fn cursor_response(
+    total: Option<u64>,
+    next: Option<String>,
+    previous: Option<String>,
+    resources: Vec<Map<String, Value>>,
+) -> Value {
+    let mut body = Map::new();
+    body.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:api:messages:2.0:ListResponse"]));
+    body.extend(total.map(|total| ("totalResults".to_owned(), json!(total))));
+    body.insert("itemsPerPage".to_owned(), json!(resources.len()));
+    body.extend(previous.map(|cursor| ("previousCursor".to_owned(), json!(cursor))));
+    body.extend(next.map(|cursor| ("nextCursor".to_owned(), json!(cursor))));
+    body.insert("Resources".to_owned(), json!(resources));
+    Value::Object(body)
+}
+
 /// A refusal. `status` is a string: RFC 7644 §3.12 says so, and deserialisers that were made from it insist.
 pub fn error(status: u16, scim_type: Option<&str>, detail: &str) -> Value {
     let mut body = json!({
@@ -45,6 +63,18 @@ mod tests {
         assert_eq!(
             list_response(7, 3, vec![resource]).to_string(),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":7,"startIndex":3,"itemsPerPage":1,"Resources":[{"id":"1"}]}"#
+        );
+    }
+
+    #[test]
+    fn a_page_of_a_walk_has_what_leads_on_from_it() {
+        assert_eq!(
+            cursor_response(None, Some("n".into()), Some("p".into()), Vec::new()).to_string(),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"itemsPerPage":0,"previousCursor":"p","nextCursor":"n","Resources":[]}"#
+        );
+        assert_eq!(
+            cursor_response(Some(0), None, None, Vec::new()).to_string(),
+            r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"itemsPerPage":0,"Resources":[]}"#
         );
     }
 

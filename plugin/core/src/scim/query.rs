@@ -1,16 +1,16 @@
-//! The query of a request (RFC 7644 §3.4.2 and §3.9).
+//! The query of a request (RFC 7644 §3.4.2 and §3.9, RFC 9865 §2).
 //!
 //! Parameters of other names are passed over; Entra adds `aadOptscim062020` to whatever it asks. One without a value
-//! counts as absent. Of one that is repeated, the first counts.
+//! counts as absent, but for `cursor`, which asks for the first page then. Of one that is repeated, the first counts.
 
 use super::dialect::Dialect;
-use super::error::Error;
+use super::error::{Error, ScimType};
 use super::projection::Projection;
 use super::schema::ResourceType;
 use super::sort::Sort;
 use super::value;
 use crate::settings::LIMITS;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// The schema of a search's body.
 const SEARCH_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:SearchRequest";
@@ -24,6 +24,8 @@ pub struct ListQuery {
     pub start_index: u64,
     /// The most resources that the page may have.
     pub count: usize,
+    /// Where to go on, RFC 9865: empty for the first page, absent where the client pages by index.
+    pub cursor: Option<String>,
     /// Whether the last comes first.
     pub descending: bool,
     sort_by: Option<String>,
@@ -39,7 +41,8 @@ impl ListQuery {
                 .find(|(key, value)| key == name && !value.is_empty())
                 .map(|(_, value)| value.into_owned())
         };
-        ListQuery::of(parameter)
+        let cursor = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "cursor");
+        ListQuery::of(parameter, cursor.map(|(_, value)| value.into_owned()))
     }
 
     /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
@@ -56,22 +59,42 @@ impl ListQuery {
                 parameters.push((name, text));
             }
         }
-        ListQuery::of(|name| {
+        let cursor = match member("cursor") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(cursor)) => Some(cursor.clone()),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => return Err(Error::cursor()),
+        };
+        let parameter = |name: &str| {
             let found = parameters.iter().find(|(key, text)| *key == name && !text.is_empty());
             found.map(|(_, text)| text.clone())
-        })
+        };
+        ListQuery::of(parameter, cursor)
     }
 
-    fn of(parameter: impl Fn(&str) -> Option<String>) -> Result<ListQuery, Error> {
+    fn of(parameter: impl Fn(&str) -> Option<String>, cursor: Option<String>) -> Result<ListQuery, Error> {
+        let index = parameter("startIndex");
+        // RFC 9865 §2.4 has clients choose one of them. Whichever we passed over, the client would get another page than
+        // it thinks.
+        if cursor.is_some() && index.is_some() {
+            return Err(Error::value("startIndex: expected startIndex or cursor, found both"));
+        }
+        let refused = |error: Error| if cursor.is_some() { error.becoming(ScimType::InvalidCount) } else { error };
         Ok(ListQuery {
             filter: parameter("filter"),
-            start_index: start_index(parameter("startIndex").as_deref())?,
-            count: count(parameter("count").as_deref())?,
+            start_index: start_index(index.as_deref())?,
+            count: count(parameter("count").as_deref()).map_err(refused)?,
+            cursor,
             descending: descending(parameter("sortOrder").as_deref())?,
             sort_by: parameter("sortBy"),
             attributes: parameter("attributes"),
             excluded_attributes: parameter("excludedAttributes"),
         })
+    }
+
+    /// What all pages of one walk have in common, RFC 9865 §2: everything but the cursor and the count, which has an error
+    /// of its own.
+    pub fn common(&self) -> Value {
+        json!([self.filter, self.sort_by, self.descending, self.attributes, self.excluded_attributes])
     }
 
     /// The order that the client wants. `sortOrder` says nothing without `sortBy`.

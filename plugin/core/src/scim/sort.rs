@@ -4,6 +4,7 @@ use super::error::Error;
 use super::resource::Resource;
 use super::schema::{Attribute, ResourceType, Target, Type};
 use super::value;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -17,7 +18,7 @@ pub struct Sort<'s> {
 }
 
 /// What a resource is put in order by. Resources of several types compare where their attributes are of one type.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq)]
 pub enum Key {
     /// True or false.
     Boolean(bool),
@@ -81,6 +82,17 @@ pub fn compare(one: Option<&Key>, other: Option<&Key>, descending: bool) -> Orde
 }
 
 impl Key {
+    /// No longer than it may be within a cursor.
+    pub(crate) fn cut(self, bytes_max: usize) -> Key {
+        match self {
+            Key::Text(mut text) => {
+                text.truncate(text.floor_char_boundary(bytes_max));
+                Key::Text(text)
+            }
+            Key::Boolean(_) | Key::Number(_) | Key::Time(_) => self,
+        }
+    }
+
     fn compare(&self, other: &Key) -> Ordering {
         match (self, other) {
             (Key::Boolean(one), Key::Boolean(other)) => one.cmp(other),

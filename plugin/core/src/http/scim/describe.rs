@@ -1,7 +1,7 @@
 //! What a request came to, in words and values for the journal.
 
 use super::context::cap;
-use crate::directory::{self, Member, Plan};
+use crate::directory::{Document, Member, Plan};
 use crate::journal::{Action, GroupSubject, Subject};
 use crate::scim::filter::Lookup;
 use crate::scim::{Resource, diff, mask};
@@ -60,17 +60,18 @@ pub(super) fn describe_query(
     noun: &str,
     lookup: Option<&Lookup>,
     filter: Option<&str>,
-    found: &directory::Found,
+    documents: &[(Kind, Document)],
+    none: bool,
 ) {
     match (lookup, filter) {
-        (Some(Lookup::Name(name)), _) if found.total == 0 && is_guid(name) => {
+        (Some(Lookup::Name(name)), _) if none && is_guid(name) => {
             event.action = Some(Action::Probe);
             event.operation = "test connection".to_owned();
         }
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
             event.operation = format!("look up {noun} by {}", cap(&mask::words(filter)));
-            if let [(kind, only)] = found.documents.as_slice() {
+            if let [(kind, only)] = documents {
                 event.about(*kind, &only.resource);
             }
         }

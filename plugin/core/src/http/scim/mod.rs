@@ -2,6 +2,7 @@
 
 mod change;
 mod context;
+mod cursor;
 mod describe;
 mod read;
 mod record;
@@ -142,8 +143,8 @@ impl Rollcall {
             Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
             Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
             Scim::Search(Some(kind)) => self.list(view, context, &[kind]),
-            Scim::Search(None) if context.groups => self.list(view, context, &Kind::ALL),
-            Scim::Search(None) => self.list(view, context, &[Kind::User]),
+            Scim::Root | Scim::Search(None) if context.groups => self.list(view, context, &Kind::ALL),
+            Scim::Root | Scim::Search(None) => self.list(view, context, &[Kind::User]),
             Scim::ServiceProviderConfig => {
                 discovered(context, "ServiceProviderConfig", Some(discovery::service_provider_config(base)))
             }

@@ -7,7 +7,7 @@ use crate::directory::{self, Document, Relations, Sieve};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::View;
-use crate::scim::{BoundFilter, ListQuery, messages};
+use crate::scim::{self, BoundFilter, ListQuery, messages};
 use crate::space::Kind;
 use http::header::IF_MATCH;
 use http::{Method, StatusCode};
@@ -23,16 +23,49 @@ impl Rollcall {
             let filters = filters(context, &query, kinds)?;
             let lookup = if let [(_, Some(filter))] = filters.as_slice() { filter.lookup() } else { None };
             let queries = queries(context, &query, &filters)?;
-            let found = directory::search(view, &queries, query.descending, query.start_index - 1, query.count)?;
-            describe_query(&mut event, noun, lookup.as_ref(), query.filter.as_deref(), &found);
+            let page = self.page(view, context, &query, kinds, &queries)?;
+            describe_query(
+                &mut event,
+                noun,
+                lookup.as_ref(),
+                query.filter.as_deref(),
+                &page.documents,
+                page.is_of_none(),
+            );
             let mut relations = Relations::new(view, &context.base);
             let render = |(kind, document): &(Kind, Document)| {
                 context.render(&mut relations, *kind, document, &query.projection(context.types.of(*kind)))
             };
-            let resources = found.documents.iter().map(render).collect::<Result<_, Problem>>()?;
-            Ok(messages::list_response(found.total, query.start_index, resources))
+            let resources = page.documents.iter().map(render).collect::<Result<_, Problem>>()?;
+            Ok(match page.found {
+                Found::ByIndex(total) => messages::list_response(total, query.start_index, resources),
+                Found::ByCursor { total, next, previous } => {
+                    messages::cursor_response(total, next, previous, resources)
+                }
+            })
         })();
         Answer { response: listed.map(|document| respond::scim_body(StatusCode::OK, &document)), event, turn: None }
+    }
+
+    /// Pages by index, or by cursor where the client says so.
+    fn page(
+        &self,
+        view: &View<'_>,
+        context: &Context<'_>,
+        query: &ListQuery,
+        kinds: &[Kind],
+        queries: &[directory::Query<'_>],
+    ) -> Result<Page, Problem> {
+        let Some(cursor) = query.cursor.as_deref() else {
+            let found = directory::search(view, queries, query.descending, query.start_index - 1, query.count)?;
+            return Ok(Page { documents: found.documents, found: Found::ByIndex(found.total) });
+        };
+        let seal = self.cursor_seal(context, query, kinds);
+        let page = seal.open(cursor)?;
+        let stretch = directory::walk(view, queries, query.descending, page.as_ref(), query.count)?;
+        let (next, previous) =
+            (stretch.next.map(|page| seal.close(page)), stretch.previous.map(|page| seal.close(page)));
+        Ok(Page { documents: stretch.documents, found: Found::ByCursor { total: stretch.total, next, previous } })
     }
 
     /// RFC 7644 §3.4.1.
@@ -61,6 +94,28 @@ impl Rollcall {
     }
 }
 
+/// A page of a list.
+struct Page {
+    documents: Vec<(Kind, Document)>,
+    found: Found,
+}
+
+impl Page {
+    /// Whether the list has nothing on any page.
+    fn is_of_none(&self) -> bool {
+        match self.found {
+            Found::ByIndex(total) => total == 0,
+            Found::ByCursor { total, .. } => total == Some(0),
+        }
+    }
+}
+
+/// What the answer says of the other pages.
+enum Found {
+    ByIndex(u64),
+    ByCursor { total: Option<u64>, next: Option<String>, previous: Option<String> },
+}
+
 const NO_GROUPS: &str =
     "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
 const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
@@ -81,13 +136,17 @@ pub(super) fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
         .query()
         .and_then(|query| {
             query.filter.as_deref().map(|text| BoundFilter::parse(text, context.types.of(Kind::Group))).transpose()?;
-            Ok(messages::list_response(0, query.start_index, Vec::new()))
+            match query.cursor.as_deref() {
+                None => Ok(messages::list_response(0, query.start_index, Vec::new())),
+                Some("") => Ok(messages::cursor_response(Some(0), None, None, Vec::new())),
+                Some(_) => Err(scim::Error::cursor().into()),
+            }
         })
         .map(|document| respond::scim_body(StatusCode::OK, &document));
     Answer { response: listed, event, turn: None }
 }
 
-/// The filter bound to each kind. RFC 7644 §3.4.2.1: of several kinds, one that does not know an attribute has no match.
+/// The filter bound to each kind, without the kinds of which it lets nothing through.
 fn filters<'c>(
     context: &'c Context<'_>,
     query: &ListQuery,
@@ -96,21 +155,17 @@ fn filters<'c>(
     let Some(text) = query.filter.as_deref() else {
         return Ok(kinds.iter().map(|kind| (*kind, None)).collect());
     };
-    let mut filters = Vec::new();
-    let mut refused = None;
-    for kind in kinds {
-        match BoundFilter::parse(text, context.types.of(*kind)) {
-            Ok(filter) => filters.push((*kind, Some(filter))),
-            Err(error) => refused = refused.or(Some(error)),
-        }
-    }
-    match refused {
-        Some(error) if filters.is_empty() => Err(error.into()),
-        Some(_) | None => Ok(filters),
-    }
+    let types: Vec<_> = kinds.iter().map(|kind| context.types.of(*kind)).collect();
+    let bound = BoundFilter::parse_for(text, &types)?;
+    let sieve = |(kind, filter): (&Kind, BoundFilter<'c>)| match filter.always() {
+        Some(true) => Some((*kind, None)),
+        Some(false) => None,
+        None => Some((*kind, Some(filter))),
+    };
+    Ok(kinds.iter().zip(bound).filter_map(sieve).collect())
 }
 
-/// The same of the order: resources of a kind that does not know the attribute have no value to sort by.
+/// The order of each kind: resources of one that does not know the attribute have no value to sort by.
 fn queries<'f>(
     context: &'f Context<'_>,
     query: &ListQuery,

@@ -142,7 +142,7 @@ impl Trial {
 #[test]
 fn every_path_below_a_tenant_url_asks_for_the_token_and_leaves_a_record() {
     let mut trial = Trial::connected();
-    for path in ["", "/", "//Users", "/Users/%2525", "/Nothing"] {
+    for path in ["//", "//Users", "/Users/%2525", "/Nothing"] {
         assert_eq!(trial.scim("GET", path, &[], Value::Null).0, 404, "{path}");
         assert_eq!(trial.records()[0]["path"], path);
     }

@@ -1,0 +1,240 @@
+//! A list page by page, from place to place (RFC 9865).
+//!
+//! A place is a slot, and slots never move: whoever is there all the while is met exactly once, whoever comes or leaves
+//! meanwhile. In an order of the client's choice the place is what the next resource is sorted by, and then its slot. A
+//! page reads what it shows, a filter without an index up to
+//! [`Limits::cursor_scan_max`](crate::settings::Limits::cursor_scan_max) resources. An order has to read everything, as it
+//! has to where pages are counted, and is refused where that is refused.
+
+use super::{Document, Error, Query, Relations, candidates, extent, find, keyed, roster};
+use crate::ledger::View;
+use crate::scim::filter::Lookup;
+use crate::scim::sort::{self, Key};
+use crate::settings::LIMITS;
+use crate::space::Kind;
+use roster::Way;
+use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+/// A place in a list, ahead of the resource that is there.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Place {
+    /// Among which resources.
+    kind: Kind,
+    /// At which slot of their roster.
+    slot: u64,
+    /// What is sorted by there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<Key>,
+}
+
+/// Which page.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Page {
+    /// The one behind the place, or the one ahead of it.
+    forth: bool,
+    place: Place,
+    /// Whether the walk met anything on the other side of the place.
+    met: bool,
+}
+
+/// A page of a walk.
+pub struct Stretch {
+    /// The resources of the page, as they are stored.
+    pub documents: Vec<(Kind, Document)>,
+    /// How many there are on all pages, where that is known without reading them.
+    pub total: Option<u64>,
+    /// The page behind this one, if there is any.
+    pub next: Option<Page>,
+    /// The page ahead of this one, if there is any.
+    pub previous: Option<Page>,
+}
+
+/// The page that is asked for, or the first one: `count` resources, fewer where a filter has looked at enough.
+pub fn walk(
+    view: &View<'_>,
+    queries: &[Query<'_>],
+    descending: bool,
+    page: Option<&Page>,
+    count: usize,
+) -> Result<Stretch, Error> {
+    if count == 0 {
+        let total = super::search(view, queries, descending, 0, 0)?.total;
+        return Ok(Stretch { documents: Vec::new(), total: Some(total), next: None, previous: None });
+    }
+    let sorted = queries.iter().any(|query| query.sort.is_some());
+    if sorted || queries.iter().all(|query| lookup(query).is_some()) {
+        through_all(view, queries, descending, page, count)
+    } else {
+        through_slots(view, queries, page, count)
+    }
+}
+
+fn lookup(query: &Query<'_>) -> Option<Lookup> {
+    query.sieve.as_ref().and_then(|sieve| sieve.filter.lookup())
+}
+
+/// Where every match is at hand, because they are few or have to be sorted.
+fn through_all(
+    view: &View<'_>,
+    queries: &[Query<'_>],
+    descending: bool,
+    page: Option<&Page>,
+    count: usize,
+) -> Result<Stretch, Error> {
+    let mut all: Vec<(Place, Document)> = Vec::new();
+    for (key, kind, document) in keyed(view, queries)? {
+        let key = key.map(|key| key.cut(LIMITS.cursor_key_bytes_max));
+        all.push((Place { kind, slot: document.slot, key }, document));
+    }
+    all.sort_by(|(one, _), (other, _)| one.compare(other, descending));
+    let at = |place: &Place| all.partition_point(|(other, _)| other.compare(place, descending) == Ordering::Less);
+    let (start, end) = match page {
+        None => (0, count),
+        Some(Page { forth: true, place, .. }) => (at(place), at(place) + count),
+        Some(Page { forth: false, place, .. }) => (at(place).saturating_sub(count), at(place)),
+    };
+    let end = end.min(all.len());
+    let next = all.get(end).map(|(place, _)| place.clone());
+    let previous = start.checked_sub(1).and_then(|last| all.get(last)).map(|(place, _)| place.behind());
+    let next = next.map(|place| Page { forth: true, place, met: end > 0 });
+    let previous = previous.map(|place| Page { forth: false, place, met: start < all.len() });
+    let total = u64::try_from(all.len()).ok();
+    let documents = all.into_iter().skip(start).take(end - start).map(|(place, document)| (place.kind, document));
+    Ok(Stretch { documents: documents.collect(), total, next, previous })
+}
+
+impl Place {
+    fn compare(&self, other: &Place, descending: bool) -> Ordering {
+        let order = sort::compare(self.key.as_ref(), other.key.as_ref(), descending);
+        order.then(self.kind.cmp(&other.kind)).then(self.slot.cmp(&other.slot))
+    }
+
+    /// The place behind the resource that is here.
+    fn behind(&self) -> Place {
+        Place { slot: self.slot.saturating_add(1), ..self.clone() }
+    }
+}
+
+/// In the order of the rosters, one kind after the other.
+fn through_slots(view: &View<'_>, queries: &[Query<'_>], page: Option<&Page>, count: usize) -> Result<Stretch, Error> {
+    let (forth, place, met) = page.map_or((true, None, false), |page| (page.forth, Some(&page.place), page.met));
+    let mut leg = Leg::go(view, queries, forth, place, count)?;
+    // What the pages that follow have behind them, each on its side: onward, and back to where this page was come from.
+    let shown = !leg.documents.is_empty();
+    let onward = leg.stop.take().map(|stop| (stop, shown || met));
+    let back = place.filter(|_| met).map(|place| (place.clone(), shown || onward.is_some()));
+    let (next, previous) = if forth {
+        (onward, back)
+    } else {
+        leg.documents.reverse();
+        (back, onward.map(|(stop, met)| (stop.behind(), met)))
+    };
+    let total = match (queries.iter().all(|query| query.sieve.is_none()), &place, &next) {
+        (true, ..) => Some(population(view, queries)?),
+        (false, None, None) => u64::try_from(leg.documents.len()).ok(),
+        (false, ..) => None,
+    };
+    let next = next.map(|(place, met)| Page { forth: true, place, met });
+    let previous = previous.map(|(place, met)| Page { forth: false, place, met });
+    Ok(Stretch { documents: leg.documents, total, next, previous })
+}
+
+fn population(view: &View<'_>, queries: &[Query<'_>]) -> Result<u64, Error> {
+    let mut head = view.head()?;
+    Ok(queries.iter().map(|query| extent(&mut head, query.kind).members).sum())
+}
+
+/// What was met on the way from a place.
+struct Leg {
+    documents: Vec<(Kind, Document)>,
+    /// How many more may be looked at.
+    left: usize,
+    /// The first match beyond the page, or where enough was looked at.
+    stop: Option<Place>,
+}
+
+impl Leg {
+    fn go(
+        view: &View<'_>,
+        queries: &[Query<'_>],
+        forth: bool,
+        place: Option<&Place>,
+        count: usize,
+    ) -> Result<Leg, Error> {
+        let mut leg = Leg { documents: Vec::new(), left: LIMITS.cursor_scan_max, stop: None };
+        let ahead = |query: &&Query<'_>| match place {
+            Some(place) if forth => query.kind >= place.kind,
+            Some(place) => query.kind <= place.kind,
+            None => true,
+        };
+        let mut queries: Vec<&Query<'_>> = queries.iter().filter(ahead).collect();
+        if !forth {
+            queries.reverse();
+        }
+        for query in queries {
+            let slot = place.filter(|place| place.kind == query.kind).map(|place| place.slot);
+            let way = if forth { Way::From(slot.unwrap_or(0)) } else { Way::Before(slot.unwrap_or(u64::MAX)) };
+            if leg.look(view, query, way, count)?.is_break() {
+                break;
+            }
+        }
+        Ok(leg)
+    }
+
+    fn look(&mut self, view: &View<'_>, query: &Query<'_>, way: Way, count: usize) -> Result<ControlFlow<()>, Error> {
+        let kind = query.kind;
+        let mut relations = Relations::new(view, query.sieve.as_ref().map_or("", |sieve| sieve.base));
+        each(view, query, way, &mut |slot, id| {
+            let full = self.documents.len() >= count;
+            if self.left == 0 || full && query.sieve.is_none() {
+                self.stop = Some(Place { kind, slot, key: None });
+                return Ok(ControlFlow::Break(()));
+            }
+            self.left -= 1;
+            let Some(document) = find(view, kind, id)? else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            let keeps = match &query.sieve {
+                Some(sieve) => sieve.keeps(&mut relations, kind, &document)?,
+                None => true,
+            };
+            if keeps && full {
+                // There is another page, and this is where it begins.
+                self.stop = Some(Place { kind, slot, key: None });
+                return Ok(ControlFlow::Break(()));
+            }
+            if keeps {
+                self.documents.push((kind, document));
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+}
+
+/// Shows the resources among which all matches are.
+fn each(
+    view: &View<'_>,
+    query: &Query<'_>,
+    way: Way,
+    visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, Error>,
+) -> Result<ControlFlow<()>, Error> {
+    let Some(lookup) = lookup(query) else {
+        return roster::visit(view, &query.kind.roll(), way, visitor);
+    };
+    let mut few = candidates(view, query.kind, &lookup)?;
+    match way {
+        Way::From(bound) => few.retain(|document| document.slot >= bound),
+        Way::Before(bound) => {
+            few.retain(|document| document.slot < bound);
+            few.reverse();
+        }
+    }
+    for document in few {
+        if visitor(document.slot, &document.resource.id)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
