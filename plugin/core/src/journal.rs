@@ -283,13 +283,13 @@ pub struct Filter {
     pub action: Option<Action>,
     /// Only this status.
     pub status: Option<u16>,
-    /// Only about this user, by id.
-    pub user: Option<String>,
+    /// Only about this user or group, by id.
+    pub subject: Option<String>,
     /// Not before.
     pub from: Option<Timestamp>,
     /// Before.
     pub to: Option<Timestamp>,
-    /// Only records in whose operation, path, query, detail or user name this stands, without case.
+    /// Only records in whose operation, path, query, detail, user or group name this stands, without case.
     pub search: Option<String>,
     /// Leave out the connection tests.
     pub without_probes: bool,
@@ -302,11 +302,19 @@ impl Filter {
             && self.kind.is_none_or(|kind| kind == record.kind)
             && self.action.is_none_or(|action| action == record.action)
             && self.status.is_none_or(|status| status == record.status)
-            && self.user.as_ref().is_none_or(|id| record.user.as_ref().is_some_and(|user| user.id == *id))
+            && self.subject.as_ref().is_none_or(|id| record.subject() == Some(id))
             && self.from.is_none_or(|from| record.time >= from)
             && self.to.is_none_or(|to| record.time < to)
             && self.search.as_ref().is_none_or(|text| mentions(record, &text.to_lowercase()))
             && !(self.without_probes && record.action == Action::Probe)
+    }
+}
+
+impl Record {
+    /// The id of the user or group that the request was about.
+    fn subject(&self) -> Option<&str> {
+        let group = || self.group.as_ref().map(|group| group.id.as_str());
+        self.user.as_ref().map(|user| user.id.as_str()).or_else(group)
     }
 }
 

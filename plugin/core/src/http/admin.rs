@@ -6,7 +6,7 @@ use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
 use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
-use crate::directory::{self, Change, Terms};
+use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
 use crate::schemas::Types;
@@ -82,6 +82,7 @@ impl Rollcall {
             (OfTenant::Users, _) => self.delete_users(id, &tenant, request),
             (OfTenant::User(user), "GET") => self.show_user(id, user),
             (OfTenant::User(user), _) => self.delete_user(id, user),
+            (OfTenant::Groups, _) => self.list_groups_of(id, request),
             (OfTenant::Requests, _) => self.list_requests(id, request),
             (OfTenant::Request(number), _) => self.show_request(id, *number),
             (OfTenant::Activity, _) => self.show_activity(id, &tenant),
@@ -442,6 +443,18 @@ impl Rollcall {
         Terms { types: TYPES, dialect: DIALECT, now: self.ports.clock.now() }
     }
 
+    fn list_groups_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
+        let query = Query::of(request.uri());
+        let start = query.number("startIndex")?.unwrap_or(1).max(1);
+        let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
+        let all = directory::Query::all(Resources::Group);
+        let found = directory::search(&self.view(id), &[all], false, start - 1, count)
+            .map_err(|error| self.refused(&error.into()))?;
+        let groups: Vec<Value> = found.documents.iter().map(|(_, document)| group_row(document)).collect();
+        let document = json!({"groups": groups, "totalResults": found.total, "startIndex": start});
+        Ok(admin_body(StatusCode::OK, &document))
+    }
+
     // The journal
 
     fn list_requests(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
@@ -541,6 +554,18 @@ fn user_row(resource: &Resource) -> Value {
         "displayName": resource.display_name(),
         "active": resource.active(),
         "externalId": resource.external_id,
+        "createdAt": time(Some(resource.meta.created)),
+        "lastModifiedAt": time(Some(resource.meta.last_modified)),
+    })
+}
+
+fn group_row(document: &Document) -> Value {
+    let resource = &document.resource;
+    json!({
+        "id": resource.id,
+        "displayName": resource.display_name(),
+        "externalId": resource.external_id,
+        "members": document.members.members,
         "createdAt": time(Some(resource.meta.created)),
         "lastModifiedAt": time(Some(resource.meta.last_modified)),
     })
@@ -660,7 +685,7 @@ impl Query {
             kind: self.choice("kind", &[("change", Kind::Change), ("read", Kind::Read)])?,
             action: action.map_err(|_| bad_parameter("operation", "an action such as create or disable"))?,
             status: self.parsed("status", "an HTTP status")?,
-            user: self.text("user").filter(|id| !id.is_empty()).map(str::to_owned),
+            subject: self.text("user").filter(|id| !id.is_empty()).map(str::to_owned),
             from: self.parsed("from", "an RFC 3339 time")?,
             to: self.parsed("to", "an RFC 3339 time")?,
             search: self.text("search").filter(|text| !text.is_empty()).map(str::to_owned),

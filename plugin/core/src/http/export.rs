@@ -87,7 +87,7 @@ impl Rollcall {
 }
 
 const CSV_HEADING: &str = "number,time,outcome,kind,action,operation,status,scimType,detail,changed,userId,userName,token,durationUs,\
-     method,path,query,requestId,repeats\r\n";
+     method,path,query,requestId,repeats,groupId,groupName,looksLike\r\n";
 
 fn line(format: Format, record: &Record) -> String {
     match format {
@@ -99,7 +99,7 @@ fn line(format: Format, record: &Record) -> String {
 fn csv_line(record: &Record) -> String {
     let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let words = |value: &dyn Fn() -> serde_json::Result<serde_json::Value>| word(value().unwrap_or_default());
-    let user = record.user.as_ref();
+    let (user, group) = (record.user.as_ref(), record.group.as_ref());
     let fields = [
         record.number.to_string(),
         record.time.to_string(),
@@ -120,6 +120,9 @@ fn csv_line(record: &Record) -> String {
         record.query.clone().unwrap_or_default(),
         record.request_id.clone(),
         record.repeats.to_string(),
+        group.map(|group| group.id.clone()).unwrap_or_default(),
+        group.map(|group| group.display_name.clone()).unwrap_or_default(),
+        record.looks_like.clone().unwrap_or_default(),
     ];
     let fields: Vec<String> = fields.iter().map(|field| quoted(field)).collect();
     fields.join(",") + "\r\n"

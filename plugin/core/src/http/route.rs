@@ -81,6 +81,8 @@ pub enum OfTenant {
     Users,
     /// `/users/{id}`
     User(String),
+    /// `/groups`
+    Groups,
     /// `/requests`
     Requests,
     /// `/requests/export`
@@ -172,7 +174,12 @@ impl Admin {
             Admin::Tenant(_, OfTenant::Users | OfTenant::User(_)) => &[Method::GET, Method::DELETE],
             Admin::Tenant(
                 _,
-                OfTenant::Requests | OfTenant::Export | OfTenant::Request(_) | OfTenant::Activity | OfTenant::Check,
+                OfTenant::Groups
+                | OfTenant::Requests
+                | OfTenant::Export
+                | OfTenant::Request(_)
+                | OfTenant::Activity
+                | OfTenant::Check,
             ) => &[Method::GET],
             Admin::Nowhere => &[],
         }
@@ -264,6 +271,7 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["tenants", tenant, "connection", "rotate"] => of_tenant(tenant, OfTenant::Rotate),
     ["tenants", tenant, "users"] => of_tenant(tenant, OfTenant::Users),
     ["tenants", tenant, "users", user] => of_tenant(tenant, OfTenant::User((*user).to_owned())),
+    ["tenants", tenant, "groups"] => of_tenant(tenant, OfTenant::Groups),
     ["tenants", tenant, "requests"] => of_tenant(tenant, OfTenant::Requests),
     ["tenants", tenant, "requests", "export"] => of_tenant(tenant, OfTenant::Export),
     ["tenants", tenant, "requests", number] => of_tenant(tenant, OfTenant::Request(number.parse().ok()?)),
