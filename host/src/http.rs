@@ -98,9 +98,12 @@ fn empty(status: StatusCode) -> Response {
 fn complete(request: &mut http::Request<WasiBody>, client: SocketAddr) -> Option<()> {
     let headers = request.headers_mut();
     headers.remove(header::CONNECTION);
-    let host: Option<Authority> = match headers.get(header::HOST) {
-        Some(host) => Some(host.to_str().ok()?.parse().ok()?),
-        None => None,
+    let mut hosts = headers.get_all(header::HOST).iter();
+    // RFC 9112 §3.2: two are one too many.
+    let host: Option<Authority> = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => Some(host.to_str().ok()?.parse().ok()?),
+        (None, _) => None,
+        (Some(_), Some(_)) => return None,
     };
     let mut parts = request.uri().clone().into_parts();
     if let (Some(host), Some(authority)) = (&host, &parts.authority)

@@ -1,14 +1,17 @@
 //! Everything that is made from the installation's secrets: sealing, sessions, comparison.
 
+use crate::connection::TOKEN_PREFIX;
+use crate::scim::mask::MASK;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
-use subtle::ConstantTimeEq as _;
+use subtle::{Choice, ConstantTimeEq as _};
 
 /// How many random bytes a sealed text starts with.
 pub(crate) const NONCE_LEN: usize = 24;
@@ -16,7 +19,7 @@ pub(crate) const NONCE_LEN: usize = 24;
 /// The keys of this installation. Each purpose has its own, so that none tells anything of another.
 #[derive(Clone)]
 pub struct Secrets {
-    admin: [u8; 32],
+    admin: Digest,
     seal: [u8; 32],
     session: [u8; 32],
 }
@@ -27,15 +30,15 @@ impl Secrets {
     pub fn derive(admin_secret: &str, encryption_key: Option<&str>) -> Secrets {
         let sealing = encryption_key.unwrap_or(admin_secret);
         Secrets {
-            admin: digest(admin_secret),
+            admin: Digest::of(admin_secret),
             seal: expand(sealing, "rollcall seal 1"),
             session: expand(admin_secret, "rollcall session 1"),
         }
     }
 
-    /// Whether this is the admin secret. Digests are compared, so neither length nor content shows in the time.
+    /// Whether this is the admin secret.
     pub fn is_admin(&self, presented: &str) -> bool {
-        digest(presented).ct_eq(&self.admin).into()
+        Digest::of(presented).same(&self.admin).into()
     }
 
     /// Seals a text for one place; it opens only under the same place's name.
@@ -75,20 +78,79 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// The digest that stands for a secret in the store. Our tokens carry 256 random bits, so a slow hash adds nothing.
-pub(crate) fn digest(secret: &str) -> [u8; 32] {
-    Sha256::digest(secret.as_bytes()).into()
+/// The digest that stands for a secret in memory and in the store. Our tokens carry 256 random bits, so a slow hash adds
+/// nothing.
+///
+/// The bytes are out of everybody's reach, so that digests can be compared in constant time and in no other way: neither
+/// the length nor the content of what was presented shows in the time.
+#[derive(Clone)]
+pub(crate) struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of a secret.
+    pub(crate) fn of(secret: &str) -> Digest {
+        Digest(Sha256::digest(secret.as_bytes()).into())
+    }
+
+    /// Whether both stand for one secret.
+    pub(crate) fn same(&self, other: &Digest) -> Choice {
+        #[cfg(test)]
+        COMPARED.set(COMPARED.get() + 1);
+        self.0.ct_eq(&other.0)
+    }
 }
 
-/// Whether a presented secret has this digest, in constant time.
-pub(crate) fn matches_digest(presented: &str, stored: &str) -> bool {
-    let stored = URL_SAFE_NO_PAD.decode(stored).unwrap_or_default();
-    digest(presented).ct_eq(&stored[..]).into()
+#[cfg(test)]
+thread_local! {
+    /// Digests that were compared in this test.
+    pub(crate) static COMPARED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-/// A digest as text.
-pub(crate) fn digest_text(secret: &str) -> String {
-    URL_SAFE_NO_PAD.encode(digest(secret))
+impl PartialEq for Digest {
+    fn eq(&self, other: &Digest) -> bool {
+        self.same(other).into()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&text_of(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Digest).ok_or_else(|| de::Error::custom("a digest of 32 bytes was expected"))
+    }
+}
+
+/// Takes the presented secret out of a text, and whatever looks like one of our tokens, wherever the client may have put
+/// it.
+pub(crate) fn scrub(text: &str, presented: Option<&str>) -> String {
+    let text = match presented {
+        // Whoever presents a word of everyday language has no secret.
+        Some(secret) if secret.len() >= 8 => text.replace(secret, MASK),
+        Some(_) | None => text.to_owned(),
+    };
+    let mut parts = text.split(TOKEN_PREFIX);
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
+        let (_, rest) = part.split_at(end);
+        // Shorter ones tell too little of a token, and are more likely a name.
+        let (stands, rest) = if end < 8 { (TOKEN_PREFIX, part) } else { (MASK, rest) };
+        clean.push_str(stands);
+        clean.push_str(rest);
+    }
+    clean
 }
 
 /// Random bytes as text.
@@ -135,6 +197,14 @@ mod tests {
         for wrong in ["", "correc", "correctx", "Correct"] {
             assert!(!secrets.is_admin(wrong), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_looks_like_a_token_is_scrubbed_and_the_rest_stays() {
+        let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
+        assert_eq!(scrub(&format!("a {stray}, b {stray}"), None), "a ***, b ***");
+        assert_eq!(scrub("rollcall_app of rollcall_", None), "rollcall_app of rollcall_");
+        assert_eq!(scrub("é secret-of-theirs é", Some("secret-of-theirs")), "é *** é");
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub mod sign;
 
 use crate::ledger::{Error, Head, Read, Turn};
 use crate::ports::{Entropy, Ports};
-use crate::secrets::{self, NONCE_LEN, Secrets};
+use crate::secrets::{self, Digest, NONCE_LEN, Secrets};
 use crate::space::TenantId;
 use crate::traffic::Traffic;
 use jiff::{SignedDuration, Timestamp};
@@ -48,7 +48,7 @@ pub struct Connection {
 pub struct Token {
     /// Tells the tokens of a connection apart.
     pub id: String,
-    digest: String,
+    digest: Digest,
     sealed: String,
     /// The last four characters.
     pub hint: String,
@@ -101,13 +101,15 @@ impl Connection {
         }
     }
 
-    /// The token that was presented, if it is valid now. Every token is compared, so that the time tells nothing.
+    /// The token that was presented, if it is valid now. Every token is compared, so that the time does not tell which
+    /// one it was, nor whether one has ended.
     pub fn token(&self, presented: &str, now: Timestamp) -> Option<&Token> {
         if self.ended_at.is_some() {
             return None;
         }
         let valid = |token: &Token| token.ends_at.is_none_or(|end| now < end);
-        let fits = |token: &Token| secrets::matches_digest(presented, &token.digest) & valid(token);
+        let presented = Digest::of(presented);
+        let fits = |token: &Token| bool::from(presented.same(&token.digest)) & valid(token);
         self.tokens.iter().fold(None, |found, token| if fits(token) { Some(token) } else { found })
     }
 
@@ -222,7 +224,7 @@ fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: T
     let secret = format!("{TOKEN_PREFIX}{}", secrets::text_of(&secret));
     let id = secrets::text_of(&id);
     Token {
-        digest: secrets::digest_text(&secret),
+        digest: Digest::of(&secret),
         sealed: secrets.seal(&place(tenant, &id), &secret, nonce),
         hint: secret[secret.len() - 4..].to_owned(),
         id,
@@ -233,4 +235,57 @@ fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: T
 
 fn place(tenant: &TenantId, token: &str) -> String {
     format!("{tenant}/{token}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secrets::COMPARED;
+
+    fn token(secret: &str, ends_at: Option<Timestamp>) -> Token {
+        let text = |text: &str| text.to_owned();
+        Token {
+            id: text(secret),
+            digest: Digest::of(secret),
+            sealed: text(""),
+            hint: text(""),
+            created_at: Timestamp::UNIX_EPOCH,
+            ends_at,
+        }
+    }
+
+    fn connection(tokens: Vec<Token>) -> Connection {
+        Connection {
+            identity_provider: "entra".to_owned(),
+            started_at: Timestamp::UNIX_EPOCH,
+            ended_at: None,
+            groups: false,
+            tokens,
+        }
+    }
+
+    #[test]
+    fn every_token_is_compared_whichever_was_presented() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        let ended = Some(Timestamp::from_second(1_000).unwrap());
+        let lasting = Some(Timestamp::from_second(1_001).unwrap());
+        let connection = connection(vec![token("ended", ended), token("old", lasting), token("new", None)]);
+        for (presented, expected) in
+            [("ended", None), ("old", Some("old")), ("new", Some("new")), ("", None), ("ne", None), ("newer", None)]
+        {
+            COMPARED.set(0);
+            let found = connection.token(presented, now).map(|token| token.id.as_str());
+            assert_eq!((found, COMPARED.get()), (expected, 3), "{presented}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_stored_as_its_digest_and_prints_as_nothing() {
+        let token = token("secret", None);
+        let stored = serde_json::to_value(&token.digest).unwrap();
+        assert_eq!(stored, "K7gNU3sdo-OL0wNhqoVWhr3g6s1xYv72ol_pe_Unols");
+        assert_eq!(serde_json::from_value::<Digest>(stored).unwrap(), token.digest);
+        assert!(serde_json::from_value::<Digest>("c2hvcnQ".into()).is_err());
+        assert!(format!("{token:?}").contains("Digest(…)"));
+    }
 }

@@ -11,6 +11,7 @@ use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
 use crate::schemas::Types;
 use crate::scim::{Dialect, Resource, ResourceType};
+use crate::secrets;
 use crate::settings::LIMITS;
 use crate::space::{Kind as Resources, Space, TenantId};
 use crate::tenant::{self, Tenant};
@@ -25,8 +26,21 @@ use std::time::Duration;
 type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
 
 impl Rollcall {
-    /// Answers a call of the admin API.
+    /// Answers a call of the admin API. Tokens leave by the calls about the connection and by no other, and no error
+    /// quotes the secret that came with the request.
     pub(super) fn admin(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
+        let mut response = self.call(route, request);
+        let failed = !response.status().is_success();
+        if let Body::Full(bytes) = response.body_mut()
+            && (failed || !route.shows_token())
+        {
+            let presented = super::scim::bearer(request.headers()).filter(|_| failed);
+            *bytes = secrets::scrub(&String::from_utf8_lossy(bytes), presented).into_bytes();
+        }
+        response
+    }
+
+    fn call(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
         match route::check_method(request.method(), route.methods()) {
             Ok(()) => {}
             Err(Misrouted::NotFound) => {
@@ -38,6 +52,9 @@ impl Rollcall {
         if request.body().len() > LIMITS.body_bytes_max {
             let message = format!("body: expected at most {} bytes, found more", LIMITS.body_bytes_max);
             return admin_error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message).map(Body::Full);
+        }
+        if let Some(coding) = respond::coding(request.headers()).filter(|_| !request.body().is_empty()) {
+            return respond::packed(&coding).map(Body::Full);
         }
         match route.door() {
             Door::Open | Door::SignIn => self.admitted(route, request),

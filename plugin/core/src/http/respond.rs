@@ -6,8 +6,10 @@ use crate::journal;
 use crate::ledger;
 use crate::ports::Ports;
 use crate::scim::{self, messages};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::header::{
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -35,6 +37,8 @@ pub(crate) enum Problem {
     TooLarge(usize),
     /// The body is not announced as JSON.
     MediaType(String),
+    /// The body is packed.
+    Coding(String),
     /// Something that SCIM knows and we do not do.
     NotImplemented(&'static str),
     /// The resource is not there; says which.
@@ -106,6 +110,8 @@ impl Problem {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 &format!("content-type: expected application/scim+json or application/json, found {found}"),
             ),
+            Problem::Coding(found) => Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, &unpacked(found))
+                .with(ACCEPT_ENCODING, IDENTITY.into()),
             Problem::NotImplemented(detail) => Refusal::plain(StatusCode::NOT_IMPLEMENTED, detail),
             Problem::NotFound(detail) => Refusal::plain(StatusCode::NOT_FOUND, detail),
             Problem::NotModified(version) => {
@@ -198,6 +204,25 @@ impl Refusal {
         }
         response
     }
+}
+
+const IDENTITY: &str = "identity";
+
+/// The content coding of a body, where it has one. We unpack nothing: a body of a kilobyte could become one of a gigabyte.
+pub(crate) fn coding(headers: &HeaderMap) -> Option<String> {
+    let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    codings.find(|coding| !coding.trim().eq_ignore_ascii_case(IDENTITY)).map(|coding| coding.chars().take(40).collect())
+}
+
+fn unpacked(found: &str) -> String {
+    format!("content-encoding: expected {IDENTITY}, found {found:?}")
+}
+
+/// The same for the admin API, RFC 9110 §15.5.16.
+pub(crate) fn packed(found: &str) -> Response<Vec<u8>> {
+    let mut response = admin_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding", &unpacked(found));
+    set(&mut response, ACCEPT_ENCODING, IDENTITY);
+    response
 }
 
 /// A SCIM document.

@@ -162,6 +162,12 @@ impl Admin {
         }
     }
 
+    /// Whether its answer is meant to hold the secret token, for the provider's admin to copy. Calls that are not named
+    /// here cannot give one away.
+    pub(super) fn shows_token(&self) -> bool {
+        matches!(self, Admin::Tenant(_, OfTenant::Connection | OfTenant::Rotate))
+    }
+
     /// The methods that the call knows.
     pub fn methods(&self) -> &'static [Method] {
         match self {

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// What stands in the place of a secret.
-const MASK: &str = "***";
+pub const MASK: &str = "***";
 
 /// Parameters that have no business in a query and are nevertheless found there.
 const PARAMETERS: &[&str] = &["token", "secret", "password", "authorization", "api_key", "apikey"];
@@ -22,8 +22,10 @@ pub fn secrets(of: &ResourceType, document: &mut Value) {
             for (name, value) in object.iter_mut() {
                 if is_secret(of, name) || secret_path && is(name, "value") {
                     cover(value);
-                } else if secret_path && is(name, "path") || is(name, "detail") && is_secret(of, &text(value)) {
-                    // An error's detail quotes the path or filter that was wrong.
+                } else if secret_path && is(name, "path")
+                    || (is(name, "detail") || is(name, "filter")) && is_secret(of, &text(value))
+                {
+                    // A search has its filter in the body, and an error's detail quotes what was wrong.
                     *value = Value::String(up_to_name(of, &text(value)));
                 } else {
                     secrets(of, value);
@@ -42,6 +44,13 @@ pub fn secrets(of: &ResourceType, document: &mut Value) {
 /// Masks what follows the name of a secret in a text of ours: a filter in words, an error's detail.
 pub fn words(text: &str) -> String {
     up_to_name(ResourceType::user(), text)
+}
+
+/// The same where a text in quotes follows the name: what only says that a password was wrong shall say so.
+pub fn literals(text: &str) -> Cow<'_, str> {
+    let masked = words(text);
+    let hidden = masked.strip_suffix(MASK).and_then(|kept| text.get(kept.len().saturating_sub(1)..));
+    if hidden.is_some_and(|hidden| hidden.contains('"')) { Cow::Owned(masked) } else { Cow::Borrowed(text) }
 }
 
 /// Masks the literals of a filter that asks for a secret, and parameters that are named like one. What has no secret is
@@ -180,6 +189,12 @@ mod tests {
     }
 
     #[test]
+    fn a_password_is_masked_in_a_search() {
+        check(json!({"Filter": "title pr or password eq \"s3cret\""}), json!({"Filter": "title pr or password ***"}));
+        check(json!({"filter": "title eq \"x\""}), json!({"filter": "title eq \"x\""}));
+    }
+
+    #[test]
     fn a_password_is_masked_in_an_error() {
         check(
             json!({"status": "400", "detail": "Operations[0].path emails[password eq \"s3cret\"]: filter: wrong"}),
@@ -191,6 +206,12 @@ mod tests {
             "list users where title pr and password ***"
         );
         assert_eq!(words("list users"), "list users");
+        let wrong = "password: expected a string, found the number 3";
+        assert_eq!(
+            (literals(wrong), literals("title \"***\"")),
+            (Cow::Borrowed(wrong), Cow::Borrowed("title \"***\""))
+        );
+        assert_eq!(literals("a[password eq \"s3cret\"]: filter: wrong"), "a[password ***");
     }
 
     #[test]

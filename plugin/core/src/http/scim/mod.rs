@@ -110,7 +110,10 @@ impl Rollcall {
             }
             None => Answer::refused(
                 refused_event(),
-                Problem::Unauthorized { detail: why(&connection, presented), presented: presented.is_some() },
+                Problem::Unauthorized {
+                    detail: why(&connection, presented, request.headers),
+                    presented: presented.is_some(),
+                },
             ),
         };
         let provider = Some(connection.provider().id);
@@ -127,6 +130,9 @@ impl Rollcall {
         }
         if request.body.len() > LIMITS.body_bytes_max {
             return Answer::refused(refused_event(), Problem::TooLarge(LIMITS.body_bytes_max));
+        }
+        if let Some(coding) = respond::coding(request.headers).filter(|_| !request.body.is_empty()) {
+            return Answer::refused(refused_event(), Problem::Coding(coding));
         }
         let base = &context.base;
         let served = &context.served();
@@ -178,18 +184,25 @@ const NO_ME: &str = "Me: a provisioning client has no user of its own";
 const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
 
 /// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
-fn why(connection: &Connection, presented: Option<&str>) -> &'static str {
+fn why(connection: &Connection, presented: Option<&str>, headers: &HeaderMap) -> &'static str {
     match presented {
+        None if headers.contains_key(AUTHORIZATION) => {
+            "authorization: expected one header with \"Bearer\" and the secret token, found something else"
+        }
         None => "authorization: expected \"Bearer\" and the secret token, found none",
         Some(_) if connection.ended_at.is_some() => "authorization: this connection was ended; start the setup again",
         Some(_) => "authorization: the token is not valid for this tenant URL",
     }
 }
 
-/// RFC 6750 §2.1; the scheme compares without case.
+/// RFC 6750 §2.1; the scheme compares without case. Of two headers a proxy may have looked at the one and we at the other,
+/// so two are none.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }

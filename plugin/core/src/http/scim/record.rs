@@ -2,15 +2,17 @@
 
 use super::describe::Event;
 use super::{Answer, Provision, Rollcall};
-use crate::connection::{TOKEN_PREFIX, Token, sign};
+use crate::connection::{Token, sign};
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::Turn;
 use crate::scim::{ResourceType, mask};
+use crate::secrets::scrub;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ impl Rollcall {
         let (response, refusal) = match response {
             Ok(response) => (response, None),
             Err(problem) => {
-                let refusal = problem.refusal(&self.ports, &span.request_id);
+                let refusal = self.refusal(&problem, &span);
                 (refusal.scim(), Some(refusal))
             }
         };
@@ -32,7 +34,7 @@ impl Rollcall {
             None => self.keep(span.request.tenant, entry),
             Some(turn) => {
                 if let Err(problem) = self.commit(turn, &span, entry, event.changed) {
-                    let refusal = problem.refusal(&self.ports, &span.request_id);
+                    let refusal = self.refusal(&problem, &span);
                     event.changed = false;
                     response = refusal.scim();
                     let entry = self.entry(&span, &event, &response, Some(&refusal));
@@ -42,6 +44,14 @@ impl Rollcall {
         }
         respond::set(&mut response, REQUEST_ID, &span.request_id);
         response
+    }
+
+    /// A detail quotes what was wrong, and that may have been a token or, in a filter, a password: the clients' logs and
+    /// error pages are no place for them.
+    fn refusal(&self, problem: &Problem, span: &Span<'_>) -> respond::Refusal {
+        let mut refusal = problem.refusal(&self.ports, &span.request_id);
+        refusal.detail = unhidden(&mask::literals(&refusal.detail), |text| scrub(text, span.presented));
+        refusal
     }
 
     /// Commits what was staged, with the record and whatever else waits for this tenant. A refused change leaves nothing
@@ -78,7 +88,7 @@ impl Rollcall {
         let request = span.request;
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
-        let scrub = |text: &str| scrub(text, span.presented);
+        let scrub = |text: &str| unhidden(text, |text| scrub(text, span.presented));
         let kept = |text: &str| journal::cut(&scrub(text));
         let values = |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(values, scrub));
         let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
@@ -91,7 +101,7 @@ impl Rollcall {
             number: 0,
             time: span.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            method: journal::cut(request.method.as_str()),
+            method: kept(request.method.as_str()),
             path: kept(request.path),
             query: request.query.map(|query| kept(&mask::query(query))),
             operation: kept(&operation(event, refusal)),
@@ -159,24 +169,27 @@ fn body_text(body: &[u8]) -> Option<String> {
     })
 }
 
-/// Takes the presented token out of a text, and whatever else looks like one of ours, wherever the client may have put
-/// it.
-fn scrub(text: &str, presented: Option<&str>) -> String {
-    let text = match presented {
-        Some(token) if token.len() >= 8 => text.replace(token, "***"),
-        Some(_) | None => text.to_owned(),
-    };
-    let mut parts = text.split(TOKEN_PREFIX);
-    let mut clean = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let end = part.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(part.len());
-        // Shorter ones tell too little of a token, and are more likely a name.
-        let (stands, rest) = if end < 8 { (TOKEN_PREFIX, part) } else { ("***", &part[end..]) };
-        clean.push_str(stands);
-        clean.push_str(rest);
+/// A text without tokens. One that stands behind percent signs is found in the plain text, which then takes the place of
+/// what was sent.
+fn unhidden(sent: &str, scrub: impl Fn(&str) -> String) -> String {
+    let clean = scrub(sent);
+    let mut text = clean.clone();
+    for _ in 0..PERCENT_LEVELS_MAX {
+        let plain = percent_decode_str(&text).decode_utf8_lossy();
+        if plain == text {
+            return clean;
+        }
+        let plain = plain.into_owned();
+        text = scrub(&plain);
+        if text != plain {
+            return text;
+        }
     }
-    clean
+    mask::MASK.to_owned()
 }
+
+/// How often a text may be percent-encoded. Nobody does it more than twice by mistake.
+const PERCENT_LEVELS_MAX: usize = 4;
 
 /// Attributes for the journal: without tokens, and long ones cut, so that a record stays far below what a store takes.
 fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
@@ -197,12 +210,17 @@ fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<Str
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::TOKEN_PREFIX;
 
     #[test]
-    fn what_looks_like_a_token_is_scrubbed_and_the_rest_stays() {
+    fn a_token_behind_percent_signs_is_found() {
+        let clean = |text: &str| unhidden(text, |text| scrub(text, Some("theirs-in-clear")));
         let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
-        assert_eq!(scrub(&format!("a {stray}, b {stray}"), None), "a ***, b ***");
-        assert_eq!(scrub("rollcall_app of rollcall_", None), "rollcall_app of rollcall_");
-        assert_eq!(scrub("é secret-of-theirs é", Some("secret-of-theirs")), "é *** é");
+        for hidden in [stray.replace('r', "%72"), stray.replace('r', "%2572"), stray.replace('_', "%25255F")] {
+            assert_eq!(clean(&format!("/Users/a%2Fb/{hidden}")), "/Users/a/b/***", "{hidden}");
+        }
+        assert_eq!(clean("filter=a+eq+%22theirs%2din-clear%22"), "filter=a+eq+\"***\"");
+        assert_eq!(clean("filter=title+eq+%22100%25%22"), "filter=title+eq+%22100%25%22");
+        assert_eq!(clean("%2525252525252541"), "***");
     }
 }

@@ -1,0 +1,196 @@
+//! Bytes on the wire, answered by the built component in its host.
+
+use super::*;
+use acceptance::hosted::Hosted;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+/// A host with a connected tenant and alice.
+struct Wire {
+    server: Hosted,
+    tenant: Tenant,
+}
+
+impl Wire {
+    fn new() -> Wire {
+        let mut server = Hosted::new(&BTreeMap::new());
+        let tenant = Tenant::connect(&mut server);
+        tenant.create(&mut server, "alice@contoso.com").expect(201);
+        Wire { server, tenant }
+    }
+
+    /// Sends bytes and answers the statuses of all answers that come back.
+    fn statuses(&self, bytes: &[u8]) -> Vec<u16> {
+        let mut stream = TcpStream::connect(self.server.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // A server may answer and close before it has read everything.
+        let _ = stream.write_all(bytes);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        let text = String::from_utf8_lossy(&answer);
+        let status = |part: &str| part.get(..3).and_then(|code| code.parse().ok());
+        text.split("HTTP/1.1 ").skip(1).filter_map(status).collect()
+    }
+
+    /// A request with a valid token and these header lines, the last one of its connection.
+    fn request(&self, first: &str, lines: &str, body: &str) -> Vec<u8> {
+        self.first(first, &format!("Connection: close\r\n{lines}"), body)
+    }
+
+    /// The same, behind which there may be another.
+    fn first(&self, first: &str, lines: &str, body: &str) -> Vec<u8> {
+        let first = first.replace("{tenant}", &format!("/scim/v2/{}", self.tenant.id));
+        let token = &self.tenant.token;
+        format!("{first} HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: Bearer {token}\r\n{lines}\r\n{body}").into_bytes()
+    }
+
+    fn names(&mut self) -> Vec<String> {
+        let users = self.tenant.scim(&mut self.server, "GET", "/Users", None).expect(200);
+        let name = |user: &Value| user["userName"].as_str().unwrap().to_owned();
+        users.body["Resources"].as_array().unwrap().iter().map(name).collect()
+    }
+}
+
+#[test]
+fn what_is_smuggled_behind_a_request_is_not_carried_out() {
+    let mut wire = Wire::new();
+    let inner = String::from_utf8(wire.request(
+        "POST {tenant}/Users",
+        "Content-Type: application/scim+json\r\nContent-Length: 22\r\n",
+        "{\"userName\":\"smuggled\"}",
+    ))
+    .unwrap();
+    let lines = [
+        "Content-Length: 4\r\nContent-Length: 5\r\n".to_owned(),
+        "Content-Length: 4, 5\r\n".to_owned(),
+        "Content-Length: +4\r\n".to_owned(),
+        "Content-Length: -1\r\n".to_owned(),
+        "Content-Length: 0x4\r\n".to_owned(),
+        "Content-Length: 99999999999999999999\r\n".to_owned(),
+        "Transfer-Encoding: chunked, identity\r\n".to_owned(),
+        "Transfer-Encoding: xchunked\r\n".to_owned(),
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n".to_owned(),
+        "Transfer-Encoding : chunked\r\n".to_owned(),
+        " Folded: yes\r\n".to_owned(),
+        "Content Length: 4\r\n".to_owned(),
+        "X: a\0b\r\n".to_owned(),
+        "X\0: ab\r\n".to_owned(),
+        ": nothing\r\n".to_owned(),
+        "nothing\r\n".to_owned(),
+        format!("Host: {HOST}:1\r\nTransfer-Encoding: chunked, chunked, x\r\n"),
+    ];
+    for lines in lines {
+        let bytes =
+            wire.first("POST {tenant}/Users", &format!("Content-Type: application/scim+json\r\n{lines}"), &inner);
+        let statuses = wire.statuses(&bytes);
+        assert!(
+            statuses.iter().all(|status| (400..500).contains(status)) && statuses.len() <= 1,
+            "{lines:?}: {statuses:?}"
+        );
+        assert_eq!(wire.names(), ["alice@contoso.com"], "{lines:?}");
+    }
+}
+
+#[test]
+fn the_length_of_a_body_has_one_reading() {
+    let mut wire = Wire::new();
+    // RFC 9112 §6.3: chunked beats the length, and the connection ends; what follows is never a second request.
+    let body = "17\r\n{\"userName\":\"chunked@a\"}\r\n0\r\n\r\n";
+    let body = body.replace("17", &format!("{:x}", "{\"userName\":\"chunked@a\"}".len()));
+    let inner = String::from_utf8(wire.request("DELETE {tenant}/Users/x", "", "")).unwrap();
+    for lines in
+        ["Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"]
+    {
+        let lines = format!("Content-Type: application/scim+json\r\n{lines}");
+        let statuses = wire.statuses(&wire.first("POST {tenant}/Users", &lines, &format!("{body}{inner}")));
+        assert!(matches!(statuses.as_slice(), [] | [400] | [201] | [409]), "{lines:?}: {statuses:?}");
+    }
+    // Twice the same length is one length.
+    let user = "{\"userName\":\"twice@a\"}";
+    let length = format!("Content-Length: {}\r\n", user.len());
+    let lines = format!("Content-Type: application/scim+json\r\n{length}{length}");
+    let statuses = wire.statuses(&wire.request("POST {tenant}/Users", &lines, user));
+    assert!(matches!(statuses.as_slice(), [201] | [400]), "{statuses:?}");
+    // A body that ends before its length is no body.
+    let lines = "Content-Type: application/scim+json\r\nContent-Length: 100\r\n";
+    let mut stream = TcpStream::connect(wire.server.address()).unwrap();
+    stream.write_all(&wire.request("POST {tenant}/Users", lines, "{\"userName\":\"short@a\"}")).unwrap();
+    drop(stream);
+    assert!(!wire.names().contains(&"short@a".to_owned()));
+}
+
+#[test]
+fn two_authorizations_are_none() {
+    let wire = Wire::new();
+    let token = &wire.tenant.token;
+    for lines in [
+        format!("Authorization: Bearer {token}\r\n"),
+        "Authorization: Bearer x\r\n".to_owned(),
+        "authorization: \r\n".to_owned(),
+    ] {
+        assert_eq!(wire.statuses(&wire.request("GET {tenant}/Users", &lines, "")), [401], "{lines}");
+    }
+}
+
+#[test]
+fn a_request_target_has_one_reading() {
+    let wire = Wire::new();
+    let cases: [(&str, &[u16]); 14] = [
+        ("GET {tenant}/Users", &[200]),
+        ("GET http://scim.example.com{tenant}/Users", &[200]),
+        ("GET http://elsewhere.example{tenant}/Users", &[400]),
+        ("GET //scim.example.com{tenant}/Users", &[404]),
+        ("GET {tenant}/../../../admin/api/v1/tenants", &[404]),
+        ("GET {tenant}/%2e%2e/%2e%2e", &[404]),
+        ("GET {tenant}/Users/%00", &[404]),
+        ("GET {tenant}/Users#fragment", &[200, 400]),
+        ("GET {tenant}/Users\\..", &[400, 404]),
+        ("GET {tenant}/Us\0ers", &[400]),
+        ("GET {tenant}/Us ers", &[400]),
+        ("get {tenant}/Users", &[405]),
+        ("GET *", &[400, 404]),
+        ("OPTIONS *", &[400, 404]),
+    ];
+    for (first, expected) in cases {
+        let statuses = wire.statuses(&wire.request(first, "", ""));
+        assert!(matches!(statuses.as_slice(), [status] if expected.contains(status)), "{first}: {statuses:?}");
+    }
+    let without = format!(
+        "GET /scim/v2/{}/Users HTTP/1.1\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+        wire.tenant.id, wire.tenant.token
+    );
+    assert_eq!(wire.statuses(without.as_bytes()), [400], "a request without a host");
+    let twice = wire.request("GET {tenant}/Users", "Host: elsewhere.example\r\n", "");
+    assert_eq!(wire.statuses(&twice), [400], "two hosts");
+}
+
+#[test]
+fn heads_and_bodies_have_an_end() {
+    let mut wire = Wire::new();
+    let huge = format!("X-Huge: {}\r\n", "x".repeat(1024 * 1024));
+    assert_eq!(wire.statuses(&wire.request("GET {tenant}/Users", &huge, "")), [431]);
+    let many: String = (0..1_000).map(|number| format!("X-{number}: x\r\n")).collect();
+    assert_eq!(wire.statuses(&wire.request("GET {tenant}/Users", &many, "")), [431]);
+    let path = format!("GET {{tenant}}/Users?filter={}", "x".repeat(1024 * 1024));
+    let statuses = wire.statuses(&wire.request(&path, "", ""));
+    assert!(matches!(statuses.as_slice(), [414 | 431]), "{statuses:?}");
+    let filter = format!("GET {{tenant}}/Users?filter={}", "(".repeat(32 * 1024));
+    assert_eq!(wire.statuses(&wire.request(&filter, "", "")), [400]);
+    let length = 3 * 1024 * 1024;
+    let lines = format!("Content-Type: application/scim+json\r\nContent-Length: {length}\r\n");
+    let statuses = wire.statuses(&wire.request("POST {tenant}/Users", &lines, &" ".repeat(length)));
+    assert!(matches!(statuses.as_slice(), [] | [413]), "{statuses:?}");
+    assert_eq!(wire.names(), ["alice@contoso.com"]);
+}
+
+#[test]
+fn a_packed_body_is_refused_unread() {
+    let mut wire = Wire::new();
+    for coding in ["gzip", "deflate", "br", "zstd", "gzip, identity", "x-unknown"] {
+        let lines =
+            format!("Content-Type: application/scim+json\r\nContent-Encoding: {coding}\r\nContent-Length: 21\r\n");
+        let statuses = wire.statuses(&wire.request("POST {tenant}/Users", &lines, "{\"userName\":\"packed\"}"));
+        assert_eq!(statuses, [415], "{coding}");
+    }
+    assert_eq!(wire.names(), ["alice@contoso.com"]);
+}
