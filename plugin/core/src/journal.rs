@@ -349,7 +349,7 @@ pub struct Page {
 pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter) -> Result<Page, Error> {
     let head = view.head()?;
     let newest = before.unwrap_or(u64::MAX).min(head.next_record).saturating_sub(1);
-    let oldest = head.next_record.saturating_sub(head.journal_capacity).max(1);
+    let oldest = head.oldest_record();
     let mut records = Vec::new();
     let mut number = newest;
     let floor = newest.saturating_sub(LIMITS.journal_scan_max).max(oldest - 1);
@@ -366,7 +366,8 @@ pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter)
 pub fn get(view: &View<'_>, number: u64) -> Result<Option<Record>, Error> {
     let head = view.head()?;
     let record = view.read::<Record>(&view.space().journal(number % head.journal_capacity.max(1)))?;
-    Ok(record.filter(|record| record.number == number))
+    // A restored journal can have begun behind a record that another one left in its slot.
+    Ok(record.filter(|record| record.number == number && record.number < head.next_record))
 }
 
 /// Cuts a text to what a record may hold, at a character boundary, and says so.

@@ -12,6 +12,10 @@
 //! - who has seen the same turn unfinished for [`STUCK`], twice as long, which it can only have begun to see after the
 //!   turn began, may end the epoch: all turns of it are void, and the counter starts anew under the next epoch's name.
 
+mod snapshot;
+
+pub(crate) use snapshot::{Mark, Snapshot, leavings};
+
 use crate::ports::{Ports, StoreError};
 use crate::settings::Settings;
 use crate::space::Space;
@@ -79,6 +83,9 @@ pub struct Head {
     /// Keys that the turn before emptied. Only who holds the turn may delete them: they may be written anew.
     #[serde(default)]
     emptied: Vec<String>,
+    /// The snapshot that somebody reads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    snapshot: Option<snapshot::Held>,
     /// When the provider last got an answer to a valid token.
     #[serde(default)]
     pub last_transfer: Option<Timestamp>,
@@ -123,6 +130,11 @@ pub struct TokenUse {
 }
 
 impl Head {
+    /// The number of the oldest record that the journal's ring still holds.
+    pub fn oldest_record(&self) -> u64 {
+        self.next_record.saturating_sub(self.journal_capacity).max(1)
+    }
+
     fn new(settings: &Settings) -> Head {
         Head {
             layout: LAYOUT,
@@ -134,6 +146,7 @@ impl Head {
             next_record: 1,
             journal_capacity: settings.journal_capacity,
             emptied: Vec::new(),
+            snapshot: None,
             last_transfer: None,
             last_success: None,
             last_change: None,
@@ -286,6 +299,7 @@ impl<'a> Turn<'a> {
     /// A batch that is reported as failed may have been written. The head tells, so the batch is tried once more only
     /// where it was not, and success is what the store holds, not what it said.
     pub fn commit(mut self) -> Result<(), Error> {
+        self.keep_before()?;
         self.finish()
     }
 
@@ -347,7 +361,12 @@ impl<'a> Turn<'a> {
 
     /// Whether others may have taken this turn for dead.
     pub(crate) fn late(&self) -> bool {
-        self.ports.clock.elapsed().saturating_sub(self.since) > HOLD
+        self.spent() > HOLD
+    }
+
+    /// How long this turn can have lasted.
+    pub(crate) fn spent(&self) -> Duration {
+        self.ports.clock.elapsed().saturating_sub(self.since)
     }
 }
 

@@ -62,6 +62,10 @@ pub struct Limits {
     pub tenants_max: u64,
     /// Tenants in one page of the admin API.
     pub tenants_page_max: usize,
+    /// Slots of a roster that an import may name; each user that was ever made has taken one.
+    pub slots_max: u64,
+    /// Users and groups up to which the checker looks at an import before it is opened; it holds all of them in memory.
+    pub import_checked_max: u64,
     /// Users that one call deletes after a connection was ended; the page repeats the call.
     pub users_deleted_at_once: usize,
 }
@@ -96,6 +100,8 @@ pub const LIMITS: Limits = Limits {
     tenant_name_bytes_max: 200,
     tenants_max: 100_000,
     tenants_page_max: 1_000,
+    slots_max: 1 << 32,
+    import_checked_max: 10_000,
     users_deleted_at_once: 50,
 };
 

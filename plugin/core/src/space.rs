@@ -75,6 +75,21 @@ impl Space {
         self.key(&format!("heal.{epoch}.{round}"))
     }
 
+    /// What a key held when a snapshot was made.
+    pub(crate) fn before(&self, snapshot: &str, key: &str) -> String {
+        self.key(&format!("before.{snapshot}.{}", key.strip_prefix(&self.prefix).unwrap_or(key)))
+    }
+
+    /// The names of what one turn kept for a snapshot.
+    pub(crate) fn kept(&self, snapshot: &str, turn: u64) -> String {
+        self.key(&format!("kept.{snapshot}.{turn}"))
+    }
+
+    /// How far an import has come.
+    pub(crate) fn import(&self) -> String {
+        self.key("import")
+    }
+
     pub(crate) fn roster(&self, roll: &Roll, level: u8, index: u64) -> String {
         match roll {
             Roll::Main => self.key(&format!("l{level}.{index}")),

@@ -8,6 +8,7 @@
 pub mod check;
 mod document;
 mod membership;
+pub(crate) mod restore;
 pub(crate) mod roster;
 mod walk;
 

@@ -23,7 +23,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// An answer, or an answer that says why not.
-type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
+pub(super) type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
 
 impl Rollcall {
     /// Answers a call of the admin API. Tokens leave by the calls about the connection and by no other, and no error
@@ -78,6 +78,10 @@ impl Rollcall {
                 Ok(response) => return response,
                 Err(refused) => Err(refused),
             },
+            Admin::Tenant(id, OfTenant::Backup) => match self.back_up(id) {
+                Ok(response) => return response,
+                Err(refused) => Err(refused),
+            },
             Admin::Tenant(id, what) => self.of_tenant(id, what, request),
             Admin::Nowhere => Err(missing("path: no such call")),
         };
@@ -107,7 +111,10 @@ impl Rollcall {
                 let findings = self.check(id).map_err(|problem| self.call_failed(&problem))?;
                 Ok(admin_body(StatusCode::OK, &json!({"findings": findings})))
             }
-            (OfTenant::Export, _) => Err(missing("path: no such call")),
+            (OfTenant::Import, "GET") => self.show_import(id),
+            (OfTenant::Import, "POST") => self.import(id, request),
+            (OfTenant::Import, _) => self.give_up_import(id),
+            (OfTenant::Export | OfTenant::Backup, _) => Err(missing("path: no such call")),
         }
     }
 
@@ -126,9 +133,11 @@ impl Rollcall {
         #[derive(serde::Deserialize)]
         struct Wish {
             name: String,
+            id: Option<String>,
         }
         let wish: Wish = body(request, "{\"name\": \"…\"}")?;
-        let tenant = tenant::create(&self.ports, &self.settings, &wish.name)
+        let id = wish.id.as_deref().map(|id| TenantId::parse(id).ok_or_else(invalid_id)).transpose()?;
+        let tenant = tenant::create(&self.ports, &self.settings, &wish.name, id)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
@@ -205,7 +214,7 @@ impl Rollcall {
         Ok(row)
     }
 
-    fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
+    pub(super) fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
         tenant::read(&self.ports, &self.settings, id)
             .map_err(|error| self.failed_call(error))?
             .ok_or_else(|| missing("tenant: no tenant has this id"))
@@ -292,6 +301,7 @@ impl Rollcall {
     ) -> Result<(), Response<Vec<u8>>> {
         let failed = |error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        self.expect_restored(&turn)?;
         let waiting = self.buffer.borrow_mut().take(id);
         journal::append(&mut turn, waiting);
         let changed = change(&mut turn).map_err(failed)?;
@@ -403,6 +413,7 @@ impl Rollcall {
     fn delete_user(&self, id: &TenantId, user: &str) -> Answered {
         let failed = |error: ledger::Error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        self.expect_restored(&turn)?;
         let change = Change::Delete { id: user.to_owned() };
         let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms());
         match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
@@ -426,6 +437,7 @@ impl Rollcall {
         }
         let failed = |error: ledger::Error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        self.expect_restored(&turn)?;
         if Connection::read(&turn).map_err(failed)?.is_some_and(|connection| connection.ended_at.is_none()) {
             turn.release().map_err(failed)?;
             let message = "connection: end it first; it would create the users anew";
@@ -503,11 +515,11 @@ impl Rollcall {
         respond::set(&mut response, http::header::CONTENT_TYPE, format.media_type());
         let name = format!("attachment; filename=\"requests-{}.{}\"", tenant.id, format.extension());
         respond::set(&mut response, http::header::CONTENT_DISPOSITION, &name);
-        Ok(response.map(|_| Body::Stream(Stream::new(id.clone(), format, filter))))
+        Ok(response.map(|_| Body::Stream(Stream::of_journal(id.clone(), format, filter))))
     }
 
     /// Who reads the journal sees what this instance has in memory, too.
-    fn flush_one(&self, id: &TenantId) {
+    pub(super) fn flush_one(&self, id: &TenantId) {
         let waiting = self.buffer.borrow().tenants().contains(id);
         if waiting {
             self.flush();
@@ -516,7 +528,7 @@ impl Rollcall {
 
     // Failures
 
-    fn failed_call(&self, error: ledger::Error) -> Response<Vec<u8>> {
+    pub(super) fn failed_call(&self, error: ledger::Error) -> Response<Vec<u8>> {
         self.refused(&Problem::from(error))
     }
 
@@ -623,6 +635,9 @@ fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
             let message = format!("tenants: expected at most {}", LIMITS.tenants_max);
             admin_error(StatusCode::CONFLICT, "too_many_tenants", &message)
         }
+        tenant::Refusal::IdTaken => {
+            admin_error(StatusCode::CONFLICT, "id_taken", "id: expected one that no tenant has")
+        }
         tenant::Refusal::NotEmpty => {
             let message =
                 "tenant: it still has a connection or users or groups; end the one and delete the others first";
@@ -631,11 +646,17 @@ fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
     }
 }
 
+fn invalid_id() -> Response<Vec<u8>> {
+    let message =
+        "id: expected the id of a tenant as an export has it: ten of the letters and digits that ours are made of";
+    admin_error(StatusCode::BAD_REQUEST, "invalid_id", message)
+}
+
 fn no_connection() -> Response<Vec<u8>> {
     admin_error(StatusCode::NOT_FOUND, "no_connection", "connection: there is none; start the setup first")
 }
 
-fn missing(message: &str) -> Response<Vec<u8>> {
+pub(super) fn missing(message: &str) -> Response<Vec<u8>> {
     admin_error(StatusCode::NOT_FOUND, "not_found", message)
 }
 

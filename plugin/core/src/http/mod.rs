@@ -2,6 +2,7 @@
 
 mod admin;
 mod asset;
+mod backup;
 mod export;
 pub mod respond;
 pub mod route;

@@ -49,6 +49,8 @@ pub(crate) enum Problem {
     Unwanted(String),
     /// Something that must not be answered as if it had been looked at.
     Forbidden(&'static str),
+    /// The tenant's data come from an export just now.
+    BeingRestored,
     /// From the directory.
     Directory(directory::Error),
 }
@@ -122,6 +124,10 @@ impl Problem {
                 &format!("if-none-match: expected another version than the present one, found {version}"),
             ),
             Problem::Forbidden(detail) => Refusal::plain(StatusCode::FORBIDDEN, detail),
+            Problem::BeingRestored => {
+                let detail = "service: the data of this tenant are being restored; try again later";
+                Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "60".to_owned())
+            }
             Problem::Directory(error) => of_directory(error, ports, request_id),
         }
     }

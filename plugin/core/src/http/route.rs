@@ -91,6 +91,10 @@ pub enum OfTenant {
     Request(u64),
     /// `/activity`
     Activity,
+    /// `/export`
+    Backup,
+    /// `/import`
+    Import,
     /// `/check`
     Check,
 }
@@ -176,6 +180,7 @@ impl Admin {
             Admin::Tenants => &[Method::GET, Method::POST],
             Admin::Tenant(_, OfTenant::Itself) => &[Method::GET, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
+            Admin::Tenant(_, OfTenant::Import) => &[Method::GET, Method::POST, Method::DELETE],
             Admin::Tenant(_, OfTenant::Rotate) => &[Method::POST],
             Admin::Tenant(_, OfTenant::Users | OfTenant::User(_)) => &[Method::GET, Method::DELETE],
             Admin::Tenant(
@@ -185,6 +190,7 @@ impl Admin {
                 | OfTenant::Export
                 | OfTenant::Request(_)
                 | OfTenant::Activity
+                | OfTenant::Backup
                 | OfTenant::Check,
             ) => &[Method::GET],
             Admin::Nowhere => &[],
@@ -283,6 +289,8 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["tenants", tenant, "requests", number] => of_tenant(tenant, OfTenant::Request(number.parse().ok()?)),
     ["tenants", tenant, "activity"] => of_tenant(tenant, OfTenant::Activity),
     ["tenants", tenant, "check"] => of_tenant(tenant, OfTenant::Check),
+    ["tenants", tenant, "export"] => of_tenant(tenant, OfTenant::Backup),
+    ["tenants", tenant, "import"] => of_tenant(tenant, OfTenant::Import),
 });
 
 fn of_tenant(tenant: &str, what: OfTenant) -> Option<Admin> {

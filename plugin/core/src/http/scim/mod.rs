@@ -12,6 +12,7 @@ mod tests;
 use super::Rollcall;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
+use crate::backup::import;
 use crate::connection::Connection;
 use crate::journal::Action;
 use crate::ledger::{Turn, View};
@@ -93,6 +94,10 @@ impl Rollcall {
                 // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
                 if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
                     return self.unknown(&request_id, problem);
+                }
+                // Its journal is the restored one, so what comes in meanwhile leaves no record.
+                if matches!(import::under_way(&view), Ok(true)) {
+                    return self.unknown(&request_id, Problem::BeingRestored);
                 }
                 let (token, provider) = (None, None);
                 let span = Span { request: &request, request_id, now, started, presented, token, provider };
