@@ -9,7 +9,7 @@ mod ports;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use rollcall_core::http::{Body, Rollcall};
-use rollcall_core::journal::FLUSH_AFTER;
+use rollcall_core::journal::LOOK_EVERY;
 use rollcall_core::settings::{LIMITS, Settings};
 use spin_sdk::http::{BoxBody, FullBody, Request, box_body};
 use spin_sdk::{http_service, variables};
@@ -133,16 +133,20 @@ async fn instance() -> Result<Rc<Rollcall>, String> {
     Ok(rollcall)
 }
 
-/// Writes the journal's buffer a little later, after the response, together with what comes in meanwhile.
+/// Writes the journal's buffer after the response, together with what comes in meanwhile.
 fn schedule_flush(rollcall: &Rc<Rollcall>) {
     if !rollcall.has_buffered() || FLUSH_SCHEDULED.replace(true) {
         return;
     }
     let rollcall = rollcall.clone();
     spin_sdk::wasip3::spawn(async move {
-        spin_sdk::time::sleep(FLUSH_AFTER).await;
+        loop {
+            spin_sdk::time::sleep(LOOK_EVERY).await;
+            if !rollcall.flush_when_quiet() {
+                break;
+            }
+        }
         FLUSH_SCHEDULED.set(false);
-        rollcall.flush();
     });
 }
 

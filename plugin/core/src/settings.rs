@@ -66,6 +66,9 @@ pub struct Limits {
     pub slots_max: u64,
     /// Users and groups up to which the checker looks at an import before it is opened; it holds all of them in memory.
     pub import_checked_max: u64,
+    /// Connections that one instance remembers at once, see [`cache`](crate::connection::cache). A tenant beyond them costs
+    /// one read more.
+    pub connections_remembered_max: usize,
     /// Users that one call deletes after a connection was ended; the page repeats the call.
     pub users_deleted_at_once: usize,
 }
@@ -102,6 +105,7 @@ pub const LIMITS: Limits = Limits {
     tenants_page_max: 1_000,
     slots_max: 1 << 32,
     import_checked_max: 10_000,
+    connections_remembered_max: 256,
     users_deleted_at_once: 50,
 };
 

@@ -1,5 +1,6 @@
 //! The connection of a tenant to its identity provider: started, in use, rotated, ended.
 
+pub mod cache;
 pub mod provider;
 pub mod sign;
 

@@ -302,6 +302,8 @@ impl Rollcall {
         let failed = |error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
         self.expect_restored(&turn)?;
+        // Nobody else works in this instance until the change is done.
+        self.connections.forget(id);
         let waiting = self.buffer.borrow_mut().take(id);
         journal::append(&mut turn, waiting);
         let changed = change(&mut turn).map_err(failed)?;

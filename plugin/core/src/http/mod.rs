@@ -12,6 +12,7 @@ mod session;
 pub use export::Stream;
 pub use scim::Provision;
 
+use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::ledger::{self, View};
@@ -31,6 +32,7 @@ pub struct Rollcall {
     ports: Ports,
     settings: Settings,
     buffer: RefCell<Buffer>,
+    connections: Cache,
 }
 
 /// The body of an answer.
@@ -79,7 +81,7 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        Rollcall { ports, settings, buffer: RefCell::default() }
+        Rollcall { ports, settings, buffer: RefCell::default(), connections: Cache::default() }
     }
 
     /// Answers one HTTP request.
@@ -95,6 +97,16 @@ impl Rollcall {
     /// Whether records wait in memory for [`Rollcall::flush`].
     pub fn has_buffered(&self) -> bool {
         !self.buffer.borrow().is_empty()
+    }
+
+    /// What is due every [`LOOK_EVERY`](journal::LOOK_EVERY) while records wait in memory: writes them, unless more are
+    /// coming in and none has waited for [`WAIT_MAX`](journal::WAIT_MAX). Answers whether some wait on.
+    pub fn flush_when_quiet(&self) -> bool {
+        let now = self.ports.clock.elapsed();
+        if self.buffer.borrow_mut().is_due(now) {
+            self.flush();
+        }
+        self.has_buffered()
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:

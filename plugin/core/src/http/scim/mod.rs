@@ -15,7 +15,7 @@ use super::route::{self, Scim};
 use crate::backup::import;
 use crate::connection::Connection;
 use crate::journal::Action;
-use crate::ledger::{Turn, View};
+use crate::ledger::{self, Turn, View};
 use crate::schemas::Types;
 use crate::scim::discovery;
 use crate::settings::LIMITS;
@@ -25,8 +25,11 @@ use context::Context;
 use describe::Event;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
+use jiff::Timestamp;
 use read::{discovered, no_groups};
 use record::Span;
+use std::rc::Rc;
+use std::time::Duration;
 
 /// A SCIM request without its listener.
 pub struct Provision<'r> {
@@ -87,7 +90,7 @@ impl Rollcall {
         let request_id = self.request_id();
         let view = self.view(request.tenant);
         let presented = bearer(request.headers);
-        let connection = match Connection::read(&view) {
+        let connection = match self.connection_for(&view, request.tenant, presented, started, now) {
             Ok(Some(connection)) => connection,
             Ok(None) => {
                 let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
@@ -124,6 +127,26 @@ impl Rollcall {
         let provider = Some(connection.provider().id);
         let span = Span { request: &request, request_id, now, started, presented, token, provider };
         self.finish(span, answer)
+    }
+
+    /// The tenant's connection: as this instance has seen it a moment ago where the token fits that, otherwise as it is.
+    fn connection_for(
+        &self,
+        view: &View<'_>,
+        tenant: &TenantId,
+        presented: Option<&str>,
+        started: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Rc<Connection>>, ledger::Error> {
+        let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
+        if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
+            return Ok(Some(connection));
+        }
+        let connection = Connection::read(view)?.map(Rc::new);
+        if let Some(connection) = connection.as_ref().filter(|connection| fits(connection)) {
+            self.connections.keep(tenant, started, connection);
+        }
+        Ok(connection)
     }
 
     /// Routes, and reads what the route needs.

@@ -72,7 +72,7 @@ impl Rollcall {
     }
 
     fn keep(&self, tenant: &TenantId, entry: Entry) {
-        let full = self.buffer.borrow_mut().push(tenant, entry);
+        let full = self.buffer.borrow_mut().push(tenant, entry, self.ports.clock.elapsed());
         if full {
             self.flush();
         }
