@@ -80,6 +80,8 @@ pub enum Action {
     List,
     /// ServiceProviderConfig, ResourceTypes, Schemas.
     Discover,
+    /// Many operations in one request; each has a record of its own.
+    Bulk,
     /// Refused before it was looked at: bad token, unknown path, wrong method.
     Refused,
 }

@@ -18,6 +18,10 @@ pub struct Limits {
     pub path_bytes_max: usize,
     /// Operations in one PATCH. The validator's largest has 36.
     pub patch_operations_max: usize,
+    /// Operations in one bulk request. Each is a turn of its own, so this is how many turns one request may take.
+    pub bulk_operations_max: usize,
+    /// How long a bulk request may go on beginning operations; what it has not begun by then it gives back.
+    pub bulk_seconds_max: u64,
     /// One string value. A photo as a data URI fits; so does a role as JSON text.
     pub value_bytes_max: usize,
     /// Elements of one multi-valued attribute.
@@ -81,6 +85,8 @@ pub const LIMITS: Limits = Limits {
     filter_terms_max: 100,
     path_bytes_max: 2 * 1024,
     patch_operations_max: 1_000,
+    bulk_operations_max: 200,
+    bulk_seconds_max: 20,
     value_bytes_max: 64 * 1024,
     values_max: 1_000,
     references_max: 25_000,

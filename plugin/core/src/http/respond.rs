@@ -35,6 +35,10 @@ pub(crate) enum Problem {
     },
     /// The body is larger than the limit.
     TooLarge(usize),
+    /// A bulk request beyond one of its bounds; says which, RFC 7644 §3.7.4.
+    TooMuch(String),
+    /// An operation of a bulk request that refers to what the request did not make, or could not.
+    Unresolved(String),
     /// The body is not announced as JSON.
     MediaType(String),
     /// The body is packed.
@@ -108,6 +112,8 @@ impl Problem {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("body: expected at most {max} bytes, found more"),
             ),
+            Problem::TooMuch(detail) => Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, detail),
+            Problem::Unresolved(detail) => Refusal::plain(StatusCode::CONFLICT, detail),
             Problem::MediaType(found) => Refusal::plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 &format!("content-type: expected application/scim+json or application/json, found {found}"),

@@ -11,8 +11,11 @@ pub fn service_provider_config(base: &str) -> Value {
     json!({
         "schemas": ["urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig"],
         "patch": {"supported": true},
-        // §5 requires both bounds even where there is no bulk.
-        "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
+        "bulk": {
+            "supported": true,
+            "maxOperations": LIMITS.bulk_operations_max,
+            "maxPayloadSize": LIMITS.body_bytes_max,
+        },
         "filter": {"supported": true, "maxResults": LIMITS.page_max},
         "changePassword": {"supported": false},
         "sort": {"supported": true},
@@ -165,8 +168,8 @@ mod tests {
     fn the_configuration_announces_what_works_and_nothing_else() {
         let config = service_provider_config(BASE);
         let supported = |name: &str| config[name]["supported"].as_bool().unwrap();
-        assert_eq!(["patch", "filter", "sort", "etag"].map(supported), [true; 4]);
-        assert_eq!(["bulk", "changePassword"].map(supported), [false; 2]);
+        assert_eq!(["patch", "filter", "sort", "etag", "bulk"].map(supported), [true; 5]);
+        assert!(!supported("changePassword"));
         assert_eq!(config["filter"]["maxResults"], json!(LIMITS.page_max));
         assert_eq!(config["authenticationSchemes"][0]["type"], "oauthbearertoken");
         assert_eq!(config["meta"]["location"], json!(format!("{BASE}/ServiceProviderConfig")));

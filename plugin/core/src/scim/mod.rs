@@ -3,6 +3,7 @@
 //! Three texts of a client go the same way: parsed into a tree, bound to a schema, applied to a resource. They are the
 //! filter, the PATCH path and the PATCH body. What is bound cannot name what is not there.
 
+pub mod bulk;
 pub mod dialect;
 pub mod discovery;
 pub mod error;
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod sort;
 mod value;
 
+pub use bulk::BulkRequest;
 pub use dialect::Dialect;
 pub use error::{Error, ScimType};
 pub use filter::BoundFilter;

@@ -37,6 +37,7 @@ impl Event {
                 | Action::Disable
                 | Action::Enable
                 | Action::Delete
+                | Action::Bulk
                 | Action::Refused,
             )
             | None => method.is_safe(),

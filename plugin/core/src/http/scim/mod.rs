@@ -1,5 +1,6 @@
 //! A SCIM request: authenticated, carried out, answered, and written into the journal.
 
+mod bulk;
 mod change;
 mod context;
 mod cursor;
@@ -109,12 +110,14 @@ impl Rollcall {
             Err(error) => return self.unknown(&request_id, error.into()),
         };
         let token = presented.and_then(|presented| connection.token(presented, now));
+        let provider = Some(connection.provider().id);
+        let span = Span { request: &request, request_id, now, started, presented, token, provider };
         let answer = match token {
             Some(_) => {
                 let dialect = (connection.provider().dialect)();
                 let base = self.base(&request);
                 let (types, groups) = (Types::built_in(), connection.groups);
-                self.answer(&view, &Context { request: &request, base, now, dialect, types, groups })
+                self.answer(&view, &Context { request: &request, base, now, dialect, types, groups }, &span)
             }
             None => Answer::refused(
                 refused_event(),
@@ -124,8 +127,6 @@ impl Rollcall {
                 },
             ),
         };
-        let provider = Some(connection.provider().id);
-        let span = Span { request: &request, request_id, now, started, presented, token, provider };
         self.finish(span, answer)
     }
 
@@ -150,11 +151,16 @@ impl Rollcall {
     }
 
     /// Routes, and reads what the route needs.
-    fn answer<'a>(&'a self, view: &View<'_>, context: &Context<'_>) -> Answer<'a> {
+    fn answer<'a>(&'a self, view: &View<'_>, context: &Context<'_>, span: &Span<'_>) -> Answer<'a> {
         let request = context.request;
         let route = Scim::of(request.path);
         if let Err(misrouted) = route::check_method(request.method, route.methods()) {
             return Answer::refused(refused_event(), misrouted);
+        }
+        if request.body.len() > LIMITS.body_bytes_max && route == Scim::Bulk {
+            // RFC 7644 §3.7.4: the answer names the limit.
+            let detail = format!("maxPayloadSize: expected at most {} bytes, found more", LIMITS.body_bytes_max);
+            return Answer::refused(refused_event(), Problem::TooMuch(detail));
         }
         if request.body.len() > LIMITS.body_bytes_max {
             return Answer::refused(refused_event(), Problem::TooLarge(LIMITS.body_bytes_max));
@@ -175,7 +181,7 @@ impl Rollcall {
             Scim::Resource(kind, id) if request.method == Method::GET => self.read(view, context, kind, &id),
             Scim::Resource(kind, id) => self.modify(view, context, kind, &id),
             Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
-            Scim::Bulk => Answer::refused(refused_event(), Problem::NotImplemented(NO_BULK)),
+            Scim::Bulk => self.bulk(view, context, span),
             Scim::Search(Some(kind)) => self.list(view, context, &[kind]),
             Scim::Root | Scim::Search(None) if context.groups => self.list(view, context, &Kind::ALL),
             Scim::Root | Scim::Search(None) => self.list(view, context, &[Kind::User]),
@@ -209,7 +215,6 @@ impl Rollcall {
 
 const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
-const NO_BULK: &str = "Bulk: not supported; ServiceProviderConfig says so";
 
 /// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
 fn why(connection: &Connection, presented: Option<&str>, headers: &HeaderMap) -> &'static str {

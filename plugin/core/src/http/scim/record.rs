@@ -128,6 +128,7 @@ impl Rollcall {
 }
 
 /// What the record needs of the request.
+#[derive(Clone)]
 pub(super) struct Span<'r> {
     pub(super) request: &'r Provision<'r>,
     pub(super) request_id: String,
