@@ -1,5 +1,6 @@
 //! What an operator can set, and every bound of the system.
 
+use crate::backend::Batches;
 use crate::secrets::Secrets;
 use std::fmt;
 
@@ -66,13 +67,6 @@ pub struct Limits {
     pub tenants_max: u64,
     /// Tenants in one page of the admin API.
     pub tenants_page_max: usize,
-    /// Slots of a roster that an import may name; each user that was ever made has taken one.
-    pub slots_max: u64,
-    /// Users and groups up to which the checker looks at an import before it is opened; it holds all of them in memory.
-    pub import_checked_max: u64,
-    /// Connections that one instance remembers at once, see [`cache`](crate::connection::cache). A tenant beyond them costs
-    /// one read more.
-    pub connections_remembered_max: usize,
     /// Users that one call deletes after a connection was ended; the page repeats the call.
     pub users_deleted_at_once: usize,
 }
@@ -109,9 +103,6 @@ pub const LIMITS: Limits = Limits {
     tenant_name_bytes_max: 200,
     tenants_max: 100_000,
     tenants_page_max: 1_000,
-    slots_max: 1 << 32,
-    import_checked_max: 10_000,
-    connections_remembered_max: 256,
     users_deleted_at_once: 50,
 };
 
@@ -130,6 +121,8 @@ pub struct Settings {
     pub journal_bodies: bool,
     /// Who may show the page in a frame, as in `Content-Security-Policy`.
     pub frame_ancestors: String,
+    /// How the store takes a batch, where the operator knows better than its test.
+    pub store_batches: Option<Batches>,
 }
 
 /// Why the settings cannot be used: where, what was expected, what was found. Never a secret's value.
@@ -154,6 +147,7 @@ impl Settings {
         "journal_capacity",
         "journal_bodies",
         "frame_ancestors",
+        "store_batches",
     ];
 
     /// Reads the variables. One that is empty counts as not set.
@@ -168,6 +162,7 @@ impl Settings {
             journal_capacity: journal_capacity(get("journal_capacity").as_deref())?,
             journal_bodies: boolean("journal_bodies", get("journal_bodies").as_deref(), true)?,
             frame_ancestors: frame_ancestors(get("frame_ancestors").as_deref())?,
+            store_batches: store_batches(get("store_batches").as_deref())?,
         })
     }
 }
@@ -217,6 +212,17 @@ fn frame_ancestors(text: Option<&str>) -> Result<String, SettingsError> {
     }
 }
 
+fn store_batches(text: Option<&str>) -> Result<Option<Batches>, SettingsError> {
+    match text {
+        None | Some("auto") => Ok(None),
+        Some("whole") => Ok(Some(Batches::Whole)),
+        Some("parts") => Ok(Some(Batches::Parts)),
+        Some(other) => {
+            Err(SettingsError(format!("variable store_batches: expected auto, whole or parts, found {other:?}")))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,6 +255,10 @@ mod tests {
         assert_eq!(
             with("public_url", "example"),
             "variable public_url: expected a URL such as https://scim.example.com, found \"example\""
+        );
+        assert_eq!(
+            with("store_batches", "atomic"),
+            "variable store_batches: expected auto, whole or parts, found \"atomic\""
         );
         assert!(with("frame_ancestors", "'self'; script-src *").starts_with("variable frame_ancestors"));
     }

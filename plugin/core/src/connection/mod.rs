@@ -1,6 +1,5 @@
 //! The connection of a tenant to its identity provider: started, in use, rotated, ended.
 
-pub mod cache;
 pub mod provider;
 pub mod sign;
 
@@ -118,19 +117,6 @@ impl Connection {
     pub fn reveal(&self, secrets: &Secrets, tenant: &TenantId) -> Option<String> {
         let token = self.tokens.last()?;
         secrets.open(&place(tenant, &token.id), &token.sealed)
-    }
-
-    /// The connection for another tenant id: what is sealed opens only in its place. What was sealed under another key
-    /// stays as it is; the token works all the same.
-    pub(crate) fn moved(mut self, ports: &Ports, secrets: &Secrets, from: &TenantId, to: &TenantId) -> Connection {
-        for token in &mut self.tokens {
-            if let Some(secret) = secrets.open(&place(from, &token.id), &token.sealed).filter(|_| from != to) {
-                let mut nonce = [0; NONCE_LEN];
-                ports.entropy.fill(&mut nonce);
-                token.sealed = secrets.seal(&place(to, &token.id), &secret, nonce);
-            }
-        }
-        self
     }
 
     /// Tokens that are valid now.

@@ -8,7 +8,6 @@
 pub mod check;
 mod document;
 mod membership;
-pub(crate) mod restore;
 pub(crate) mod roster;
 mod walk;
 

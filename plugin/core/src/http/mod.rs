@@ -2,7 +2,6 @@
 
 mod admin;
 mod asset;
-mod backup;
 mod export;
 pub mod respond;
 pub mod route;
@@ -12,7 +11,6 @@ mod session;
 pub use export::Stream;
 pub use scim::Provision;
 
-use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::ledger::{self, View};
@@ -32,7 +30,6 @@ pub struct Rollcall {
     ports: Ports,
     settings: Settings,
     buffer: RefCell<Buffer>,
-    connections: Cache,
 }
 
 /// The body of an answer.
@@ -81,7 +78,7 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        Rollcall { ports, settings, buffer: RefCell::default(), connections: Cache::default() }
+        Rollcall { ports, settings, buffer: RefCell::default() }
     }
 
     /// Answers one HTTP request.
@@ -97,16 +94,6 @@ impl Rollcall {
     /// Whether records wait in memory for [`Rollcall::flush`].
     pub fn has_buffered(&self) -> bool {
         !self.buffer.borrow().is_empty()
-    }
-
-    /// What is due every [`LOOK_EVERY`](journal::LOOK_EVERY) while records wait in memory: writes them, unless more are
-    /// coming in and none has waited for [`WAIT_MAX`](journal::WAIT_MAX). Answers whether some wait on.
-    pub fn flush_when_quiet(&self) -> bool {
-        let now = self.ports.clock.elapsed();
-        if self.buffer.borrow_mut().is_due(now) {
-            self.flush();
-        }
-        self.has_buffered()
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
@@ -177,7 +164,7 @@ impl Rollcall {
 
     /// The invariants of a tenant, see [`directory::check`].
     pub fn check(&self, tenant: &TenantId) -> Result<Vec<String>, Unanswered> {
-        directory::check::check(&self.ports, &self.view(tenant)).map_err(|error| self.failed(&error))
+        directory::check::check(&self.view(tenant)).map_err(|error| self.failed(&error))
     }
 
     fn view(&self, tenant: &TenantId) -> View<'_> {

@@ -13,10 +13,9 @@ mod tests;
 use super::Rollcall;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
-use crate::backup::import;
 use crate::connection::Connection;
 use crate::journal::Action;
-use crate::ledger::{self, Turn, View};
+use crate::ledger::{Turn, View};
 use crate::schemas::Types;
 use crate::scim::discovery;
 use crate::settings::LIMITS;
@@ -26,11 +25,8 @@ use context::Context;
 use describe::Event;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
-use jiff::Timestamp;
 use read::{discovered, no_groups};
 use record::Span;
-use std::rc::Rc;
-use std::time::Duration;
 
 /// A SCIM request without its listener.
 pub struct Provision<'r> {
@@ -91,17 +87,13 @@ impl Rollcall {
         let request_id = self.request_id();
         let view = self.view(request.tenant);
         let presented = bearer(request.headers);
-        let connection = match self.connection_for(&view, request.tenant, presented, started, now) {
+        let connection = match Connection::read(&view) {
             Ok(Some(connection)) => connection,
             Ok(None) => {
                 let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
                 // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
                 if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
                     return self.unknown(&request_id, problem);
-                }
-                // Its journal is the restored one, so what comes in meanwhile leaves no record.
-                if matches!(import::under_way(&view), Ok(true)) {
-                    return self.unknown(&request_id, Problem::BeingRestored);
                 }
                 let (token, provider) = (None, None);
                 let span = Span { request: &request, request_id, now, started, presented, token, provider };
@@ -128,26 +120,6 @@ impl Rollcall {
             ),
         };
         self.finish(span, answer)
-    }
-
-    /// The tenant's connection: as this instance has seen it a moment ago where the token fits that, otherwise as it is.
-    fn connection_for(
-        &self,
-        view: &View<'_>,
-        tenant: &TenantId,
-        presented: Option<&str>,
-        started: Duration,
-        now: Timestamp,
-    ) -> Result<Option<Rc<Connection>>, ledger::Error> {
-        let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
-        if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
-            return Ok(Some(connection));
-        }
-        let connection = Connection::read(view)?.map(Rc::new);
-        if let Some(connection) = connection.as_ref().filter(|connection| fits(connection)) {
-            self.connections.keep(tenant, started, connection);
-        }
-        Ok(connection)
     }
 
     /// Routes, and reads what the route needs.

@@ -58,7 +58,7 @@ impl Rollcall {
     /// but its record.
     fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
         if !changed {
-            turn.undo()?;
+            turn.undo();
         }
         let waiting = self.buffer.borrow_mut().take(span.request.tenant);
         let lost = waiting.len();
@@ -72,7 +72,7 @@ impl Rollcall {
     }
 
     fn keep(&self, tenant: &TenantId, entry: Entry) {
-        let full = self.buffer.borrow_mut().push(tenant, entry, self.ports.clock.elapsed());
+        let full = self.buffer.borrow_mut().push(tenant, entry);
         if full {
             self.flush();
         }
