@@ -9,7 +9,7 @@ mod ports;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use rollcall_core::http::{Body, Rollcall};
-use rollcall_core::journal::FLUSH_AFTER;
+use rollcall_core::journal::LOOK_EVERY;
 use rollcall_core::settings::{LIMITS, Settings};
 use spin_sdk::http::{BoxBody, FullBody, Request, box_body};
 use spin_sdk::{http_service, variables};
@@ -24,12 +24,16 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         Err(problem) => return unavailable(&problem),
     };
     let (head, body) = request.into_parts();
-    // One byte above the limit is enough for the core to see that there is too much.
-    let body = match Limited::new(body, LIMITS.body_bytes_max + 1).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
-        Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
+    let mut response = if Rollcall::takes_parts(&head.method, head.uri.path()) {
+        in_parts(&rollcall, head, body).await
+    } else {
+        // One byte above the limit is enough for the core to see that there is too much.
+        let body = match Limited::new(body, LIMITS.body_bytes_max + 1).collect().await {
+            Ok(body) => body.to_bytes().to_vec(),
+            Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
+        };
+        rollcall.handle(http::Request::from_parts(head, body))
     };
-    let mut response = rollcall.handle(http::Request::from_parts(head, body));
     schedule_flush(&rollcall);
     if let Body::Full(bytes) = response.body()
         && !bytes.is_empty()
@@ -43,6 +47,37 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
     })
 }
 
+/// Answers a request whose body may have any size: part after part, each cut behind a line, until one is refused.
+async fn in_parts<B>(rollcall: &Rollcall, head: http::request::Parts, mut body: B) -> http::Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let mut waiting = Vec::new();
+    loop {
+        let frame = body.frame().await;
+        let last = !matches!(frame, Some(Ok(_)));
+        if let Some(Ok(frame)) = frame
+            && let Ok(data) = frame.into_data()
+        {
+            waiting.extend_from_slice(&data);
+        }
+        while waiting.len() >= LIMITS.body_bytes_max || last {
+            let window = &waiting[..waiting.len().min(LIMITS.body_bytes_max)];
+            let end = match window.iter().rposition(|byte| *byte == b'\n') {
+                Some(line) => line + 1,
+                // A line that is too long goes as it is, with one byte too many, and is refused.
+                None => waiting.len().min(LIMITS.body_bytes_max + 1),
+            };
+            let rest = waiting.split_off(end);
+            let part = std::mem::replace(&mut waiting, rest);
+            let response = rollcall.handle(http::Request::from_parts(head.clone(), part));
+            if !response.status().is_success() || last && waiting.is_empty() {
+                return response;
+            }
+        }
+    }
+}
+
 /// A body that is read from the store as the client takes it.
 struct Pull {
     rollcall: Rc<Rollcall>,
@@ -51,6 +86,12 @@ struct Pull {
 
 // SAFETY of the bound, not of memory: an instance has one thread, and nothing here leaves it.
 unsafe impl Send for Pull {}
+
+impl Drop for Pull {
+    fn drop(&mut self) {
+        self.rollcall.end_stream(&mut self.stream);
+    }
+}
 
 impl http_body::Body for Pull {
     type Data = Bytes;
@@ -92,16 +133,20 @@ async fn instance() -> Result<Rc<Rollcall>, String> {
     Ok(rollcall)
 }
 
-/// Writes the journal's buffer a little later, after the response, together with what comes in meanwhile.
+/// Writes the journal's buffer after the response, together with what comes in meanwhile.
 fn schedule_flush(rollcall: &Rc<Rollcall>) {
     if !rollcall.has_buffered() || FLUSH_SCHEDULED.replace(true) {
         return;
     }
     let rollcall = rollcall.clone();
     spin_sdk::wasip3::spawn(async move {
-        spin_sdk::time::sleep(FLUSH_AFTER).await;
+        loop {
+            spin_sdk::time::sleep(LOOK_EVERY).await;
+            if !rollcall.flush_when_quiet() {
+                break;
+            }
+        }
         FLUSH_SCHEDULED.set(false);
-        rollcall.flush();
     });
 }
 

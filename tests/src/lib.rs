@@ -6,8 +6,10 @@
 //! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
 //! - [`program`] is the host's program as a process that can be killed;
 //! - [`life`] speaks as an operator and as Entra do;
+//! - [`backup`] furnishes a tenant and takes it from one server to another;
 //! - [`load`] sends much at once, [`meter`] counts what that costs the store.
 
+pub mod backup;
 pub mod crowd;
 pub mod hosted;
 pub mod life;

@@ -5,9 +5,12 @@ use acceptance::native::Native;
 use acceptance::run::Server as _;
 use acceptance::store::{Call, Verb};
 use acceptance::world::World;
-use rollcall_core::journal::BUFFERED_MAX;
+use rollcall_core::connection::cache::FRESH;
+use rollcall_core::journal::{BUFFERED_MAX, LOOK_EVERY, WAIT_MAX};
+use rollcall_core::settings::LIMITS;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 #[test]
 fn a_request_costs_the_same_with_ten_users_and_with_ten_thousand() {
@@ -109,6 +112,104 @@ fn records_of_reads_wait_for_each_other_up_to_the_bound() {
     read();
     assert_eq!(store.write_transactions(), 2, "one turn and one batch for all");
     assert!(!setting.server.rollcall.has_buffered());
+}
+
+#[test]
+fn records_are_written_when_none_has_come_for_a_look_or_the_oldest_is_a_second_old() {
+    let setting = Setting::with_users(0);
+    let (rollcall, world) = (&setting.server.rollcall, &setting.server.world);
+    let read = || rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
+    let look = || {
+        world.time.pass(LOOK_EVERY);
+        rollcall.flush_when_quiet()
+    };
+    read();
+    assert!(look(), "it has come since the look before");
+    assert!(!look(), "nothing has come since");
+    let begun = world.time.passed();
+    read();
+    while look() {
+        read();
+    }
+    // Until the next look it would be older than that.
+    assert_eq!(world.time.passed() - begun, WAIT_MAX - LOOK_EVERY);
+}
+
+#[test]
+fn a_connection_is_read_once_a_second() {
+    let setting = Setting::with_users(1);
+    let world = &setting.server.world;
+    let reads = || {
+        world.store.forget_calls();
+        setting.server.rollcall.handle(setting.tenant.request("GET", "/Users/nobody", None));
+        world.store.calls().iter().filter(|call| touches(call, ".connection")).count()
+    };
+    // The instance has known it since the user was made.
+    assert_eq!(reads(), 0);
+    world.time.pass(FRESH);
+    assert_eq!([reads(), reads()], [1, 0]);
+    world.time.pass(FRESH - Duration::from_millis(1));
+    assert_eq!(reads(), 0);
+    world.time.pass(Duration::from_millis(1));
+    assert_eq!(reads(), 1);
+}
+
+#[test]
+fn a_token_that_was_ended_or_rotated_out_works_nowhere_a_second_later() {
+    let changes = [("POST", "/connection/rotate", Some(json!({"overlapSeconds": 0}))), ("DELETE", "/connection", None)];
+    for (method, path, body) in changes {
+        let Setting { server: mut here, tenant, .. } = Setting::with_users(0);
+        let mut there = Native::within(&here.world);
+        let status = |server: &mut Native| tenant.scim(server, "GET", "/Users", None).status;
+        assert_eq!([status(&mut here), status(&mut there)], [200, 200]);
+        assert!(tenant.admin(&mut here, method, path, body.as_ref()).succeeded());
+        assert_eq!(status(&mut here), 401, "{path}: the instance that did it knows");
+        here.world.time.pass(FRESH - Duration::from_millis(1));
+        assert_eq!(status(&mut there), 200, "{path}: another one still remembers");
+        here.world.time.pass(Duration::from_millis(1));
+        assert_eq!(status(&mut there), 401, "{path}: and does not any more");
+    }
+}
+
+#[test]
+fn a_new_token_works_everywhere_at_once() {
+    let Setting { server: mut here, tenant, .. } = Setting::with_users(0);
+    let mut there = Native::within(&here.world);
+    let reads = |server: &mut Native, tenant: &Tenant| tenant.scim(server, "GET", "/Users", None).status;
+    assert_eq!(reads(&mut there, &tenant), 200);
+    let rotated = tenant.admin(&mut here, "POST", "/connection/rotate", None).expect(200);
+    let rotated = Tenant { token: rotated.text("/secretToken"), ..tenant.clone() };
+    assert_eq!([reads(&mut there, &rotated), reads(&mut there, &tenant)], [200, 200], "the old one has its overlap");
+    tenant.admin(&mut here, "DELETE", "/connection", None).expect(204);
+    let again = Tenant { token: Tenant::start(&mut here, &tenant.id).expect(201).text("/secretToken"), ..tenant };
+    assert_eq!(reads(&mut there, &again), 200);
+}
+
+#[test]
+fn what_an_instance_remembers_of_one_tenant_opens_no_other() {
+    let Setting { mut server, tenant, .. } = Setting::with_users(1);
+    let other = Tenant::connect(&mut server);
+    for (own, foreign) in [(&tenant, &other), (&other, &tenant)] {
+        own.scim(&mut server, "GET", "/Users", None).expect(200);
+        let stolen = Tenant { token: own.token.clone(), ..foreign.clone() };
+        stolen.scim(&mut server, "GET", "/Users", None).expect(401);
+    }
+    assert_eq!(tenant.scim(&mut server, "GET", "/Users", None).body["totalResults"], 1);
+    assert_eq!(other.scim(&mut server, "GET", "/Users", None).body["totalResults"], 0);
+}
+
+#[test]
+fn beyond_the_connections_that_an_instance_remembers_each_costs_a_read() {
+    let mut server = Native::within(&World::new(&BTreeMap::new()));
+    let tenants: Vec<Tenant> = (0..=LIMITS.connections_remembered_max).map(|_| Tenant::connect(&mut server)).collect();
+    let read = || {
+        server.world.store.forget_calls();
+        for tenant in &tenants {
+            server.rollcall.handle(tenant.request("GET", "/Users/nobody", None));
+        }
+        server.world.store.calls().iter().filter(|call| touches(call, ".connection")).count()
+    };
+    assert_eq!([read(), read()], [tenants.len(), 1]);
 }
 
 struct Setting {

@@ -3,8 +3,10 @@
 //!
 //! A ring of records in each tenant. Records are numbered without gaps by whoever holds the tenant's turn, so the
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
-//! Records of requests that changed nothing wait in the instance's memory for the next batch, at most
-//! [`BUFFERED_MAX`] of them and, as long as the instance lives, at most [`FLUSH_AFTER`]: that is what a crash can lose.
+//! Records of requests that changed nothing wait in the instance's memory for the next batch: at most [`BUFFERED_MAX`] of
+//! them, and as long as the instance lives until none has come between two looks, [`LOOK_EVERY`] apart, at most
+//! [`WAIT_MAX`]. That is what a crash can lose. So a single request is written at once, and a thousand a second cost few
+//! batches.
 
 use crate::ledger::{Error, Read, TokenUse, Turn, View};
 use crate::ports::Ports;
@@ -17,10 +19,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Records that may wait in memory for a batch, all tenants of an instance together.
-pub const BUFFERED_MAX: usize = 64;
+pub const BUFFERED_MAX: usize = 128;
 
-/// How long a record may wait.
-pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
+/// How often somebody has to look whether it is time to write what waits.
+pub const LOOK_EVERY: Duration = Duration::from_millis(25);
+
+/// How long a record may wait where the requests do not pause.
+pub const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// Records of requests without a valid token that a tenant's journal takes in one hour; the last of them stands for all
 /// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
@@ -239,11 +244,18 @@ fn forward(time: &mut Option<Timestamp>, to: Timestamp) {
 pub struct Buffer {
     waiting: BTreeMap<TenantId, Vec<Entry>>,
     len: usize,
+    /// When the oldest entry came, or one older than that.
+    since: Duration,
+    /// How many there were when somebody last looked, and none has gone since.
+    seen: usize,
 }
 
 impl Buffer {
     /// Adds an entry. True when the buffer is full and has to be written now.
-    pub fn push(&mut self, tenant: &TenantId, entry: Entry) -> bool {
+    pub fn push(&mut self, tenant: &TenantId, entry: Entry, now: Duration) -> bool {
+        if self.len == 0 {
+            self.since = now;
+        }
         self.waiting.entry(tenant.clone()).or_default().push(entry);
         self.len += 1;
         self.len >= BUFFERED_MAX
@@ -253,7 +265,15 @@ impl Buffer {
     pub fn take(&mut self, tenant: &TenantId) -> Vec<Entry> {
         let entries = self.waiting.remove(tenant).unwrap_or_default();
         self.len -= entries.len();
+        self.seen = self.seen.min(self.len);
         entries
+    }
+
+    /// Whether it is time to write: nothing has come since the last look, or something has waited for too long.
+    pub fn is_due(&mut self, now: Duration) -> bool {
+        let quiet = self.seen == self.len;
+        self.seen = self.len;
+        quiet || now.saturating_sub(self.since) >= WAIT_MAX - LOOK_EVERY
     }
 
     /// The tenants that have something waiting.
@@ -351,7 +371,7 @@ pub struct Page {
 pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter) -> Result<Page, Error> {
     let head = view.head()?;
     let newest = before.unwrap_or(u64::MAX).min(head.next_record).saturating_sub(1);
-    let oldest = head.next_record.saturating_sub(head.journal_capacity).max(1);
+    let oldest = head.oldest_record();
     let mut records = Vec::new();
     let mut number = newest;
     let floor = newest.saturating_sub(LIMITS.journal_scan_max).max(oldest - 1);
@@ -368,7 +388,8 @@ pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter)
 pub fn get(view: &View<'_>, number: u64) -> Result<Option<Record>, Error> {
     let head = view.head()?;
     let record = view.read::<Record>(&view.space().journal(number % head.journal_capacity.max(1)))?;
-    Ok(record.filter(|record| record.number == number))
+    // A restored journal can have begun behind a record that another one left in its slot.
+    Ok(record.filter(|record| record.number == number && record.number < head.next_record))
 }
 
 /// Cuts a text to what a record may hold, at a character boundary, and says so.

@@ -1,6 +1,5 @@
 //! What an operator can set, and every bound of the system.
 
-use crate::backend::Batches;
 use crate::secrets::Secrets;
 use std::fmt;
 
@@ -53,6 +52,18 @@ pub struct Limits {
     pub cursor_scan_max: usize,
     /// The part of a sorted text that a cursor keeps. Texts that begin alike that far follow each other as they were made.
     pub cursor_key_bytes_max: usize,
+    /// Schemas that a tenant has of its own. They are read with every request of such a tenant, and stored under one key.
+    pub schemas_max: usize,
+    /// One such schema as it is stored; all together stay below the smallest value limit of Spin's backends.
+    pub schema_bytes_max: usize,
+    /// Attributes and sub-attributes in one such schema.
+    pub schema_attributes_max: usize,
+    /// The URN of such a schema; every path and filter that means one of its attributes repeats it.
+    pub schema_urn_bytes_max: usize,
+    /// The name of an attribute.
+    pub schema_name_bytes_max: usize,
+    /// The name of a schema, and what it says of itself or of an attribute.
+    pub schema_text_bytes_max: usize,
     /// The part of a body that a journal record keeps.
     pub journal_body_bytes_max: usize,
     /// The part of one attribute, before and after a change, that a journal record keeps.
@@ -67,6 +78,13 @@ pub struct Limits {
     pub tenants_max: u64,
     /// Tenants in one page of the admin API.
     pub tenants_page_max: usize,
+    /// Slots of a roster that an import may name; each user that was ever made has taken one.
+    pub slots_max: u64,
+    /// Users and groups up to which the checker looks at an import before it is opened; it holds all of them in memory.
+    pub import_checked_max: u64,
+    /// Connections that one instance remembers at once, see [`cache`](crate::connection::cache). A tenant beyond them costs
+    /// one read more.
+    pub connections_remembered_max: usize,
     /// Users that one call deletes after a connection was ended; the page repeats the call.
     pub users_deleted_at_once: usize,
 }
@@ -96,6 +114,12 @@ pub const LIMITS: Limits = Limits {
     cursor_seconds_max: 3_600,
     cursor_scan_max: 2_000,
     cursor_key_bytes_max: 128,
+    schemas_max: 10,
+    schema_bytes_max: 32 * 1024,
+    schema_attributes_max: 100,
+    schema_urn_bytes_max: 200,
+    schema_name_bytes_max: 64,
+    schema_text_bytes_max: 1_000,
     journal_body_bytes_max: 8 * 1024,
     journal_value_bytes_max: 4 * 1024,
     journal_scan_max: 2_000,
@@ -103,6 +127,9 @@ pub const LIMITS: Limits = Limits {
     tenant_name_bytes_max: 200,
     tenants_max: 100_000,
     tenants_page_max: 1_000,
+    slots_max: 1 << 32,
+    import_checked_max: 10_000,
+    connections_remembered_max: 256,
     users_deleted_at_once: 50,
 };
 
@@ -121,8 +148,6 @@ pub struct Settings {
     pub journal_bodies: bool,
     /// Who may show the page in a frame, as in `Content-Security-Policy`.
     pub frame_ancestors: String,
-    /// How the store takes a batch, where the operator knows better than its test.
-    pub store_batches: Option<Batches>,
 }
 
 /// Why the settings cannot be used: where, what was expected, what was found. Never a secret's value.
@@ -147,7 +172,6 @@ impl Settings {
         "journal_capacity",
         "journal_bodies",
         "frame_ancestors",
-        "store_batches",
     ];
 
     /// Reads the variables. One that is empty counts as not set.
@@ -162,7 +186,6 @@ impl Settings {
             journal_capacity: journal_capacity(get("journal_capacity").as_deref())?,
             journal_bodies: boolean("journal_bodies", get("journal_bodies").as_deref(), true)?,
             frame_ancestors: frame_ancestors(get("frame_ancestors").as_deref())?,
-            store_batches: store_batches(get("store_batches").as_deref())?,
         })
     }
 }
@@ -212,17 +235,6 @@ fn frame_ancestors(text: Option<&str>) -> Result<String, SettingsError> {
     }
 }
 
-fn store_batches(text: Option<&str>) -> Result<Option<Batches>, SettingsError> {
-    match text {
-        None | Some("auto") => Ok(None),
-        Some("whole") => Ok(Some(Batches::Whole)),
-        Some("parts") => Ok(Some(Batches::Parts)),
-        Some(other) => {
-            Err(SettingsError(format!("variable store_batches: expected auto, whole or parts, found {other:?}")))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,10 +267,6 @@ mod tests {
         assert_eq!(
             with("public_url", "example"),
             "variable public_url: expected a URL such as https://scim.example.com, found \"example\""
-        );
-        assert_eq!(
-            with("store_batches", "atomic"),
-            "variable store_batches: expected auto, whole or parts, found \"atomic\""
         );
         assert!(with("frame_ancestors", "'self'; script-src *").starts_with("variable frame_ancestors"));
     }

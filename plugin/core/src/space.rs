@@ -61,16 +61,6 @@ impl Space {
         Space { prefix: format!("t.{id}.") }
     }
 
-    /// Where the store is tested.
-    pub(crate) fn scratch(test: i64) -> Space {
-        Space { prefix: format!("p.{test}.") }
-    }
-
-    /// A key of a test.
-    pub(crate) fn scratch_key(&self, name: &str) -> String {
-        self.key(&format!("k.{name}"))
-    }
-
     pub(crate) fn head(&self) -> String {
         self.key("head")
     }
@@ -85,9 +75,19 @@ impl Space {
         self.key(&format!("heal.{epoch}.{round}"))
     }
 
-    /// A part of what the present turn is about to write.
-    pub(crate) fn intent(&self, number: u64) -> String {
-        self.key(&format!("intent.{number}"))
+    /// What a key held when a snapshot was made.
+    pub(crate) fn before(&self, snapshot: &str, key: &str) -> String {
+        self.key(&format!("before.{snapshot}.{}", key.strip_prefix(&self.prefix).unwrap_or(key)))
+    }
+
+    /// The names of what one turn kept for a snapshot.
+    pub(crate) fn kept(&self, snapshot: &str, turn: u64) -> String {
+        self.key(&format!("kept.{snapshot}.{turn}"))
+    }
+
+    /// How far an import has come.
+    pub(crate) fn import(&self) -> String {
+        self.key("import")
     }
 
     pub(crate) fn roster(&self, roll: &Roll, level: u8, index: u64) -> String {
@@ -129,6 +129,11 @@ impl Space {
 
     pub(crate) fn connection(&self) -> String {
         self.key("connection")
+    }
+
+    /// The schemas that a tenant has of its own.
+    pub(crate) fn schemas(&self) -> String {
+        self.key("schemas")
     }
 
     /// A document by its id. Ids come out of URLs, so anything that we did not give out names no key.

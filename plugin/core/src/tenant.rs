@@ -1,9 +1,8 @@
 //! The registry: which tenants there are.
 
-use crate::backend;
 use crate::connection::Connection;
 use crate::directory::roster;
-use crate::ledger::{Error, Head, Read, Turn, View};
+use crate::ledger::{self, Error, Head, Read, Turn, View};
 use crate::ports::Ports;
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Roll, Space, TENANT_ID_LEN, TenantId};
@@ -34,12 +33,20 @@ pub enum Refusal {
     BadName,
     /// There are as many tenants as one installation may have.
     Full,
+    /// Another tenant has the id.
+    IdTaken,
     /// The tenant has a connection that has not been ended, or users or groups.
     NotEmpty,
 }
 
-/// Makes a tenant.
-pub fn create(ports: &Ports, settings: &Settings, name: &str) -> Result<Result<Tenant, Refusal>, Error> {
+/// Makes a tenant, with an id of the caller's where an export is to be restored: the tenant URL that the provider knows
+/// stays as it is.
+pub fn create(
+    ports: &Ports,
+    settings: &Settings,
+    name: &str,
+    id: Option<TenantId>,
+) -> Result<Result<Tenant, Refusal>, Error> {
     let Some(name) = proper(name) else {
         return Ok(Err(Refusal::BadName));
     };
@@ -48,9 +55,15 @@ pub fn create(ports: &Ports, settings: &Settings, name: &str) -> Result<Result<T
         turn.release()?;
         return Ok(Err(Refusal::Full));
     }
-    let mut random = [0; TENANT_ID_LEN];
-    ports.entropy.fill(&mut random);
-    let id = TenantId::from_random(random);
+    let id = id.unwrap_or_else(|| {
+        let mut random = [0; TENANT_ID_LEN];
+        ports.entropy.fill(&mut random);
+        TenantId::from_random(random)
+    });
+    if turn.get(&Space::registry().registered(&id))?.is_some() {
+        turn.release()?;
+        return Ok(Err(Refusal::IdTaken));
+    }
     let mut extent = turn.head.main;
     let slot = roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str())?;
     turn.head.main = extent;
@@ -115,12 +128,47 @@ pub fn change(
     Ok(Ok(tenant))
 }
 
+/// Gives a tenant the name, the age and the seats that an export says it had.
+pub(crate) fn restore(ports: &Ports, settings: &Settings, id: &TenantId, as_it_was: &Profile) -> Result<(), Error> {
+    let key = Space::registry().registered(id);
+    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let Some(tenant) = turn.read::<Tenant>(&key)? else {
+        return turn.release();
+    };
+    let Profile { name, created_at, seats } = as_it_was.clone();
+    turn.write(key, &Tenant { name, created_at, seats, ..tenant });
+    turn.commit()
+}
+
+/// What an export says of the tenant itself.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Profile {
+    name: String,
+    created_at: Timestamp,
+    seats: Option<u64>,
+}
+
+impl Profile {
+    /// Whether the name is one that a tenant may have.
+    pub(crate) fn is_proper(&self) -> bool {
+        proper(&self.name).is_some_and(|name| name == self.name)
+    }
+}
+
+impl From<&Tenant> for Profile {
+    fn from(tenant: &Tenant) -> Profile {
+        Profile { name: tenant.name.clone(), created_at: tenant.created_at, seats: tenant.seats }
+    }
+}
+
 /// Takes a tenant out that has neither a connection nor users nor groups, and with it its journal.
 ///
 /// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
 pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
     let mut own = Turn::take(ports, settings, Space::tenant(id))?;
     let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
+    let connected = connected || crate::backup::import::under_way(&own)?;
     if connected || own.head.main.members > 0 || own.head.groups.members > 0 {
         own.release()?;
         return Ok(Err(Refusal::NotEmpty));
@@ -143,23 +191,28 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
     }
     turn.commit()?;
     own.remove(own.space().connection());
+    own.remove(own.space().schemas());
     let head = own.head.clone();
     // The tenant is gone with its entry in the registry; what follows only gives back room.
     if let Err(error) = own.commit() {
         ports.log.line(&format!("store: the connection of a removed tenant was not given back: {error:?}"));
     }
-    sweep(ports, &Space::tenant(id), &head);
+    sweep(ports, &View::new(ports, settings, Space::tenant(id)), &head);
     Ok(Ok(()))
 }
 
-/// Gives back the room of a removed tenant. The id is never given out again, so what a crash leaves here is unreachable.
-fn sweep(ports: &Ports, space: &Space, head: &Head) {
+/// Gives back the room of a removed tenant. The head stays, so that turns go on where they stood if the id is ever asked
+/// for again; what a crash leaves here belongs to no user.
+fn sweep(ports: &Ports, view: &View<'_>, head: &Head) {
+    let space = view.space();
     let records = 0..head.next_record.min(head.journal_capacity);
     let mut keys: Vec<String> = records.map(|slot| space.journal(slot)).collect();
     keys.extend(roster::keys(space, &Roll::Main, head.main.next_slot));
     keys.extend(roster::keys(space, &Roll::Groups, head.groups.next_slot));
+    keys.extend(ledger::leavings(view, head));
+    keys.push(space.import());
     for batch in keys.chunks(100) {
-        if let Err(error) = backend::delete(ports, batch) {
+        if let Err(error) = ports.store.delete_many(batch) {
             ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));
             return;
         }

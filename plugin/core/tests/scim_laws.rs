@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rollcall_core::scim::filter::{self, Compare, Filter};
 use rollcall_core::scim::path::{self, Path};
 use rollcall_core::scim::{
-    BoundFilter, Dialect, ListQuery, Meta, PatchRequest, Resource, ResourceBody, ResourceType, mask,
+    BoundFilter, Dialect, ListQuery, Mask, Meta, PatchRequest, Resource, ResourceBody, ResourceType,
 };
 use serde_json::{Map, Value, json};
 
@@ -170,7 +170,7 @@ proptest! {
             prop_assert_eq!(path::parse(&path.to_string()), Ok(path));
         }
         let _ = ListQuery::parse(&text).map(|query| query.projection(ResourceType::user()));
-        let _ = mask::query(&text);
+        let _ = Mask::of([ResourceType::user()]).query(&text);
     }
 
     #[test]
@@ -191,7 +191,7 @@ proptest! {
                     let _ = request.apply(ResourceType::user(), &user, &dialect);
                 }
             }
-            mask::secrets(ResourceType::user(), &mut body.clone());
+            Mask::of([ResourceType::user()]).secrets(&mut body.clone());
         }
     }
 
@@ -204,7 +204,7 @@ proptest! {
             json!({"op": "remove", "path": format!("emails[password eq \"{secret}")}),
         ] {
             let mut document = json!({"around": around, "hidden": [hidden]});
-            mask::secrets(ResourceType::user(), &mut document);
+            Mask::of([ResourceType::user()]).secrets(&mut document);
             prop_assert!(!document.to_string().contains(secret));
         }
     }

@@ -29,6 +29,9 @@ struct Setting {
     group: String,
 }
 
+/// A schema that both tenants have of their own.
+const OWN_SCHEMA: &str = "urn:example:params:scim:test:1.0:User";
+
 impl Setting {
     fn new() -> Setting {
         let mut server = Native::new(&BTreeMap::new());
@@ -41,6 +44,8 @@ impl Setting {
         let (mut user, mut group) = (String::new(), String::new());
         for tenant in [&theirs, &ours] {
             tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+            let schema = json!({"attributes": [{"name": "floor"}, {"name": "pin", "mutability": "writeOnly"}]});
+            tenant.admin(&mut server, "PUT", &format!("/schemas/{OWN_SCHEMA}"), Some(&schema)).expect(201);
             user = tenant.create(&mut server, "alice@contoso.com").expect(201).text("/id");
             let staff = json!({"displayName": "Staff", "members": [{"value": user}]});
             group = tenant.scim(&mut server, "POST", "/Groups", Some(&staff)).expect(201).text("/id");
@@ -58,7 +63,7 @@ impl Setting {
             "{provider}" => "entra".to_owned(),
             "{number}" => "1".to_owned(),
             "{name}" => "User".to_owned(),
-            "{urn}" => "urn:ietf:params:scim:schemas:core:2.0:User".to_owned(),
+            "{urn}" => OWN_SCHEMA.to_owned(),
             other => {
                 assert!(!other.starts_with('{'), "{}: say what {other} is to be", row.template);
                 other.to_owned()
@@ -77,6 +82,7 @@ impl Setting {
         let mut state = vec![tenants];
         for tenant in [self.ours.clone(), self.theirs.clone()] {
             state.push(tenant.admin(&mut self.server, "GET", "/connection", None).expect(200).body);
+            state.push(tenant.admin(&mut self.server, "GET", "/schemas", None).expect(200).body);
             state.push(tenant.admin(&mut self.server, "GET", "/users", None).expect(200).body);
             state.push(tenant.admin(&mut self.server, "GET", "/check", None).expect(200).body);
         }

@@ -1,5 +1,6 @@
 //! The connection of a tenant to its identity provider: started, in use, rotated, ended.
 
+pub mod cache;
 pub mod provider;
 pub mod sign;
 
@@ -38,6 +39,9 @@ pub struct Connection {
     /// Whether groups are synchronised, too. Where they are not, `/Groups` is an empty list that takes no writes.
     #[serde(default)]
     pub groups: bool,
+    /// Whether the tenant has schemas of its own, which are read then.
+    #[serde(default)]
+    pub own_schemas: bool,
     /// The newest last.
     pub tokens: Vec<Token>,
 }
@@ -119,6 +123,19 @@ impl Connection {
         secrets.open(&place(tenant, &token.id), &token.sealed)
     }
 
+    /// The connection for another tenant id: what is sealed opens only in its place. What was sealed under another key
+    /// stays as it is; the token works all the same.
+    pub(crate) fn moved(mut self, ports: &Ports, secrets: &Secrets, from: &TenantId, to: &TenantId) -> Connection {
+        for token in &mut self.tokens {
+            if let Some(secret) = secrets.open(&place(from, &token.id), &token.sealed).filter(|_| from != to) {
+                let mut nonce = [0; NONCE_LEN];
+                ports.entropy.fill(&mut nonce);
+                token.sealed = secrets.seal(&place(to, &token.id), &secret, nonce);
+            }
+        }
+        self
+    }
+
     /// Tokens that are valid now.
     pub fn valid_tokens(&self, now: Timestamp) -> impl Iterator<Item = &Token> {
         self.tokens.iter().filter(move |token| token.ends_at.is_none_or(|end| now < end))
@@ -143,6 +160,7 @@ pub fn start(
         started_at: now,
         ended_at: None,
         groups: false,
+        own_schemas: turn.get(&turn.space().schemas())?.is_some(),
         tokens: vec![new_token(&*ports.entropy, secrets, tenant, now)],
     };
     turn.head.last_transfer = None;
@@ -260,6 +278,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             ended_at: None,
             groups: false,
+            own_schemas: false,
             tokens,
         }
     }

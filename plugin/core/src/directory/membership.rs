@@ -166,7 +166,7 @@ fn admitted(view: &impl Read, group: &str, id: &str) -> Result<Member, Error> {
     Err(refused("which names neither").into())
 }
 
-fn exists(view: &impl Read, kind: Kind, id: &str) -> Result<bool, Error> {
+pub(super) fn exists(view: &impl Read, kind: Kind, id: &str) -> Result<bool, ledger::Error> {
     Ok(match view.space().document(kind, id) {
         Some(key) => view.get(&key)?.is_some(),
         None => false,
@@ -187,11 +187,17 @@ pub(super) fn write(
     }
     for member in &difference.added {
         let slot = roster::append(turn, &roll, extent, &member.seat())?;
-        turn.write(turn.space().edge(group, &member.id), &slot);
-        let mut groups = groups_of(turn, &member.id)?;
-        groups.push(group.to_owned());
-        turn.write(turn.space().groups_of(&member.id), &groups);
+        link(turn, group, &member.id, slot)?;
     }
+    Ok(())
+}
+
+/// Notes a member's slot, and the group in the list of the member's groups.
+pub(super) fn link(turn: &mut Turn<'_>, group: &str, member: &str, slot: u64) -> Result<(), ledger::Error> {
+    turn.write(turn.space().edge(group, member), &slot);
+    let mut groups = groups_of(turn, member)?;
+    groups.push(group.to_owned());
+    turn.write(turn.space().groups_of(member), &groups);
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 pub mod check;
 mod document;
 mod membership;
+pub(crate) mod restore;
 pub(crate) mod roster;
 mod walk;
 
@@ -158,14 +159,15 @@ pub fn plan(
     match change {
         Change::Create { id, body } => {
             let meta = Meta { created: now, last_modified: now, revision: 1 };
-            let after = Resource::new(id.clone(), meta, body.clone());
+            let mut after = Resource::new(id.clone(), meta, body.clone());
+            after.settle(types.of(kind), None)?;
             claim(view, kind, None, &after)?;
             let members = membership::difference(view, id, None, &membership::exactly(&body.related))?;
             Ok(Plan { kind, before: None, after: Some(after), members, now })
         }
         Change::Replace { id, body } => {
             let before = present(view, kind, id, if_match)?;
-            let after = before.resource.replaced(body.clone());
+            let after = before.resource.replaced(types.of(kind), body.clone())?;
             let members = match kind {
                 Kind::User => none(),
                 Kind::Group => membership::difference(view, id, Some(&before), &membership::exactly(&body.related))?,

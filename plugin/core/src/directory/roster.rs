@@ -18,13 +18,30 @@ type Seat = (u64, String);
 /// Adds a member at the end and answers its slot.
 pub(crate) fn append(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, member: &str) -> Result<u64, Error> {
     let slot = extent.next_slot;
+    extent.next_slot += 1;
+    if !seat(turn, roll, extent, slot, member)? {
+        return Err(Error::Corrupt(format!("roster {roll:?}: slot {slot} or one behind it is taken already")));
+    }
+    Ok(slot)
+}
+
+/// Gives a member a slot that the roster reaches. False where the slot, or one behind it in the same leaf, is taken.
+pub(crate) fn seat(
+    turn: &mut Turn<'_>,
+    roll: &Roll,
+    extent: &mut Extent,
+    slot: u64,
+    member: &str,
+) -> Result<bool, Error> {
     let mut leaf = leaf(turn, roll, slot / LEAF_SLOTS)?;
+    if leaf.last().is_some_and(|(taken, _)| *taken >= slot) {
+        return Ok(false);
+    }
     leaf.push((slot, member.to_owned()));
     turn.write(turn.space().roster(roll, 0, slot / LEAF_SLOTS), &leaf);
     count(turn, roll, slot, 1)?;
-    extent.next_slot += 1;
     extent.members += 1;
-    Ok(slot)
+    Ok(true)
 }
 
 /// Takes a member out.

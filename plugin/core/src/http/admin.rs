@@ -1,17 +1,18 @@
 //! The admin API: tenants, connections, users, the journal. JSON in camelCase, errors as `{"error":{"code","message"}}`.
 
+mod schemas;
+
 use super::export::Format;
 use super::respond::{self, Problem, admin_body, admin_error};
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
-use crate::backend;
 use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
 use crate::schemas::Types;
-use crate::scim::{Dialect, Resource, ResourceType};
+use crate::scim::{Dialect, Resource};
 use crate::secrets;
 use crate::settings::LIMITS;
 use crate::space::{Kind as Resources, Space, TenantId};
@@ -24,7 +25,7 @@ use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// An answer, or an answer that says why not.
-type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
+pub(super) type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
 
 impl Rollcall {
     /// Answers a call of the admin API. Tokens leave by the calls about the connection and by no other, and no error
@@ -73,10 +74,13 @@ impl Rollcall {
             Admin::Product => Ok(self.product()),
             Admin::IdentityProviders => Ok(identity_providers()),
             Admin::IdentityProvider(id) => identity_provider(id),
-            Admin::Store => self.store(get),
             Admin::Tenants if get => self.list_tenants(request),
             Admin::Tenants => self.create_tenant(request),
             Admin::Tenant(id, OfTenant::Export) => match self.export(id, request) {
+                Ok(response) => return response,
+                Err(refused) => Err(refused),
+            },
+            Admin::Tenant(id, OfTenant::Backup) => match self.back_up(id) {
                 Ok(response) => return response,
                 Err(refused) => Err(refused),
             },
@@ -109,7 +113,14 @@ impl Rollcall {
                 let findings = self.check(id).map_err(|problem| self.call_failed(&problem))?;
                 Ok(admin_body(StatusCode::OK, &json!({"findings": findings})))
             }
-            (OfTenant::Export, _) => Err(missing("path: no such call")),
+            (OfTenant::Schemas, _) => self.list_schemas(id),
+            (OfTenant::Schema(urn), "GET") => self.show_schema(id, urn),
+            (OfTenant::Schema(urn), "PUT") => self.put_schema(id, urn, request),
+            (OfTenant::Schema(urn), _) => self.remove_schema(id, urn),
+            (OfTenant::Import, "GET") => self.show_import(id),
+            (OfTenant::Import, "POST") => self.import(id, request),
+            (OfTenant::Import, _) => self.give_up_import(id),
+            (OfTenant::Export | OfTenant::Backup, _) => Err(missing("path: no such call")),
         }
     }
 
@@ -122,28 +133,17 @@ impl Rollcall {
         admin_body(StatusCode::OK, &product)
     }
 
-    /// What the store was found to keep. POST tests it once more.
-    fn store(&self, last: bool) -> Answered {
-        let report =
-            if last { backend::known(&self.ports) } else { backend::tested(&self.ports, &self.settings).map(Some) };
-        let Some(report) = report.map_err(|error| self.failed_call(error.into()))? else {
-            return Err(missing("store: it was not tested yet; the first write does, or POST"));
-        };
-        let mut document = serde_json::to_value(&*report).expect("a report is plain data");
-        document["testedAt"] = time(Some(report.tested_at));
-        document["refusal"] = json!(report.refusal());
-        Ok(admin_body(StatusCode::OK, &document))
-    }
-
     // Tenants
 
     fn create_tenant(&self, request: &Request<Vec<u8>>) -> Answered {
         #[derive(serde::Deserialize)]
         struct Wish {
             name: String,
+            id: Option<String>,
         }
         let wish: Wish = body(request, "{\"name\": \"…\"}")?;
-        let tenant = tenant::create(&self.ports, &self.settings, &wish.name)
+        let id = wish.id.as_deref().map(|id| TenantId::parse(id).ok_or_else(invalid_id)).transpose()?;
+        let tenant = tenant::create(&self.ports, &self.settings, &wish.name, id)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
@@ -220,7 +220,7 @@ impl Rollcall {
         Ok(row)
     }
 
-    fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
+    pub(super) fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
         tenant::read(&self.ports, &self.settings, id)
             .map_err(|error| self.failed_call(error))?
             .ok_or_else(|| missing("tenant: no tenant has this id"))
@@ -307,6 +307,9 @@ impl Rollcall {
     ) -> Result<(), Response<Vec<u8>>> {
         let failed = |error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        self.expect_restored(&turn)?;
+        // Nobody else works in this instance until the change is done.
+        self.connections.forget(id);
         let waiting = self.buffer.borrow_mut().take(id);
         journal::append(&mut turn, waiting);
         let changed = change(&mut turn).map_err(failed)?;
@@ -408,16 +411,18 @@ impl Rollcall {
     }
 
     fn show_user(&self, id: &TenantId, user: &str) -> Answered {
-        let document =
-            directory::get(&self.view(id), Resources::User, user).map_err(|error| self.refused(&error.into()))?;
+        let view = self.view(id);
+        let document = directory::get(&view, Resources::User, user).map_err(|error| self.refused(&error.into()))?;
+        let types = Types::read(&view).map_err(|error| self.failed_call(error))?;
         let mut row = user_row(&document.resource);
-        row["resource"] = Value::Object(document.resource.to_json(ResourceType::user(), None));
+        row["resource"] = Value::Object(document.resource.to_json(types.of(Resources::User), None));
         Ok(admin_body(StatusCode::OK, &row))
     }
 
     fn delete_user(&self, id: &TenantId, user: &str) -> Answered {
         let failed = |error: ledger::Error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        self.expect_restored(&turn)?;
         let change = Change::Delete { id: user.to_owned() };
         let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms());
         match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
@@ -441,6 +446,7 @@ impl Rollcall {
         }
         let failed = |error: ledger::Error| self.failed_call(error);
         let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        self.expect_restored(&turn)?;
         if Connection::read(&turn).map_err(failed)?.is_some_and(|connection| connection.ended_at.is_none()) {
             turn.release().map_err(failed)?;
             let message = "connection: end it first; it would create the users anew";
@@ -518,11 +524,11 @@ impl Rollcall {
         respond::set(&mut response, http::header::CONTENT_TYPE, format.media_type());
         let name = format!("attachment; filename=\"requests-{}.{}\"", tenant.id, format.extension());
         respond::set(&mut response, http::header::CONTENT_DISPOSITION, &name);
-        Ok(response.map(|_| Body::Stream(Stream::new(id.clone(), format, filter))))
+        Ok(response.map(|_| Body::Stream(Stream::of_journal(id.clone(), format, filter))))
     }
 
     /// Who reads the journal sees what this instance has in memory, too.
-    fn flush_one(&self, id: &TenantId) {
+    pub(super) fn flush_one(&self, id: &TenantId) {
         let waiting = self.buffer.borrow().tenants().contains(id);
         if waiting {
             self.flush();
@@ -531,7 +537,7 @@ impl Rollcall {
 
     // Failures
 
-    fn failed_call(&self, error: ledger::Error) -> Response<Vec<u8>> {
+    pub(super) fn failed_call(&self, error: ledger::Error) -> Response<Vec<u8>> {
         self.refused(&Problem::from(error))
     }
 
@@ -638,6 +644,9 @@ fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
             let message = format!("tenants: expected at most {}", LIMITS.tenants_max);
             admin_error(StatusCode::CONFLICT, "too_many_tenants", &message)
         }
+        tenant::Refusal::IdTaken => {
+            admin_error(StatusCode::CONFLICT, "id_taken", "id: expected one that no tenant has")
+        }
         tenant::Refusal::NotEmpty => {
             let message =
                 "tenant: it still has a connection or users or groups; end the one and delete the others first";
@@ -646,11 +655,17 @@ fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
     }
 }
 
+fn invalid_id() -> Response<Vec<u8>> {
+    let message =
+        "id: expected the id of a tenant as an export has it: ten of the letters and digits that ours are made of";
+    admin_error(StatusCode::BAD_REQUEST, "invalid_id", message)
+}
+
 fn no_connection() -> Response<Vec<u8>> {
     admin_error(StatusCode::NOT_FOUND, "no_connection", "connection: there is none; start the setup first")
 }
 
-fn missing(message: &str) -> Response<Vec<u8>> {
+pub(super) fn missing(message: &str) -> Response<Vec<u8>> {
     admin_error(StatusCode::NOT_FOUND, "not_found", message)
 }
 

@@ -1,6 +1,7 @@
-//! The journal as a file, read from the store while the client takes it.
+//! Files that are read from the store while the client takes them: the journal, and a whole tenant.
 
 use super::Rollcall;
+use crate::backup::export::Export;
 use crate::journal::{self, Filter, Record};
 use crate::space::TenantId;
 
@@ -32,9 +33,18 @@ impl Format {
     }
 }
 
-/// A file on its way: where the reading stands.
+/// A file on its way: where the reading stands. Whoever drops one before its end calls [`Rollcall::end_stream`].
 #[derive(Debug)]
-pub struct Stream {
+pub struct Stream(File);
+
+#[derive(Debug)]
+enum File {
+    Journal(Journal),
+    Tenant(Box<Export>),
+}
+
+#[derive(Debug)]
+struct Journal {
     tenant: TenantId,
     format: Format,
     filter: Filter,
@@ -49,8 +59,12 @@ enum Place {
 }
 
 impl Stream {
-    pub(super) fn new(tenant: TenantId, format: Format, filter: Filter) -> Stream {
-        Stream { tenant, format, filter, place: Place::Start }
+    pub(super) fn of_journal(tenant: TenantId, format: Format, filter: Filter) -> Stream {
+        Stream(File::Journal(Journal { tenant, format, filter, place: Place::Start }))
+    }
+
+    pub(super) fn of_tenant(export: Export) -> Stream {
+        Stream(File::Tenant(Box::new(export)))
     }
 }
 
@@ -58,6 +72,21 @@ impl Rollcall {
     /// The next piece of a streamed body; nothing at its end. A store that fails midway ends the file with a line that
     /// says so, because the status has long been sent.
     pub fn next_chunk(&self, stream: &mut Stream) -> Option<Vec<u8>> {
+        match &mut stream.0 {
+            File::Journal(journal) => self.next_records(journal),
+            File::Tenant(export) => export.next(&self.ports, &self.settings),
+        }
+    }
+
+    /// Gives a body up that nobody takes any more.
+    pub fn end_stream(&self, stream: &mut Stream) {
+        match &mut stream.0 {
+            File::Journal(_) => {}
+            File::Tenant(export) => export.end(&self.ports, &self.settings),
+        }
+    }
+
+    fn next_records(&self, stream: &mut Journal) -> Option<Vec<u8>> {
         let mut text = String::new();
         let before = match stream.place {
             Place::Start => {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod asset;
+mod backup;
 mod export;
 pub mod respond;
 pub mod route;
@@ -11,11 +12,12 @@ mod session;
 pub use export::Stream;
 pub use scim::Provision;
 
+use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::ledger::{self, View};
 use crate::ports::Ports;
-use crate::scim::ResourceType;
+use crate::schemas::Types;
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
@@ -30,6 +32,7 @@ pub struct Rollcall {
     ports: Ports,
     settings: Settings,
     buffer: RefCell<Buffer>,
+    connections: Cache,
 }
 
 /// The body of an answer.
@@ -78,7 +81,7 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        Rollcall { ports, settings, buffer: RefCell::default() }
+        Rollcall { ports, settings, buffer: RefCell::default(), connections: Cache::default() }
     }
 
     /// Answers one HTTP request.
@@ -94,6 +97,16 @@ impl Rollcall {
     /// Whether records wait in memory for [`Rollcall::flush`].
     pub fn has_buffered(&self) -> bool {
         !self.buffer.borrow().is_empty()
+    }
+
+    /// What is due every [`LOOK_EVERY`](journal::LOOK_EVERY) while records wait in memory: writes them, unless more are
+    /// coming in and none has waited for [`WAIT_MAX`](journal::WAIT_MAX). Answers whether some wait on.
+    pub fn flush_when_quiet(&self) -> bool {
+        let now = self.ports.clock.elapsed();
+        if self.buffer.borrow_mut().is_due(now) {
+            self.flush();
+        }
+        self.has_buffered()
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
@@ -117,8 +130,9 @@ impl Rollcall {
 
     /// The user of this id.
     pub fn user(&self, tenant: &TenantId, id: &str) -> Result<Option<UserEntry>, Unanswered> {
-        match directory::get(&self.view(tenant), Kind::User, id) {
-            Ok(document) => Ok(Some(user_entry(&document.resource))),
+        let view = self.view(tenant);
+        match directory::get(&view, Kind::User, id) {
+            Ok(document) => Ok(Some(user_entry(&self.types(&view)?, &document.resource))),
             Err(directory::Error::NotFound(..)) => Ok(None),
             Err(error) => Err(self.unanswered(error)),
         }
@@ -126,9 +140,12 @@ impl Rollcall {
 
     /// The user of this name.
     pub fn user_named(&self, tenant: &TenantId, user_name: &str) -> Result<Option<UserEntry>, Unanswered> {
-        let found =
-            directory::named(&self.view(tenant), Kind::User, user_name).map_err(|error| self.unanswered(error))?;
-        Ok(found.map(|document| user_entry(&document.resource)))
+        let view = self.view(tenant);
+        let found = directory::named(&view, Kind::User, user_name).map_err(|error| self.unanswered(error))?;
+        let Some(document) = found else {
+            return Ok(None);
+        };
+        Ok(Some(user_entry(&self.types(&view)?, &document.resource)))
     }
 
     /// Users in the order of their creation, and how many there are.
@@ -142,10 +159,12 @@ impl Rollcall {
             return Err(Unanswered::OutOfRange("start-index: expected 1 or more, found 0".to_owned()));
         }
         within("count", count)?;
-        let found =
-            directory::search(&self.view(tenant), &[directory::Query::all(Kind::User)], false, start_index - 1, count)
-                .map_err(|error| self.unanswered(error))?;
-        Ok((found.documents.iter().map(|(_, document)| user_entry(&document.resource)).collect(), found.total))
+        let view = self.view(tenant);
+        let found = directory::search(&view, &[directory::Query::all(Kind::User)], false, start_index - 1, count)
+            .map_err(|error| self.unanswered(error))?;
+        let types = self.types(&view)?;
+        let entries = found.documents.iter().map(|(_, document)| user_entry(&types, &document.resource)).collect();
+        Ok((entries, found.total))
     }
 
     /// Records of the journal, newest first.
@@ -164,7 +183,11 @@ impl Rollcall {
 
     /// The invariants of a tenant, see [`directory::check`].
     pub fn check(&self, tenant: &TenantId) -> Result<Vec<String>, Unanswered> {
-        directory::check::check(&self.view(tenant)).map_err(|error| self.failed(&error))
+        directory::check::check(&self.ports, &self.view(tenant)).map_err(|error| self.failed(&error))
+    }
+
+    fn types(&self, view: &View<'_>) -> Result<Types, Unanswered> {
+        Types::read(view).map_err(|error| self.failed(&error))
     }
 
     fn view(&self, tenant: &TenantId) -> View<'_> {
@@ -219,7 +242,7 @@ fn within(what: &str, count: usize) -> Result<(), Unanswered> {
     Err(Unanswered::OutOfRange(format!("{what}: expected at most {}, found {count}", LIMITS.page_max)))
 }
 
-fn user_entry(resource: &crate::scim::Resource) -> UserEntry {
+fn user_entry(types: &Types, resource: &crate::scim::Resource) -> UserEntry {
     UserEntry {
         id: resource.id.clone(),
         user_name: resource.user_name().unwrap_or_default().to_owned(),
@@ -229,6 +252,6 @@ fn user_entry(resource: &crate::scim::Resource) -> UserEntry {
         created: resource.meta.created,
         last_modified: resource.meta.last_modified,
         version: resource.meta.version(),
-        document: json_text(&resource.to_json(ResourceType::user(), None)),
+        document: json_text(&resource.to_json(types.of(Kind::User), None)),
     }
 }

@@ -53,6 +53,8 @@ pub(crate) enum Problem {
     Unwanted(String),
     /// Something that must not be answered as if it had been looked at.
     Forbidden(&'static str),
+    /// The tenant's data come from an export just now.
+    BeingRestored,
     /// From the directory.
     Directory(directory::Error),
 }
@@ -128,6 +130,10 @@ impl Problem {
                 &format!("if-none-match: expected another version than the present one, found {version}"),
             ),
             Problem::Forbidden(detail) => Refusal::plain(StatusCode::FORBIDDEN, detail),
+            Problem::BeingRestored => {
+                let detail = "service: the data of this tenant are being restored; try again later";
+                Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "60".to_owned())
+            }
             Problem::Directory(error) => of_directory(error, ports, request_id),
         }
     }
@@ -165,9 +171,6 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
         ledger::Error::Store(error) => (error.to_string(), "the store did not answer"),
         ledger::Error::Corrupt(what) => (what.clone(), "the store holds something unreadable"),
         ledger::Error::Busy => ("busy".to_owned(), "too many changes at once"),
-        ledger::Error::Unfit(what) => {
-            (format!("nothing is written to the store: {what}"), "the store is not fit to be written to")
-        }
     };
     ports.log.line(&format!("request {request_id}: {line}"));
     Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, &format!("service: {detail}; try again (request {request_id})"))

@@ -60,8 +60,6 @@ pub enum Admin {
     IdentityProviders,
     /// `/identity-providers/{id}`
     IdentityProvider(String),
-    /// `/store`
-    Store,
     /// `/tenants`
     Tenants,
     /// `/tenants/{id}` and below
@@ -93,8 +91,16 @@ pub enum OfTenant {
     Request(u64),
     /// `/activity`
     Activity,
+    /// `/export`
+    Backup,
+    /// `/import`
+    Import,
     /// `/check`
     Check,
+    /// `/schemas`
+    Schemas,
+    /// `/schemas/{urn}`
+    Schema(String),
 }
 
 impl Route {
@@ -158,7 +164,6 @@ impl Admin {
             Admin::Session => Door::SignIn,
             Admin::IdentityProviders
             | Admin::IdentityProvider(_)
-            | Admin::Store
             | Admin::Tenants
             | Admin::Tenant(..)
             | Admin::Nowhere => Door::Secret,
@@ -176,10 +181,12 @@ impl Admin {
         match self {
             Admin::Session => &[Method::GET, Method::POST, Method::DELETE],
             Admin::Product | Admin::IdentityProviders | Admin::IdentityProvider(_) => &[Method::GET],
-            Admin::Store | Admin::Tenants => &[Method::GET, Method::POST],
+            Admin::Tenants => &[Method::GET, Method::POST],
             Admin::Tenant(_, OfTenant::Itself) => &[Method::GET, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
+            Admin::Tenant(_, OfTenant::Import) => &[Method::GET, Method::POST, Method::DELETE],
             Admin::Tenant(_, OfTenant::Rotate) => &[Method::POST],
+            Admin::Tenant(_, OfTenant::Schema(_)) => &[Method::GET, Method::PUT, Method::DELETE],
             Admin::Tenant(_, OfTenant::Users | OfTenant::User(_)) => &[Method::GET, Method::DELETE],
             Admin::Tenant(
                 _,
@@ -188,7 +195,9 @@ impl Admin {
                 | OfTenant::Export
                 | OfTenant::Request(_)
                 | OfTenant::Activity
-                | OfTenant::Check,
+                | OfTenant::Backup
+                | OfTenant::Check
+                | OfTenant::Schemas,
             ) => &[Method::GET],
             Admin::Nowhere => &[],
         }
@@ -274,7 +283,6 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["product"] => Some(Admin::Product),
     ["identity-providers"] => Some(Admin::IdentityProviders),
     ["identity-providers", provider] => Some(Admin::IdentityProvider((*provider).to_owned())),
-    ["store"] => Some(Admin::Store),
     ["tenants"] => Some(Admin::Tenants),
     ["tenants", tenant] => of_tenant(tenant, OfTenant::Itself),
     ["tenants", tenant, "connection"] => of_tenant(tenant, OfTenant::Connection),
@@ -287,6 +295,10 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["tenants", tenant, "requests", number] => of_tenant(tenant, OfTenant::Request(number.parse().ok()?)),
     ["tenants", tenant, "activity"] => of_tenant(tenant, OfTenant::Activity),
     ["tenants", tenant, "check"] => of_tenant(tenant, OfTenant::Check),
+    ["tenants", tenant, "export"] => of_tenant(tenant, OfTenant::Backup),
+    ["tenants", tenant, "import"] => of_tenant(tenant, OfTenant::Import),
+    ["tenants", tenant, "schemas"] => of_tenant(tenant, OfTenant::Schemas),
+    ["tenants", tenant, "schemas", urn] => of_tenant(tenant, OfTenant::Schema((*urn).to_owned())),
 });
 
 fn of_tenant(tenant: &str, what: OfTenant) -> Option<Admin> {

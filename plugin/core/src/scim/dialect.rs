@@ -21,6 +21,11 @@ pub struct Dialect {
     pub remove_lists: bool,
     /// Only true and false change `active`: removing it, or setting it to nothing, leaves it as it is.
     pub active_stays: bool,
+    /// What only the server sets, within a PATCH value without a path: it is passed over as in PUT, where the RFC has
+    /// `mutability`.
+    pub read_only_passes: bool,
+    /// Text that is no URI where the schema has a reference, and no base64 where it has a binary value.
+    pub any_format: bool,
 }
 
 impl Dialect {
@@ -35,6 +40,8 @@ impl Dialect {
             any_schemas: true,
             remove_lists: true,
             active_stays: true,
+            read_only_passes: true,
+            any_format: true,
         }
     }
 
@@ -59,9 +66,16 @@ impl Dialect {
         Dialect { empty_clears: true, any_schemas: true, ..Dialect::near() }
     }
 
-    /// A provider of which no departure from the RFC is known, but which may name the elements to remove in a value.
+    /// A provider of which no departure from the RFC is known, but which may name the elements to remove in a value, send
+    /// back what it was sent, and has its admin map any text to any attribute.
     pub const fn near() -> Dialect {
-        Dialect { remove_lists: true, active_stays: true, ..Dialect::strict() }
+        Dialect {
+            remove_lists: true,
+            active_stays: true,
+            read_only_passes: true,
+            any_format: true,
+            ..Dialect::strict()
+        }
     }
 
     /// The RFC and nothing else.
@@ -75,6 +89,8 @@ impl Dialect {
             any_schemas: false,
             remove_lists: false,
             active_stays: false,
+            read_only_passes: false,
+            any_format: false,
         }
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Only what works is announced: groups where the connection synchronises them. Which types are served, the caller says.
 
-use super::schema::{Attribute, ResourceType, Schema, Type};
+use super::schema::{ResourceType, Schema};
 use crate::settings::LIMITS;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// RFC 7643 §5. `base` is the tenant URL.
 pub fn service_provider_config(base: &str) -> Value {
@@ -87,50 +87,9 @@ fn render_resource_type(base: &str, of: &ResourceType) -> Value {
 }
 
 fn render_schema(base: &str, schema: &Schema) -> Value {
-    json!({
-        "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Schema"],
-        "id": schema.id,
-        "name": schema.name,
-        "description": schema.description,
-        "attributes": schema.attributes.iter().map(render_attribute).collect::<Vec<Value>>(),
-        "meta": meta("Schema", format!("{base}/Schemas/{}", schema.id)),
-    })
-}
-
-/// One attribute with its characteristics. Those that say nothing about its type are left out, never null: Entra's
-/// reader of `/Schemas` takes null for a mistake.
-fn render_attribute(attribute: &Attribute) -> Value {
-    let mut rendered = Map::new();
-    let mut put = |name: &str, value: Value| rendered.insert(name.to_owned(), value);
-    put("name", json!(attribute.name));
-    put("type", json!(attribute.kind.as_str()));
-    put("multiValued", json!(attribute.multi_valued));
-    put("description", json!(attribute.description));
-    put("required", json!(attribute.required));
-    if !attribute.canonical_values.is_empty() {
-        put("canonicalValues", attribute.canonical_values.iter().collect());
-    }
-    if is_text(attribute.kind) {
-        put("caseExact", json!(attribute.case_exact));
-    }
-    put("mutability", json!(attribute.mutability.as_str()));
-    put("returned", json!(attribute.returned.as_str()));
-    put("uniqueness", json!(attribute.uniqueness.as_str()));
-    if !attribute.reference_types.is_empty() {
-        put("referenceTypes", attribute.reference_types.iter().collect());
-    }
-    if !attribute.sub_attributes.is_empty() {
-        put("subAttributes", attribute.sub_attributes.iter().map(render_attribute).collect());
-    }
-    Value::Object(rendered)
-}
-
-/// Whether letter case is a question at all.
-fn is_text(kind: Type) -> bool {
-    match kind {
-        Type::String | Type::Binary | Type::Reference => true,
-        Type::Boolean | Type::Decimal | Type::Integer | Type::DateTime | Type::Complex => false,
-    }
+    let mut document = schema.to_json();
+    document.insert("meta".to_owned(), meta("Schema", format!("{base}/Schemas/{}", schema.id)));
+    Value::Object(document)
 }
 
 fn meta(resource_type: &str, location: String) -> Value {

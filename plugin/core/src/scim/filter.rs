@@ -499,17 +499,27 @@ impl<'s> Names<'_, 's> {
     fn place(&self, name: &str) -> Result<Option<Place<'s>>, Error> {
         match self {
             Names::Resource { .. } => Ok(self.target(name)?.map(Place::Resource)),
-            Names::Element(attribute) => attribute.sub(name).map(|sub| Some(Place::Element(sub))).ok_or_else(|| {
+            Names::Element(attribute) => {
                 let of = &attribute.name;
-                Error::filter(format!("filter: {name}: expected a sub-attribute of {of}, found an unknown name"))
-            }),
+                let sub = attribute.sub(name).ok_or_else(|| {
+                    Error::filter(format!("filter: {name}: expected a sub-attribute of {of}, found an unknown name"))
+                })?;
+                readable(sub, name)?;
+                Ok(Some(Place::Element(sub)))
+            }
         }
     }
 
     fn target(&self, name: &str) -> Result<Option<Target<'s>>, Error> {
         match self {
             Names::Resource { of, among } => match of.resolve_in_filter(name) {
-                Ok(target) => Ok(Some(target)),
+                Ok(target) => {
+                    if let Target::Attribute { attribute, sub, .. } = target {
+                        readable(attribute, name)?;
+                        sub.map_or(Ok(()), |sub| readable(sub, name))?;
+                    }
+                    Ok(Some(target))
+                }
                 Err(_) if among.iter().any(|other| other.resolve_in_filter(name).is_ok()) => Ok(None),
                 Err(error) => Err(error),
             },
@@ -557,6 +567,15 @@ fn element<'s>(name: &str, target: Target<'s>, filter: &Filter) -> Result<Node<'
             Err(Error::filter(format!("filter: {name}: expected a complex attribute before the bracket")))
         }
     }
+}
+
+/// RFC 7643 §7 lets a server take filters on what it never returns. We do not keep such values, so no filter could be right.
+fn readable(attribute: &Attribute, name: &str) -> Result<(), Error> {
+    if attribute.is_hidden() {
+        let wanted = "expected an attribute that is returned, found one that never is";
+        return Err(Error::filter(format!("filter: {name}: {wanted}")));
+    }
+    Ok(())
 }
 
 impl<'s> Place<'s> {

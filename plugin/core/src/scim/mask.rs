@@ -1,7 +1,7 @@
 //! Takes secrets out of what is about to be written down. Who masks too much loses a word of the journal, who masks too
 //! little a password; so a name only has to contain a secret attribute's name.
 
-use super::schema::{Attribute, Mutability, ResourceType, Returned, Schema};
+use super::schema::{ResourceType, Schema};
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -11,69 +11,108 @@ pub const MASK: &str = "***";
 /// Parameters that have no business in a query and are nevertheless found there.
 const PARAMETERS: &[&str] = &["token", "secret", "password", "authorization", "api_key", "apikey"];
 
-/// Masks the values of attributes that nobody may read, wherever they stand in a document: as an attribute of a
-/// resource, in a PATCH value, or as the value of a PATCH operation whose path names the attribute. The depth is that of
-/// the document, which serde_json bounds.
-pub fn secrets(of: &ResourceType, document: &mut Value) {
-    match document {
-        Value::Array(elements) => elements.iter_mut().for_each(|element| secrets(of, element)),
-        Value::Object(object) => {
-            let secret_path = object.iter().any(|(name, value)| is(name, "path") && is_secret(of, &text(value)));
-            for (name, value) in object.iter_mut() {
-                if is_secret(of, name) || secret_path && is(name, "value") {
-                    cover(value);
-                } else if secret_path && is(name, "path")
-                    || (is(name, "detail") || is(name, "filter")) && is_secret(of, &text(value))
-                {
-                    // A search has its filter in the body, and an error's detail quotes what was wrong.
-                    *value = Value::String(up_to_name(of, &text(value)));
-                } else {
-                    secrets(of, value);
-                }
-            }
-            // A name in a PATCH value may be a whole path with a filter in it.
-            if object.keys().any(|name| up_to_name(of, name) != *name) {
-                let named = std::mem::take(object);
-                object.extend(named.into_iter().map(|(name, value)| (up_to_name(of, &name), value)));
+/// The names of the secrets of some resource types.
+///
+/// A tenant's own names count where they stand as a whole word, the built-in ones anywhere: a tenant may call a secret `pin`
+/// and still read in its journal of the shipping department.
+pub struct Mask<'s> {
+    anywhere: Vec<&'s str>,
+    as_words: Vec<&'s str>,
+}
+
+impl<'s> Mask<'s> {
+    /// The mask of these types.
+    pub fn of(types: impl IntoIterator<Item = &'s ResourceType>) -> Mask<'s> {
+        let mut mask = Mask { anywhere: Vec::new(), as_words: Vec::new() };
+        for of in types {
+            let own = |schema: &Schema| of.own.iter().any(|own| std::ptr::eq(own, schema));
+            for schema in of.schemas() {
+                let names = if own(schema) { &mut mask.as_words } else { &mut mask.anywhere };
+                names.extend(secret_names(schema));
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        mask
     }
-}
 
-/// Masks what follows the name of a secret in a text of ours: a filter in words, an error's detail.
-pub fn words(text: &str) -> String {
-    up_to_name(ResourceType::user(), text)
-}
-
-/// The same where a text in quotes follows the name: what only says that a password was wrong shall say so.
-pub fn literals(text: &str) -> Cow<'_, str> {
-    let masked = words(text);
-    let hidden = masked.strip_suffix(MASK).and_then(|kept| text.get(kept.len().saturating_sub(1)..));
-    if hidden.is_some_and(|hidden| hidden.contains('"')) { Cow::Owned(masked) } else { Cow::Borrowed(text) }
-}
-
-/// Masks the literals of a filter that asks for a secret, and parameters that are named like one. What has no secret is
-/// given back as it is.
-pub fn query(query: &str) -> Cow<'_, str> {
-    let of = ResourceType::user();
-    let hides = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| {
-        PARAMETERS.iter().any(|parameter| contains(name, parameter)) || is_secret(of, value)
-    };
-    if !form_urlencoded::parse(query.as_bytes()).any(|pair| hides(&pair)) {
-        return Cow::Borrowed(query);
+    /// Masks the values of attributes that nobody may read, wherever they stand in a document: as an attribute of a
+    /// resource, in a PATCH value, or as the value of a PATCH operation whose path names the attribute. The depth is that of
+    /// the document, which serde_json bounds.
+    pub fn secrets(&self, document: &mut Value) {
+        match document {
+            Value::Array(elements) => elements.iter_mut().for_each(|element| self.secrets(element)),
+            Value::Object(object) => {
+                let secret_path = object.iter().any(|(name, value)| is(name, "path") && self.is_secret(&text(value)));
+                for (name, value) in object.iter_mut() {
+                    if self.is_secret(name) || secret_path && is(name, "value") {
+                        cover(value);
+                    } else if secret_path && is(name, "path")
+                        || (is(name, "detail") || is(name, "filter")) && self.is_secret(&text(value))
+                    {
+                        // A search has its filter in the body, and an error's detail quotes what was wrong.
+                        *value = Value::String(self.up_to_name(&text(value)));
+                    } else {
+                        self.secrets(value);
+                    }
+                }
+                // A name in a PATCH value may be a whole path with a filter in it.
+                if object.keys().any(|name| self.up_to_name(name) != *name) {
+                    let named = std::mem::take(object);
+                    object.extend(named.into_iter().map(|(name, value)| (self.up_to_name(&name), value)));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
     }
-    let mut masked = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let named = PARAMETERS.iter().any(|parameter| contains(&name, parameter));
-        let value = match (named, is_secret(of, &value)) {
-            (true, _) => Cow::Borrowed(MASK),
-            (false, true) => Cow::Owned(up_to_name(of, &value)),
-            (false, false) => value,
-        };
-        masked.append_pair(&name, &value);
+
+    /// Masks what follows the name of a secret in a text of ours: a filter in words, an error's detail.
+    pub fn words(&self, text: &str) -> String {
+        self.up_to_name(text)
     }
-    Cow::Owned(masked.finish())
+
+    /// The same where a text in quotes follows the name: what only says that a password was wrong shall say so.
+    pub fn literals<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let masked = self.words(text);
+        let hidden = masked.strip_suffix(MASK).and_then(|kept| text.get(kept.len().saturating_sub(1)..));
+        if hidden.is_some_and(|hidden| hidden.contains('"')) { Cow::Owned(masked) } else { Cow::Borrowed(text) }
+    }
+
+    /// Masks the literals of a filter that asks for a secret, and parameters that are named like one. What has no secret is
+    /// given back as it is.
+    pub fn query<'q>(&self, query: &'q str) -> Cow<'q, str> {
+        let named = |name: &str| PARAMETERS.iter().any(|parameter| find(name, parameter).is_some());
+        if !form_urlencoded::parse(query.as_bytes()).any(|(name, value)| named(&name) || self.is_secret(&value)) {
+            return Cow::Borrowed(query);
+        }
+        let mut masked = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = match (named(&name), self.is_secret(&value)) {
+                (true, _) => Cow::Borrowed(MASK),
+                (false, true) => Cow::Owned(self.up_to_name(&value)),
+                (false, false) => value,
+            };
+            masked.append_pair(&name, &value);
+        }
+        Cow::Owned(masked.finish())
+    }
+
+    /// Keeps a filter up to the name of the secret: a literal behind it may lack its quotes, which is then the client's
+    /// mistake and still its secret.
+    fn up_to_name(&self, text: &str) -> String {
+        match self.ends(text).min().and_then(|end| text.get(..end)) {
+            Some(kept) if kept.len() < text.len() => format!("{kept} {MASK}"),
+            Some(_) | None => text.to_owned(),
+        }
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        self.ends(name).next().is_some()
+    }
+
+    /// Behind the first place of each secret name in a text.
+    fn ends(&self, text: &str) -> impl Iterator<Item = usize> {
+        let anywhere = self.anywhere.iter().filter_map(move |name| Some(find(text, name)? + name.len()));
+        anywhere.chain(self.as_words.iter().filter_map(move |name| Some(find_word(text, name)? + name.len())))
+    }
 }
 
 /// A null stays: that nothing was sent is no secret, and is often what is looked for.
@@ -83,36 +122,26 @@ fn cover(value: &mut Value) {
     }
 }
 
-/// Keeps a filter up to the name of the secret: a literal behind it may lack its quotes, which is then the client's
-/// mistake and still its secret.
-fn up_to_name(of: &ResourceType, text: &str) -> String {
-    let ends = of.schemas().flat_map(secret_names).filter_map(|secret| Some(find(text, secret)? + secret.len()));
-    match ends.min().and_then(|end| text.get(..end)) {
-        Some(kept) if kept.len() < text.len() => format!("{kept} {MASK}"),
-        Some(_) | None => text.to_owned(),
-    }
-}
-
-fn is_secret(of: &ResourceType, name: &str) -> bool {
-    of.schemas().flat_map(secret_names).any(|secret| contains(name, secret))
-}
-
 fn secret_names(schema: &Schema) -> impl Iterator<Item = &str> {
     let parts = schema.attributes.iter().flat_map(|attribute| attribute.sub_attributes.iter());
-    schema.attributes.iter().chain(parts).filter(|attribute| hidden(attribute)).map(|attribute| &*attribute.name)
-}
-
-fn hidden(attribute: &Attribute) -> bool {
-    attribute.returned == Returned::Never || attribute.mutability == Mutability::WriteOnly
-}
-
-fn contains(text: &str, word: &str) -> bool {
-    find(text, word).is_some()
+    schema.attributes.iter().chain(parts).filter(|attribute| attribute.is_hidden()).map(|attribute| &*attribute.name)
 }
 
 /// Where a word of ASCII letters stands, without case.
 fn find(text: &str, word: &str) -> Option<usize> {
     text.as_bytes().windows(word.len()).position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// The same, where what is before and behind it belongs to no name.
+fn find_word(text: &str, word: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let part = |at: Option<usize>| {
+        at.and_then(|at| bytes.get(at)).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_$".contains(byte))
+    };
+    let fits = |(at, window): (usize, &[u8])| {
+        window.eq_ignore_ascii_case(word.as_bytes()) && !part(at.checked_sub(1)) && !part(at.checked_add(word.len()))
+    };
+    bytes.windows(word.len()).enumerate().position(fits)
 }
 
 fn is(name: &str, expected: &str) -> bool {
@@ -134,8 +163,24 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn built_in() -> Mask<'static> {
+        Mask::of([ResourceType::user()])
+    }
+
+    fn query(query: &str) -> Cow<'_, str> {
+        built_in().query(query)
+    }
+
+    fn words(text: &str) -> String {
+        built_in().words(text)
+    }
+
+    fn literals(text: &str) -> Cow<'_, str> {
+        built_in().literals(text)
+    }
+
     fn check(mut document: Value, expected: Value) {
-        secrets(ResourceType::user(), &mut document);
+        built_in().secrets(&mut document);
         assert_eq!(document, expected);
     }
 

@@ -73,7 +73,7 @@ impl PatchRequest {
     /// Carries all operations out, or none. Revision and times are the caller's.
     pub fn apply(&self, of: &ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
         let mut changed = resource.clone();
-        self.carry_out(&Patch { of, dialect, steps: None }, &mut changed)?;
+        self.carry_out(&Patch { of, dialect, steps: None }, resource, &mut changed)?;
         Ok(changed)
     }
 
@@ -87,14 +87,15 @@ impl PatchRequest {
     ) -> Result<(Resource, Vec<Step<'s>>), Error> {
         let mut changed = resource.clone();
         let patch = Patch { of, dialect, steps: Some(RefCell::default()) };
-        self.carry_out(&patch, &mut changed)?;
+        self.carry_out(&patch, resource, &mut changed)?;
         Ok((changed, patch.steps.map(RefCell::into_inner).unwrap_or_default()))
     }
 
-    fn carry_out(&self, patch: &Patch<'_>, changed: &mut Resource) -> Result<(), Error> {
+    fn carry_out(&self, patch: &Patch<'_>, before: &Resource, changed: &mut Resource) -> Result<(), Error> {
         for (index, operation) in self.operations.iter().enumerate() {
             patch.operation(changed, operation).map_err(|error| error.within(&format!("Operations[{index}].")))?;
         }
+        changed.settle(patch.of, Some(before))?;
         resource::check(patch.of, changed.attributes())
     }
 }
@@ -170,7 +171,8 @@ impl<'s> Patch<'s> {
     /// RFC 7644 §3.5.2.1 and §3.5.2.3 without a path, and an extension as a whole: each name of the value is an
     /// assignment of its own, and attributes that are not named stay. Entra's names may be whole paths.
     ///
-    /// What only the server sets is passed over as in PUT (RFC 7644 §3.5.1): Okta sends the id along.
+    /// What only the server sets is refused (RFC 7644 §3.5.2), unless it says what is so already, or the dialect passes it
+    /// over as in PUT: Okta sends the id along.
     fn merge(
         &self,
         resource: &mut Resource,
@@ -194,13 +196,25 @@ impl<'s> Patch<'s> {
                 Err(error) => return Err(refused(error)),
             };
             match self.bind(&path) {
-                Ok(target) if target.read_only() => {}
+                Ok(target) if target.read_only() => self.pass_over(resource, &target, value, &place)?,
                 Ok(target) => self.assign(resource, &path, target, &Assignment { op, value, place })?,
                 Err(_) if self.dialect.unknown_names => {}
                 Err(error) => return Err(refused(error)),
             }
         }
         Ok(())
+    }
+
+    fn pass_over(&self, resource: &Resource, target: &Target<'s>, value: &Value, place: &str) -> Result<(), Error> {
+        let present = resource.values(self.of, target);
+        let listed = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        // `schemas` is an attribute of every message, and says here what the message is about.
+        let says_schemas =
+            matches!(target, Target::Attribute { extension: None, attribute, .. } if attribute.name == "schemas");
+        if self.dialect.read_only_passes || says_schemas || listed == present {
+            return Ok(());
+        }
+        guard(target, place)
     }
 
     fn bind(&self, path: &Path) -> Result<Target<'s>, Error> {
@@ -224,7 +238,7 @@ impl<'s> Patch<'s> {
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
         // Not kept, as in POST and PUT; a refusal of its value would have to quote a secret.
-        if attribute.mutability == Mutability::WriteOnly {
+        if attribute.is_hidden() || sub.is_some_and(Attribute::is_hidden) {
             return Ok(());
         }
         if extension.is_none() && attribute.name == "externalId" {
@@ -266,7 +280,7 @@ impl<'s> Patch<'s> {
             Value::Object(names) => self.merge(resource, assignment.op, Some(schema), names, &assignment.place),
             Value::Null => {
                 if assignment.op == Op::Replace {
-                    resource.attributes_mut().shift_remove(&*schema.id);
+                    clear(resource, schema);
                 }
                 Ok(())
             }
@@ -341,7 +355,7 @@ impl<'s> Patch<'s> {
         match (assignment.op, admitted) {
             (Op::Add, Some(Value::Array(new))) => {
                 let elements = elements::list(parent, attribute);
-                elements::add(elements, attribute, new);
+                elements::add(elements, attribute, new, &assignment.place)?;
                 bounded(elements, &assignment.place)
             }
             (Op::Add, _) => Ok(()),
@@ -366,6 +380,7 @@ impl<'s> Patch<'s> {
     ) -> Result<(), Error> {
         let parts = vec![(sub, self.admit(sub, assignment)?)];
         let elements = elements::list(parent, attribute);
+        elements.iter().try_for_each(|element| elements::check_immutable(element, &parts, &assignment.place))?;
         if elements.is_empty() {
             elements.push(Value::Object(Map::new()));
         }
@@ -394,6 +409,9 @@ impl<'s> Patch<'s> {
         match parent.get_mut(&*attribute.name) {
             Some(Value::Array(elements)) => {
                 repeatable(&parts, fitting.len(), &assignment.place)?;
+                for element in fitting.iter().filter_map(|index| elements.get(*index)) {
+                    elements::check_immutable(element, &parts, &assignment.place)?;
+                }
                 elements::set_each(elements, &fitting, &parts);
             }
             // Some of Entra's mappings have a filter on an attribute with one value; the value is its only element.
@@ -455,7 +473,7 @@ impl<'s> Patch<'s> {
             }
         };
         value::check_names(names, &assignment.place)?;
-        let writable = |name: &str| attribute.sub(name).filter(|part| part.mutability != Mutability::ReadOnly);
+        let writable = |name: &str| attribute.sub(name).filter(|part| resource::writable(part).is_some());
         let named = names.iter().filter_map(|(name, value)| Some((writable(name)?, value)));
         let admit = |(part, value): (&'s Attribute, &Value)| {
             let place = format!("{}.{}", assignment.place, part.name);
@@ -471,7 +489,7 @@ impl<'s> Patch<'s> {
         guard(&target, &place)?;
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => {
-                resource.attributes_mut().shift_remove(&*schema.id);
+                clear(resource, schema);
                 return Ok(());
             }
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
@@ -491,9 +509,14 @@ impl<'s> Patch<'s> {
         match (&path.filter, sub) {
             (Some(filter), _) => {
                 let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, &place))?;
-                elements::remove(parent, attribute, sub, |element| filter.matches(element));
+                let fits = |element: &Value| filter.matches(element);
+                keeps_parts(parent, attribute, sub, fits, &place)?;
+                elements::remove(parent, attribute, sub, fits);
             }
-            (None, Some(_)) => elements::remove(parent, attribute, sub, |_| true),
+            (None, Some(_)) => {
+                keeps_parts(parent, attribute, sub, |_| true, &place)?;
+                elements::remove(parent, attribute, sub, |_| true);
+            }
             (None, None) => self.remove_whole(parent, attribute, value, &place)?,
         }
         drop_empty(parent, attribute);
@@ -551,7 +574,7 @@ impl<'s> Patch<'s> {
     /// Unsets an attribute. `active` stays as it is under a dialect that says so: an expression of the provider that comes
     /// out empty must neither let a leaver in nor lock everybody out.
     fn unset(&self, parent: &mut Map<String, Value>, attribute: &Attribute) {
-        if attribute.name != "active" || !self.dialect.active_stays {
+        if !attribute.is_active() || !self.dialect.active_stays {
             parent.shift_remove(&*attribute.name);
         }
     }
@@ -565,10 +588,43 @@ impl<'s> Patch<'s> {
 fn guard(target: &Target<'_>, place: &str) -> Result<(), Error> {
     let found = match target {
         _ if target.read_only() => "a readOnly one",
-        Target::Attribute { sub: Some(sub), .. } if sub.mutability == Mutability::Immutable => "an immutable one",
+        // Of the built-in attributes only members have such parts. They are kept apart and come and go whole; what a tenant's
+        // own schema has is compared with what was there.
+        Target::Attribute { extension: None, sub: Some(sub), .. } if sub.mutability == Mutability::Immutable => {
+            "an immutable one"
+        }
         Target::Attribute { .. } | Target::Extension(_) => return Ok(()),
     };
     Err(Error::mutability(format!("{place}: expected an attribute that clients may change, found {found}")))
+}
+
+/// An immutable part that is to be removed from elements has to be without a value.
+fn keeps_parts(
+    parent: &Map<String, Value>,
+    attribute: &Attribute,
+    part: Option<&Attribute>,
+    fits: impl Fn(&Value) -> bool,
+    place: &str,
+) -> Result<(), Error> {
+    let (Some(part), Some(Value::Array(elements))) = (part, parent.get(&*attribute.name)) else {
+        return Ok(());
+    };
+    let parts = vec![(part, None)];
+    elements
+        .iter()
+        .filter(|element| fits(element))
+        .try_for_each(|element| elements::check_immutable(element, &parts, place))
+}
+
+/// Unsets what a client sees of an extension. What it does not see is not the client's.
+fn clear(resource: &mut Resource, schema: &Schema) {
+    let seen =
+        |name: &str| schema.attribute(name).filter(|attribute| resource.of_extension(schema, attribute).is_some());
+    let gone: Vec<&Attribute> = schema.attributes.iter().filter_map(|attribute| seen(&attribute.name)).collect();
+    if let Some(Value::Object(parts)) = resource.attributes_mut().get_mut(&*schema.id) {
+        parts.retain(|name, _| !gone.iter().any(|attribute| attribute.name == *name));
+    }
+    tidy(resource, Some(schema));
 }
 
 /// A filter that does not bind makes the path wrong.

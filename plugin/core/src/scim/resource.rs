@@ -86,14 +86,63 @@ impl Resource {
     /// This resource with everything in it replaced, RFC 7644 §3.5.1. Revision and times are the caller's.
     ///
     /// The RFC leaves to us what becomes of an attribute that the body does not have. We unset it, but leave `active` as it
-    /// is: no body that is silent about it lets a leaver in again.
-    pub fn replaced(&self, body: ResourceBody) -> Resource {
+    /// is: no body that is silent about it lets a leaver in again. What clients do not see or cannot change stays, too.
+    pub fn replaced(&self, of: &ResourceType, body: ResourceBody) -> Result<Resource, Error> {
         let says_active = body.says_active;
         let mut replaced = Resource::new(self.id.clone(), self.meta.clone(), body);
         if !says_active && self.attributes.contains_key("active") {
             replaced.attributes.insert("active".to_owned(), Value::Bool(self.active()));
         }
-        replaced
+        for (urn, value) in self.attributes.iter().filter(|(name, _)| is_urn(name)) {
+            let Some(schema) = of.extension(urn) else {
+                replaced.attributes.insert(urn.clone(), value.clone());
+                continue;
+            };
+            for (name, value) in parts(value).filter(|(name, _)| self.stays(schema, name)) {
+                object(&mut replaced.attributes, urn).entry(name).or_insert_with(|| value.clone());
+            }
+        }
+        replaced.settle(of, Some(self))?;
+        Ok(replaced)
+    }
+
+    /// Looks at the extensions that a change touched, or that a new resource has: what their schemas require is there, and
+    /// what never changes has not. An extension that was not touched is left alone, so that a schema which a tenant made
+    /// stricter keeps nobody from being disabled.
+    pub(crate) fn settle(&mut self, of: &ResourceType, before: Option<&Resource>) -> Result<(), Error> {
+        for schema in of.schemas().filter(|schema| !std::ptr::eq(*schema, of.schema)) {
+            let old = before.and_then(|before| before.attributes.get(&*schema.id));
+            if old == self.attributes.get(&*schema.id) {
+                continue;
+            }
+            for attribute in schema.attributes.iter() {
+                let place = format!("{}:{}", schema.id, attribute.name);
+                let old = before.and_then(|before| before.of_extension(schema, attribute));
+                let new = self.attributes.get_mut(&*schema.id).and_then(|parts| parts.get_mut(&*attribute.name));
+                keep_immutable(attribute, old.as_ref(), new, &place)?;
+            }
+            let Some(seen) = self.extension(schema) else {
+                continue;
+            };
+            for attribute in schema.attributes.iter() {
+                let place = format!("{}:{}", schema.id, attribute.name);
+                let value = seen.get(&*attribute.name);
+                check_required(attribute, value, &place)?;
+                value.map(|value| value::check_primary(attribute, value, &place)).transpose()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an attribute of an extension outlives a replacement that is silent about it: it is not the client's to unset.
+    fn stays(&self, schema: &Schema, name: &str) -> bool {
+        match schema.attribute(name) {
+            None => true,
+            Some(attribute) => match attribute.mutability {
+                Mutability::ReadOnly | Mutability::Immutable => true,
+                Mutability::ReadWrite | Mutability::WriteOnly => self.of_extension(schema, attribute).is_none(),
+            },
+        }
     }
 
     /// The name that no other resource of its kind has.
@@ -136,14 +185,30 @@ impl Resource {
         &mut self.attributes
     }
 
+    /// What an attribute of an extension has here. A tenant may change or remove a schema of its own under the documents that
+    /// use it; what does not fit it stays where it is and is not seen.
+    pub(crate) fn of_extension(&self, schema: &Schema, attribute: &Attribute) -> Option<Value> {
+        let value = self.attributes.get(&*schema.id)?.get(&*attribute.name)?;
+        if attribute.is_hidden() { None } else { value::seen(attribute, value) }
+    }
+
+    /// What an extension has here, as clients see it; nothing where that is nothing.
+    fn extension(&self, schema: &Schema) -> Option<Map<String, Value>> {
+        let found = parts(self.attributes.get(&*schema.id)?);
+        let seen =
+            |(name, _): (&String, &Value)| Some((name.clone(), self.of_extension(schema, schema.attribute(name)?)?));
+        let seen: Map<String, Value> = found.filter_map(seen).collect();
+        (!seen.is_empty()).then_some(seen)
+    }
+
     /// The values that a target has here: one, several, or none.
     pub(crate) fn values(&self, of: &ResourceType, target: &Target<'_>) -> Vec<Value> {
         let (extension, attribute, sub) = match target {
-            Target::Extension(schema) => return self.attributes.get(&*schema.id).cloned().into_iter().collect(),
+            Target::Extension(schema) => return self.extension(schema).map(Value::Object).into_iter().collect(),
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
         let whole = match (extension, &*attribute.name) {
-            (Some(schema), name) => self.attributes.get(&*schema.id).and_then(|object| object.get(name)).cloned(),
+            (Some(schema), _) => self.of_extension(schema, attribute),
             (None, "id") => Some(json!(self.id)),
             (None, "externalId") => self.external_id.clone().map(Value::String),
             (None, "meta") => Some(self.meta_json(of, None)),
@@ -169,7 +234,13 @@ impl Resource {
         if let Some(external_id) = &self.external_id {
             document.insert("externalId".into(), json!(external_id));
         }
-        document.extend(self.attributes.iter().map(|(name, value)| (name.clone(), value.clone())));
+        for (name, value) in &self.attributes {
+            let seen = match of.extension(name) {
+                Some(schema) => self.extension(schema).map(Value::Object),
+                None => (!is_urn(name)).then(|| value.clone()),
+            };
+            document.extend(seen.map(|value| (name.clone(), value)));
+        }
         document.insert("meta".into(), self.meta_json(of, location));
         document
     }
@@ -188,7 +259,7 @@ impl Resource {
     }
 
     fn schemas<'s>(&self, of: &'s ResourceType) -> Vec<&'s str> {
-        let present = |schema: &&Schema| std::ptr::eq(*schema, of.schema) || self.attributes.contains_key(&*schema.id);
+        let present = |schema: &&Schema| std::ptr::eq(*schema, of.schema) || self.extension(schema).is_some();
         of.schemas().filter(present).map(|schema| &*schema.id).collect()
     }
 
@@ -220,8 +291,7 @@ fn flat(resource: &Resource) -> Map<String, Value> {
     flat.extend(resource.external_id.clone().map(|id| ("externalId".to_owned(), Value::String(id))));
     for (name, value) in &resource.attributes {
         match value {
-            // No attribute's name has a colon, and every URN has.
-            Value::Object(parts) if name.contains(':') => {
+            Value::Object(parts) if is_urn(name) => {
                 flat.extend(parts.iter().map(|(part, value)| (format!("{name}:{part}"), value.clone())));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
@@ -230,6 +300,69 @@ fn flat(resource: &Resource) -> Map<String, Value> {
         }
     }
     flat
+}
+
+/// No attribute's name has a colon, and every URN has.
+fn is_urn(name: &str) -> bool {
+    name.contains(':')
+}
+
+fn parts(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    value.as_object().into_iter().flatten()
+}
+
+/// RFC 7643 §7: an immutable attribute, or a part of one, gets a value once. The same value again is no change, and the one
+/// that is there stays as it was written.
+fn keep_immutable(
+    attribute: &Attribute,
+    old: Option<&Value>,
+    new: Option<&mut Value>,
+    place: &str,
+) -> Result<(), Error> {
+    let Some(old) = old else {
+        return Ok(());
+    };
+    if attribute.mutability == Mutability::Immutable {
+        return match new {
+            Some(new) if value::same(attribute, old, new) => {
+                *new = old.clone();
+                Ok(())
+            }
+            Some(_) => Err(immutable(place, &attribute.name, "another")),
+            None => Err(immutable(place, &attribute.name, "none")),
+        };
+    }
+    if let (Value::Object(old), Some(Value::Object(new))) = (old, new) {
+        for sub in attribute.sub_attributes.iter() {
+            let place = format!("{place}.{}", sub.name);
+            keep_immutable(sub, old.get(&*sub.name), new.get_mut(&*sub.name), &place)?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn immutable(place: &str, name: &str, found: &str) -> Error {
+    Error::mutability(format!("{place}: expected the {name} that is there, since it is immutable, found {found}"))
+}
+
+/// RFC 7643 §7: what is required is in every resource that has the extension, and in every value that has the attribute.
+fn check_required(attribute: &Attribute, value: Option<&Value>, place: &str) -> Result<(), Error> {
+    let Some(value) = value else {
+        let missing = Error::value(format!("{place}: expected a value, found none"));
+        return if attribute.required { Err(missing) } else { Ok(()) };
+    };
+    let elements = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    for (index, element) in elements.iter().enumerate() {
+        for sub in attribute.sub_attributes.iter() {
+            let place = if value.is_array() {
+                format!("{place}[{index}].{}", sub.name)
+            } else {
+                format!("{place}.{}", sub.name)
+            };
+            check_required(sub, element.get(&*sub.name), &place)?;
+        }
+    }
+    Ok(())
 }
 
 /// What must hold of a whole resource, whichever way it came about.
@@ -326,7 +459,7 @@ impl Draft {
         let Target::Attribute { extension, attribute, sub } = target else {
             return Ok(());
         };
-        if writable(attribute).is_none() || target.read_only() {
+        if writable(attribute).is_none() || sub.is_some_and(|sub| writable(sub).is_none()) {
             return Ok(());
         }
         if extension.is_none() && attribute.name == "externalId" {
@@ -352,10 +485,11 @@ impl Draft {
 
 /// The attribute, if a client may set it and we keep it.
 pub(crate) fn writable(attribute: &Attribute) -> Option<&Attribute> {
-    match attribute.mutability {
-        Mutability::ReadWrite | Mutability::Immutable => Some(attribute),
-        Mutability::ReadOnly | Mutability::WriteOnly => None,
-    }
+    let kept = match attribute.mutability {
+        Mutability::ReadWrite | Mutability::Immutable => !attribute.is_hidden(),
+        Mutability::ReadOnly | Mutability::WriteOnly => false,
+    };
+    kept.then_some(attribute)
 }
 
 /// The object under a name, made where it is not there.
@@ -616,11 +750,12 @@ mod tests {
         for active in [true, false] {
             let before = parse(json!({"userName": "a", "active": active, "title": "Boss"}), Dialect::entra()).unwrap();
             for silent in [json!({"userName": "b"}), json!({"userName": "b", "active": null})] {
-                let after = before.replaced(body(silent));
+                let after = before.replaced(ResourceType::user(), body(silent)).unwrap();
                 assert_eq!((after.user_name(), after.active()), (Some("b"), active));
                 assert_eq!(after.attributes().get("title"), None);
             }
-            let after = before.replaced(body(json!({"userName": "a", "active": !active})));
+            let after =
+                before.replaced(ResourceType::user(), body(json!({"userName": "a", "active": !active}))).unwrap();
             assert_eq!((after.id.as_str(), after.active()), ("1", !active));
         }
     }

@@ -3,6 +3,7 @@
 //! The built-in ones are constants. A tenant may have more of its own; those are made for the request that needs them, and
 //! whoever works with an attribute borrows it from the [`ResourceType`] that was made.
 
+pub(crate) mod form;
 mod tables;
 
 use super::error::Error;
@@ -219,6 +220,17 @@ impl fmt::Display for Target<'_> {
 }
 
 impl Attribute {
+    /// Whether nobody ever reads it (RFC 7643 §7, "writeOnly" and "never"). Such a value is taken and not kept: what is
+    /// in no answer and in no filter would only wait to be stolen.
+    pub fn is_hidden(&self) -> bool {
+        self.returned == Returned::Never || self.mutability == Mutability::WriteOnly
+    }
+
+    /// Whether it is the `active` of users, RFC 7643 §4.1.1. Another schema may have one of the same name.
+    pub(crate) fn is_active(&self) -> bool {
+        ResourceType::user().schema.attribute("active").is_some_and(|active| std::ptr::eq(active, self))
+    }
+
     /// Whether its values point to resources: what identifies one is its `value`, and `$ref` only repeats it.
     pub fn is_reference(&self) -> bool {
         self.sub("$ref").is_some()
@@ -365,6 +377,18 @@ fn target<'s>(attribute: &'s Attribute, extension: Option<&'s Schema>, sub: Opti
 }
 
 impl Type {
+    /// All of them.
+    pub const ALL: [Type; 8] = [
+        Type::String,
+        Type::Boolean,
+        Type::Decimal,
+        Type::Integer,
+        Type::DateTime,
+        Type::Binary,
+        Type::Reference,
+        Type::Complex,
+    ];
+
     /// The name in `/Schemas`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -381,6 +405,10 @@ impl Type {
 }
 
 impl Mutability {
+    /// All of them.
+    pub const ALL: [Mutability; 4] =
+        [Mutability::ReadOnly, Mutability::ReadWrite, Mutability::Immutable, Mutability::WriteOnly];
+
     /// The name in `/Schemas`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -393,6 +421,9 @@ impl Mutability {
 }
 
 impl Returned {
+    /// All of them.
+    pub const ALL: [Returned; 4] = [Returned::Always, Returned::Never, Returned::Default, Returned::Request];
+
     /// The name in `/Schemas`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -405,6 +436,9 @@ impl Returned {
 }
 
 impl Uniqueness {
+    /// All of them.
+    pub const ALL: [Uniqueness; 3] = [Uniqueness::None, Uniqueness::Server, Uniqueness::Global];
+
     /// The name in `/Schemas`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -43,6 +43,9 @@ impl<'s> Sort<'s> {
             return Err(refused("expected an attribute of the resource itself, found one that is kept apart"));
         }
         match target.leaf() {
+            Some(leaf) if leaf.is_hidden() => {
+                Err(refused("expected an attribute that is returned, found one that never is"))
+            }
             Some(leaf) if leaf.kind != Type::Complex => Ok(Sort { of, target, leaf, descending }),
             Some(_) | None => Err(refused("expected a sub-attribute to sort by, found the whole attribute")),
         }

@@ -2,8 +2,12 @@
 
 use super::dialect::Dialect;
 use super::error::Error;
+use super::filter::fold;
 use super::schema::{Attribute, Mutability, Type};
 use crate::settings::LIMITS;
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 /// Lets the value of an attribute in, whole: all elements of a multi-valued one, all parts of a complex one.
@@ -44,6 +48,8 @@ pub(crate) fn single(
         (Type::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(value.clone())),
         (Type::Decimal, Value::Number(_)) => Ok(Some(value.clone())),
         (Type::DateTime, Value::String(text)) if date_time(text).is_some() => Ok(Some(value.clone())),
+        (Type::Reference, Value::String(text)) if !dialect.any_format && !is_uri_reference(text) => wrong(),
+        (Type::Binary, Value::String(text)) if !dialect.any_format && !is_base64(text) => wrong(),
         (Type::String | Type::Reference | Type::Binary, Value::String(text)) => {
             if text.len() > LIMITS.value_bytes_max {
                 let max = LIMITS.value_bytes_max;
@@ -61,6 +67,39 @@ pub(crate) fn single(
             | Type::Binary,
             _,
         ) => wrong(),
+    }
+}
+
+/// What a schema makes of a value that was let in under another one; nothing where it fits no more.
+pub(crate) fn seen(attribute: &Attribute, value: &Value) -> Option<Value> {
+    admit(attribute, value, "", &Dialect::entra()).ok().flatten()
+}
+
+/// Whether two values of an attribute are the same one: text by its case rule, times by the moment, several values in any
+/// order (RFC 7643 §2.4).
+pub(crate) fn same(attribute: &Attribute, one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Array(ones), Value::Array(others)) => {
+            let among = |one: &Value, others: &[Value]| others.iter().any(|other| same(attribute, one, other));
+            ones.len() == others.len()
+                && ones.iter().all(|one| among(one, others))
+                && others.iter().all(|other| among(other, ones))
+        }
+        (Value::Object(ones), Value::Object(others)) => {
+            let part = |(name, one): (&String, &Value)| {
+                others
+                    .get(name)
+                    .is_some_and(|other| attribute.sub(name).map_or(one == other, |sub| same(sub, one, other)))
+            };
+            ones.len() == others.len() && ones.iter().all(part)
+        }
+        (Value::String(one), Value::String(other)) if attribute.kind == Type::DateTime => {
+            date_time(one) == date_time(other)
+        }
+        (Value::String(one), Value::String(other)) if attribute.kind == Type::String && !attribute.case_exact => {
+            fold(one) == fold(other)
+        }
+        (one, other) => one == other,
     }
 }
 
@@ -85,11 +124,73 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// An instant as RFC 7643 §2.3.5 writes it. Without an offset it is taken as UTC.
+/// RFC 7643 §2.3.5: an xsd:dateTime, with both a date and a time. Its offset may be missing (XML Schema 1.0 part 2, §3.2.7);
+/// the moment is then taken as UTC. Midnight may be the hour 24 of the day before. Years have four digits with us.
 pub(crate) fn date_time(text: &str) -> Option<jiff::Timestamp> {
-    text.parse().ok().or_else(|| {
-        let civil: jiff::civil::DateTime = text.parse().ok()?;
-        jiff::tz::TimeZone::UTC.to_timestamp(civil).ok()
+    let (date, rest) = text.split_once('T')?;
+    let offset_at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+    let (time, offset) = (rest.get(..offset_at)?, rest.get(offset_at..)?);
+    let (clock, fraction) = match time.split_once('.') {
+        None => (time, None),
+        Some((clock, fraction)) => (clock, Some(fraction)),
+    };
+    let shaped = is_shaped(date, "0000-00-00")
+        && is_shaped(clock, "00:00:00")
+        && fraction.is_none_or(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
+        && (matches!(offset, "" | "Z") || is_shaped(offset.get(1..)?, "00:00") && offset.get(1..)? <= "14:00");
+    if !shaped || clock.ends_with("60") {
+        return None;
+    }
+    let civil: jiff::civil::DateTime = match clock {
+        "24:00:00" if fraction.is_none_or(|digits| digits.bytes().all(|byte| byte == b'0')) => {
+            date.parse::<jiff::civil::Date>().ok()?.tomorrow().ok()?.into()
+        }
+        // Nine digits are what a timestamp holds; more say nothing that anybody could set apart.
+        _ => format!("{date}T{clock}.{}", fraction.and_then(|digits| digits.get(..9)).or(fraction).unwrap_or("0"))
+            .parse()
+            .ok()?,
+    };
+    let seconds = match offset.get(1..).and_then(|offset| offset.split_once(':')) {
+        None => 0,
+        Some((hours, minutes)) => hours.parse::<i32>().ok()? * 3_600 + minutes.parse::<i32>().ok()? * 60,
+    };
+    let seconds = if offset.starts_with('-') { -seconds } else { seconds };
+    jiff::tz::Offset::from_seconds(seconds).ok()?.to_timestamp(civil).ok()
+}
+
+/// Whether a text has a digit where the shape has one, and the same characters elsewhere.
+fn is_shaped(text: &str, shape: &str) -> bool {
+    text.len() == shape.len()
+        && text
+            .bytes()
+            .zip(shape.bytes())
+            .all(|(byte, like)| if like == b'0' { byte.is_ascii_digit() } else { byte == like })
+}
+
+/// RFC 7643 §2.3.7: a URI, absolute or relative, of the characters of RFC 3986 §2. What stands before a colon in its first
+/// segment is a scheme (§4.2).
+fn is_uri_reference(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let hex = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+    let fits = |(at, byte): (usize, &u8)| match byte {
+        b'%' => hex(at + 1) && hex(at + 2),
+        byte => byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(byte),
+    };
+    let first = text.split(['/', '?', '#']).next().unwrap_or_default();
+    let scheme = first.split_once(':').is_none_or(|(scheme, _)| {
+        scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    });
+    scheme && text.matches('#').count() <= 1 && bytes.iter().enumerate().all(fits)
+}
+
+/// RFC 7643 §2.3.6: base64 by RFC 4648 §4, or by its §5 for URLs. The padding may be left out.
+fn is_base64(text: &str) -> bool {
+    [alphabet::STANDARD, alphabet::URL_SAFE].iter().any(|letters| {
+        [DecodePaddingMode::RequireCanonical, DecodePaddingMode::RequireNone].into_iter().any(|padding| {
+            let config = GeneralPurposeConfig::new().with_decode_padding_mode(padding);
+            GeneralPurpose::new(letters, config).decode(text).is_ok()
+        })
     })
 }
 
@@ -142,7 +243,8 @@ fn complex(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect)
     check_names(parts, place)?;
     let mut admitted = Map::new();
     for (name, value) in parts {
-        let Some(sub) = attribute.sub(name).filter(|sub| sub.mutability != Mutability::ReadOnly) else {
+        let Some(sub) = attribute.sub(name).filter(|sub| sub.mutability != Mutability::ReadOnly && !sub.is_hidden())
+        else {
             continue;
         };
         if let Some(value) = admit(sub, value, &format!("{place}.{}", sub.name), dialect)? {
@@ -175,12 +277,14 @@ fn article(kind: &str) -> String {
         "integer" => "a whole number".to_owned(),
         "decimal" => "a number".to_owned(),
         "dateTime" => "a dateTime such as 2026-11-23T10:00:00Z".to_owned(),
+        "reference" => "a URI".to_owned(),
+        "binary" => "base64 text".to_owned(),
         other => format!("a {other}"),
     }
 }
 
 /// What kind of JSON a value is; a short text is quoted, since the admin has to find it.
-fn described(value: &Value) -> String {
+pub(crate) fn described(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(boolean) => format!("the boolean {boolean}"),
@@ -189,5 +293,78 @@ fn described(value: &Value) -> String {
         Value::String(_) => "a string".to_owned(),
         Value::Array(elements) => format!("an array of {}", elements.len()),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_time_is_an_xsd_date_time_with_both_a_date_and_a_time() {
+        let time = |text: &str| date_time(text).map(|time| time.to_string());
+        for (text, expected) in [
+            ("2008-01-23T04:56:22Z", "2008-01-23T04:56:22Z"),
+            ("2008-01-23T04:56:22", "2008-01-23T04:56:22Z"),
+            ("2008-01-23T04:56:22.5+05:30", "2008-01-22T23:26:22.5Z"),
+            ("2008-01-23T04:56:22.1234567899-14:00", "2008-01-23T18:56:22.123456789Z"),
+            ("2007-12-31T24:00:00Z", "2008-01-01T00:00:00Z"),
+            ("2008-02-29T00:00:00Z", "2008-02-29T00:00:00Z"),
+        ] {
+            assert_eq!(time(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in [
+            "",
+            "T",
+            "2008-01-23",
+            "04:56:22Z",
+            "2008-01-23T04:56Z",
+            "2008-01-23 04:56:22Z",
+            "2008-01-23t04:56:22z",
+            "2008-01-23T04:56:22.Z",
+            "2008-01-23T04:56:60Z",
+            "2007-02-29T00:00:00Z",
+            "2008-01-23T24:00:01Z",
+            "2008-01-23T04:56:22+14:01",
+            "2008-01-23T04:56:22+0530",
+            "2008-1-23T04:56:22Z",
+            "2008-01-23T04:56:22Z[UTC]",
+            "20080123T045622Z",
+            "2008-01-23T04:56:22é",
+            "-2008-01-23T04:56:22Z",
+            "2008-01-23T99:99:99Z",
+            "tomorrow",
+        ] {
+            assert_eq!(time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_a_uri_absolute_or_relative() {
+        for text in [
+            "https://example.com/a?b=c#d",
+            "../Users/1",
+            "pq",
+            "",
+            "urn:example:x",
+            "data:,a%20b",
+            "http://[::1]/",
+            "?a:b",
+        ] {
+            assert!(is_uri_reference(text), "{text}");
+        }
+        for text in ["a b", "http://ex ample", "a%2", "%zz", "1http:x", ":x", "a#b#c", "é", "<x>", "a\\b", "\u{0}"] {
+            assert!(!is_uri_reference(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_binary_value_is_base64_of_either_alphabet_padded_or_not() {
+        for text in ["", "TQ==", "TQ", "TWFu", "+/+/", "-_-_", "TWE="] {
+            assert!(is_base64(text), "{text}");
+        }
+        for text in ["T", "TQ=", "T===", "TQ==TQ==", "T W E=", "+_+_", "é", "TWFu\n"] {
+            assert!(!is_base64(text), "{text}");
+        }
     }
 }

@@ -203,7 +203,7 @@ export default {
     'range.month': 'Letzte 30 Tage', 'range.custom': 'Von … bis …', from: 'Von', to: 'Bis', probes: 'Verbindungstests anzeigen',
     search: 'Protokoll durchsuchen', user: 'Nur {name}', 'user.clear': 'Alle Benutzer anzeigen', export: 'Diese Auswahl als {format} exportieren',
     live: 'Live', paused: 'Angehalten', pause: 'Anhalten', resume: 'Fortsetzen', new: ['{n} neuer Eintrag', '{n} neue Einträge'],
-    'new.many': ['Mehr als {n} neuer Eintrag', 'Mehr als {n} neue Einträge'], older: 'Ältere anzeigen', end: 'Hier beginnt das Protokoll. Ein Absturz des Servers kann bis zu 64 Lesezugriffe der letzten 50 ms verlieren, nie eine Änderung.',
+    'new.many': ['Mehr als {n} neuer Eintrag', 'Mehr als {n} neue Einträge'], older: 'Ältere anzeigen', end: 'Hier beginnt das Protokoll. Ein Absturz des Servers kann bis zu 128 Lesezugriffe der letzten Sekunde verlieren, nie eine Änderung.',
     none: 'Noch nichts angekommen',
     'none.text': 'Sobald Entra etwas sendet, erscheint es hier von selbst. Verbindungstests sind ausgeblendet; Sie finden sie unter „Weitere Filter“.',
     'none.filtered': 'Kein Eintrag passt zu diesen Filtern. Neue erscheinen von selbst.',

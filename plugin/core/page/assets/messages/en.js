@@ -186,7 +186,7 @@ export default {
     range: 'Period', 'range.all': 'Any time', 'range.hour': 'Last hour', 'range.day': 'Last 24 hours', 'range.week': 'Last 7 days',
     'range.month': 'Last 30 days', 'range.custom': 'From … to …', from: 'From', to: 'To', probes: 'Show connection tests', search: 'Search the log',
     user: 'Only {name}', 'user.clear': 'Show all users', export: 'Export this selection as {format}', live: 'Live', paused: 'Paused', pause: 'Pause',
-    resume: 'Resume', new: '{n} new', 'new.many': 'More than {n} new', older: 'Show older', end: 'This is the beginning of the log. A crash of the server can lose up to 64 reads of the last 50 ms, never a change.',
+    resume: 'Resume', new: '{n} new', 'new.many': 'More than {n} new', older: 'Show older', end: 'This is the beginning of the log. A crash of the server can lose up to 128 reads of the last second, never a change.',
     none: 'Nothing has arrived yet',
     'none.text': 'As soon as Entra sends something, it appears here by itself. Connection tests are hidden; show them under “More filters”.',
     'none.filtered': 'No record matches these filters. New ones appear by themselves.',

@@ -180,9 +180,8 @@ impl Job<'_> {
         let request = Provision { tenant, tenant_url, method: &method, path, query: None, headers, body };
         let clock = &self.rollcall.ports.clock;
         let (now, started) = (clock.now(), clock.elapsed());
-        let Context { base, types, .. } = self.context;
-        let (base, types) = (base.clone(), types.clone());
-        let context = Context { request: &request, base, now, types, ..*self.context };
+        let base = self.context.base.clone();
+        let context = Context { request: &request, base, now, ..*self.context };
         let request_id = self.span.request_id.clone();
         let span = Span { request: &request, request_id, now, started, ..*self.span };
         let answer = answer(&context, &span);

@@ -5,7 +5,7 @@ use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::ledger::Read;
 use crate::schemas::Types;
-use crate::scim::{self, Dialect, ListQuery, Projection, Resource, ResourceType};
+use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, ResourceType};
 use crate::space::Kind;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
@@ -19,7 +19,9 @@ pub(super) struct Context<'r> {
     pub(super) now: Timestamp,
     pub(super) dialect: Dialect,
     /// The tenant's schemas.
-    pub(super) types: Types,
+    pub(super) types: &'r Types,
+    /// The names of its secrets.
+    pub(super) mask: &'r Mask<'r>,
     /// Whether the connection synchronises groups.
     pub(super) groups: bool,
 }
@@ -33,7 +35,7 @@ impl Context<'_> {
 
     /// What a change is planned by.
     pub(super) fn terms(&self) -> Terms<'_> {
-        Terms { types: &self.types, dialect: &self.dialect, now: self.now }
+        Terms { types: self.types, dialect: &self.dialect, now: self.now }
     }
 
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {

@@ -4,7 +4,7 @@ use super::context::cap;
 use crate::directory::{Document, Member, Plan};
 use crate::journal::{Action, GroupSubject, Subject};
 use crate::scim::filter::Lookup;
-use crate::scim::{Resource, diff, mask};
+use crate::scim::{Mask, Resource, diff};
 use crate::space::Kind;
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -58,6 +58,7 @@ impl Event {
 /// Entra tests the connection by looking for one whose name is a random GUID.
 pub(super) fn describe_query(
     event: &mut Event,
+    mask: &Mask<'_>,
     noun: &str,
     lookup: Option<&Lookup>,
     filter: Option<&str>,
@@ -71,12 +72,12 @@ pub(super) fn describe_query(
         }
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
-            event.operation = format!("look up {noun} by {}", cap(&mask::words(filter)));
+            event.operation = format!("look up {noun} by {}", cap(&mask.words(filter)));
             if let [(kind, only)] = documents {
                 event.about(*kind, &only.resource);
             }
         }
-        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask::words(filter))),
+        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask.words(filter))),
         (_, None) => {}
     }
 }

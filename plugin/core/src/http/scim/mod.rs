@@ -13,11 +13,12 @@ mod tests;
 use super::Rollcall;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
+use crate::backup::import;
 use crate::connection::Connection;
 use crate::journal::Action;
-use crate::ledger::{Turn, View};
+use crate::ledger::{self, Turn, View};
 use crate::schemas::Types;
-use crate::scim::discovery;
+use crate::scim::{Mask, discovery};
 use crate::settings::LIMITS;
 use crate::space::{Kind, TenantId};
 use crate::tenant;
@@ -25,8 +26,11 @@ use context::Context;
 use describe::Event;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
+use jiff::Timestamp;
 use read::{discovered, no_groups};
 use record::Span;
+use std::rc::Rc;
+use std::time::Duration;
 
 /// A SCIM request without its listener.
 pub struct Provision<'r> {
@@ -87,7 +91,7 @@ impl Rollcall {
         let request_id = self.request_id();
         let view = self.view(request.tenant);
         let presented = bearer(request.headers);
-        let connection = match Connection::read(&view) {
+        let connection = match self.connection_for(&view, request.tenant, presented, started, now) {
             Ok(Some(connection)) => connection,
             Ok(None) => {
                 let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
@@ -95,21 +99,32 @@ impl Rollcall {
                 if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
                     return self.unknown(&request_id, problem);
                 }
+                // Its journal is the restored one, so what comes in meanwhile leaves no record.
+                if matches!(import::under_way(&view), Ok(true)) {
+                    return self.unknown(&request_id, Problem::BeingRestored);
+                }
+                let mask = &Mask::of(BUILT_IN.all());
                 let (token, provider) = (None, None);
-                let span = Span { request: &request, request_id, now, started, presented, token, provider };
+                let span = Span { request: &request, request_id, now, started, presented, token, provider, mask };
                 return self.finish(span, Answer::refused(refused_event(), problem));
             }
             Err(error) => return self.unknown(&request_id, error.into()),
         };
+        let types = match Types::of_connection(&view, &connection) {
+            Ok(types) => types,
+            Err(error) => return self.unknown(&request_id, error.into()),
+        };
+        let (types, mask) = (&types, &Mask::of(types.all()));
         let token = presented.and_then(|presented| connection.token(presented, now));
         let provider = Some(connection.provider().id);
-        let span = Span { request: &request, request_id, now, started, presented, token, provider };
+        let span = Span { request: &request, request_id, now, started, presented, token, provider, mask };
         let answer = match token {
             Some(_) => {
                 let dialect = (connection.provider().dialect)();
                 let base = self.base(&request);
-                let (types, groups) = (Types::built_in(), connection.groups);
-                self.answer(&view, &Context { request: &request, base, now, dialect, types, groups }, &span)
+                let groups = connection.groups;
+                let context = Context { request: &request, base, now, dialect, types, mask, groups };
+                self.answer(&view, &context, &span)
             }
             None => Answer::refused(
                 refused_event(),
@@ -120,6 +135,26 @@ impl Rollcall {
             ),
         };
         self.finish(span, answer)
+    }
+
+    /// The tenant's connection: as this instance has seen it a moment ago where the token fits that, otherwise as it is.
+    fn connection_for(
+        &self,
+        view: &View<'_>,
+        tenant: &TenantId,
+        presented: Option<&str>,
+        started: Duration,
+        now: Timestamp,
+    ) -> Result<Option<Rc<Connection>>, ledger::Error> {
+        let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
+        if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
+            return Ok(Some(connection));
+        }
+        let connection = Connection::read(view)?.map(Rc::new);
+        if let Some(connection) = connection.as_ref().filter(|connection| fits(connection)) {
+            self.connections.keep(tenant, started, connection);
+        }
+        Ok(connection)
     }
 
     /// Routes, and reads what the route needs.
@@ -184,6 +219,8 @@ impl Rollcall {
         }
     }
 }
+
+const BUILT_IN: &Types = &Types::built_in();
 
 const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";

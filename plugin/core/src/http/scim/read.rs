@@ -26,6 +26,7 @@ impl Rollcall {
             let page = self.page(view, context, &query, kinds, &queries)?;
             describe_query(
                 &mut event,
+                context.mask,
                 noun,
                 lookup.as_ref(),
                 query.filter.as_deref(),

@@ -6,7 +6,8 @@ use crate::connection::{Token, sign};
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::Turn;
-use crate::scim::{ResourceType, mask};
+use crate::scim::Mask;
+use crate::scim::mask::MASK;
 use crate::secrets::scrub;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
@@ -50,7 +51,7 @@ impl Rollcall {
     /// error pages are no place for them.
     fn refusal(&self, problem: &Problem, span: &Span<'_>) -> respond::Refusal {
         let mut refusal = problem.refusal(&self.ports, &span.request_id);
-        refusal.detail = unhidden(&mask::literals(&refusal.detail), |text| scrub(text, span.presented));
+        refusal.detail = unhidden(&span.mask.literals(&refusal.detail), |text| scrub(text, span.presented));
         refusal
     }
 
@@ -58,7 +59,7 @@ impl Rollcall {
     /// but its record.
     fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
         if !changed {
-            turn.undo();
+            turn.undo()?;
         }
         let waiting = self.buffer.borrow_mut().take(span.request.tenant);
         let lost = waiting.len();
@@ -72,7 +73,7 @@ impl Rollcall {
     }
 
     fn keep(&self, tenant: &TenantId, entry: Entry) {
-        let full = self.buffer.borrow_mut().push(tenant, entry);
+        let full = self.buffer.borrow_mut().push(tenant, entry, self.ports.clock.elapsed());
         if full {
             self.flush();
         }
@@ -90,7 +91,8 @@ impl Rollcall {
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let scrub = |text: &str| unhidden(text, |text| scrub(text, span.presented));
         let kept = |text: &str| journal::cut(&scrub(text));
-        let values = |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(values, scrub));
+        let values =
+            |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(span.mask, values, scrub));
         let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
         let group =
             |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: scrub(&group.display_name) };
@@ -103,21 +105,21 @@ impl Rollcall {
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             method: kept(request.method.as_str()),
             path: kept(request.path),
-            query: request.query.map(|query| kept(&mask::query(query))),
-            operation: kept(&operation(event, refusal)),
+            query: request.query.map(|query| kept(&span.mask.query(query))),
+            operation: kept(&operation(span.mask, event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
             kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
-            detail: refusal.map(|refusal| kept(&mask::words(&refusal.detail))).filter(|detail| !detail.is_empty()),
+            detail: refusal.map(|refusal| kept(&span.mask.words(&refusal.detail))).filter(|detail| !detail.is_empty()),
             changed: event.changed,
             user: event.subject.as_ref().map(subject),
             group: event.group.as_ref().map(group),
             token: span.presented.map(hint),
             request_id: span.request_id.clone(),
-            request_body: bodies.then(|| body_text(request.body)).flatten().map(|text| kept(&text)),
-            response_body: bodies.then(|| body_text(response.body())).flatten().map(|text| kept(&text)),
+            request_body: bodies.then(|| body_text(span.mask, request.body)).flatten().map(|text| kept(&text)),
+            response_body: bodies.then(|| body_text(span.mask, response.body())).flatten().map(|text| kept(&text)),
             before: values(&event.before),
             after: values(&event.after),
             repeats: 0,
@@ -138,6 +140,7 @@ pub(super) struct Span<'r> {
     pub(super) token: Option<&'r Token>,
     /// Whom the connection was set up for; nothing where there is none.
     pub(super) provider: Option<&'static str>,
+    pub(super) mask: &'r Mask<'r>,
 }
 
 /// The last four characters of a token that is long enough to keep its secret all the same.
@@ -149,21 +152,21 @@ fn hint(token: &str) -> String {
     token.chars().skip(count - 4).collect()
 }
 
-fn operation(event: &Event, refusal: Option<&respond::Refusal>) -> String {
+fn operation(mask: &Mask<'_>, event: &Event, refusal: Option<&respond::Refusal>) -> String {
     match (refusal, event.operation.as_str()) {
-        (Some(refusal), "") => format!("refused: {}", mask::words(&refusal.detail)),
+        (Some(refusal), "") => format!("refused: {}", mask.words(&refusal.detail)),
         (_, words) => words.to_owned(),
     }
 }
 
 /// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it.
-fn body_text(body: &[u8]) -> Option<String> {
+fn body_text(mask: &Mask<'_>, body: &[u8]) -> Option<String> {
     if body.is_empty() {
         return None;
     }
     Some(match serde_json::from_slice::<Value>(body) {
         Ok(mut value) => {
-            mask::secrets(ResourceType::user(), &mut value);
+            mask.secrets(&mut value);
             value.to_string()
         }
         Err(_) => format!("[{} bytes that are not JSON]", body.len()),
@@ -186,14 +189,17 @@ fn unhidden(sent: &str, scrub: impl Fn(&str) -> String) -> String {
             return text;
         }
     }
-    mask::MASK.to_owned()
+    MASK.to_owned()
 }
 
 /// How often a text may be percent-encoded. Nobody does it more than twice by mistake.
 const PERCENT_LEVELS_MAX: usize = 4;
 
-/// Attributes for the journal: without tokens, and long ones cut, so that a record stays far below what a store takes.
-fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
+/// Attributes for the journal: without secrets and tokens, and long ones cut, so that a record stays far below what a store takes.
+fn noted(mask: &Mask<'_>, values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
+    // A schema may have come to hide what was stored before.
+    let mut values = Value::Object(values.clone());
+    mask.secrets(&mut values);
     let note = |value: &Value| {
         let text = value.to_string();
         let clean = scrub(&text);
@@ -205,7 +211,7 @@ fn noted(values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<Str
             serde_json::from_str(&clean).unwrap_or(Value::String(clean))
         }
     };
-    values.iter().map(|(name, value)| (name.clone(), note(value))).collect()
+    values.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), note(value))).collect()
 }
 
 #[cfg(test)]

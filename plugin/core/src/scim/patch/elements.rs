@@ -1,7 +1,9 @@
 //! The elements of a multi-valued attribute, and the parts of one element.
 
+use super::super::error::Error;
 use super::super::filter::ElementFilter;
-use super::super::schema::Attribute;
+use super::super::resource::immutable;
+use super::super::schema::{Attribute, Mutability};
 use super::super::value;
 use serde_json::{Map, Value};
 
@@ -28,12 +30,13 @@ pub(super) fn fitting(parent: &Map<String, Value>, attribute: &Attribute, filter
 }
 
 /// Adds the elements that are not there (RFC 7644 §3.5.2.1). One that is there takes on what it is added with.
-pub(super) fn add(elements: &mut Vec<Value>, attribute: &Attribute, new: Vec<Value>) {
+pub(super) fn add(elements: &mut Vec<Value>, attribute: &Attribute, new: Vec<Value>, place: &str) -> Result<(), Error> {
     for element in new {
         match elements.iter().position(|other| is_same(attribute, &element, other)) {
             None => push(elements, element),
             Some(_) if attribute.is_reference() => {}
             Some(index) => {
+                keep_immutable(&elements[index], attribute, &element, place)?;
                 if value::is_primary(&element) && !value::is_primary(&elements[index]) {
                     demote(elements);
                 }
@@ -43,6 +46,27 @@ pub(super) fn add(elements: &mut Vec<Value>, attribute: &Attribute, new: Vec<Val
             }
         }
     }
+    Ok(())
+}
+
+/// RFC 7644 §3.5.2: an immutable part of an element that is there may be set where it has no value, and said again.
+fn keep_immutable(element: &Value, attribute: &Attribute, new: &Value, place: &str) -> Result<(), Error> {
+    let said = |part: &Attribute| new.get(&*part.name).cloned();
+    let parts = attribute.sub_attributes.iter().filter_map(|part| Some((part, Some(said(part)?)))).collect();
+    check_immutable(element, &parts, place)
+}
+
+/// The same of parts that are to be set or unset.
+pub(super) fn check_immutable(element: &Value, parts: &Parts<'_>, place: &str) -> Result<(), Error> {
+    for (part, new) in parts.iter().filter(|(part, _)| part.mutability == Mutability::Immutable) {
+        match (element.get(&*part.name), new) {
+            (Some(old), Some(new)) if value::same(part, old, new) => {}
+            (Some(_), Some(_)) => return Err(immutable(place, &part.name, "another")),
+            (Some(_), None) => return Err(immutable(place, &part.name, "none")),
+            (None, _) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Adds one element. RFC 7644 §3.5.2: a new primary one takes the mark from the one before.

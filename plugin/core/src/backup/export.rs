@@ -1,0 +1,192 @@
+//! A tenant as a file, read from a snapshot while the client takes it: what comes out is the tenant at one moment, the
+//! beginning, whatever changes meanwhile.
+
+use super::{Chain, FORMAT, Header, Line, Members, State, Totals};
+use crate::connection::Connection;
+use crate::directory::{Document, roster};
+use crate::journal::Record;
+use crate::ledger::{Error, LAYOUT, Mark, Read as _, Snapshot};
+use crate::ports::Ports;
+use crate::settings::Settings;
+use crate::space::{Kind, Roll, Space, TenantId};
+use crate::tenant::{Profile, Tenant};
+
+/// How much text makes a piece of the file.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// Resources or records that are read at once.
+const READ_AT_ONCE: u64 = 50;
+
+/// Members in one line; restoring one costs two reads.
+const MEMBERS_A_LINE: u64 = 100;
+
+/// A file on its way: where the reading stands.
+#[derive(Debug)]
+pub(crate) struct Export {
+    tenant: TenantId,
+    profile: Profile,
+    mark: Mark,
+    chain: Chain,
+    totals: Totals,
+    place: Place,
+}
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq)]
+enum Place {
+    Head,
+    Resources(Kind, u64),
+    /// The members of the group at this place in the roster, from this one on.
+    Members(u64, u64),
+    Records(u64),
+    Trailer,
+    End,
+}
+
+impl Export {
+    /// Makes the snapshot.
+    pub(crate) fn begin(ports: &Ports, settings: &Settings, tenant: &Tenant, id: &TenantId) -> Result<Export, Error> {
+        Ok(Export {
+            tenant: id.clone(),
+            profile: Profile::from(tenant),
+            mark: Snapshot::make(ports, settings, Space::tenant(id))?,
+            chain: Chain::default(),
+            totals: Totals::default(),
+            place: Place::Head,
+        })
+    }
+
+    /// The next piece of the file; nothing at its end. Where the store fails, or somebody else ended the snapshot, the
+    /// file ends with a line that says so, because the status has long been sent; no import takes such a file for whole.
+    pub(crate) fn next(&mut self, ports: &Ports, settings: &Settings) -> Option<Vec<u8>> {
+        if self.place == Place::End {
+            return None;
+        }
+        let text = self.piece(ports, settings).unwrap_or_else(|error| {
+            ports.log.line(&format!("export: {error:?}"));
+            self.end(ports, settings);
+            "# the store did not answer; this file is not complete\n".to_owned()
+        });
+        Some(text.into_bytes())
+    }
+
+    /// Gives the snapshot up, where the client went away before the end.
+    pub(crate) fn end(&mut self, ports: &Ports, settings: &Settings) {
+        if self.place != Place::End {
+            self.place = Place::End;
+            if let Err(error) = self.snapshot(ports, settings).end() {
+                ports.log.line(&format!("export: its snapshot was not ended: {error:?}"));
+            }
+        }
+    }
+
+    fn snapshot<'a>(&self, ports: &'a Ports, settings: &'a Settings) -> Snapshot<'a> {
+        Snapshot::of(ports, settings, Space::tenant(&self.tenant), &self.mark)
+    }
+
+    fn piece(&mut self, ports: &Ports, settings: &Settings) -> Result<String, Error> {
+        self.mark = self.snapshot(ports, settings).renewed()?;
+        let snapshot = self.snapshot(ports, settings);
+        let mut text = String::new();
+        while text.len() < PIECE_BYTES && self.place != Place::Trailer {
+            for line in self.lines(&snapshot, ports)? {
+                self.totals.count(&line);
+                text += &self.chain.print(&line);
+            }
+        }
+        if !snapshot.stands()? {
+            self.place = Place::End;
+            return Ok("# another export was begun; this file is not complete\n".to_owned());
+        }
+        if self.place == Place::Trailer {
+            text += &self.chain.print(&Line::Trailer(self.totals.clone()));
+            self.end(ports, settings);
+        }
+        Ok(text)
+    }
+
+    /// The lines at this place, and on to the next.
+    fn lines(&mut self, snapshot: &Snapshot<'_>, ports: &Ports) -> Result<Vec<Line>, Error> {
+        match self.place {
+            Place::Head => self.head(snapshot, ports),
+            Place::Resources(kind, skip) => self.resources(snapshot, kind, skip),
+            Place::Members(group, skip) => self.members(snapshot, group, skip),
+            Place::Records(number) => self.records(snapshot, number),
+            Place::Trailer | Place::End => Ok(Vec::new()),
+        }
+    }
+
+    fn head(&mut self, snapshot: &Snapshot<'_>, ports: &Ports) -> Result<Vec<Line>, Error> {
+        let head = snapshot.head()?;
+        let header = Header {
+            format: FORMAT,
+            layout: LAYOUT,
+            tenant: self.tenant.to_string(),
+            exported_at: ports.clock.now(),
+            users: head.main.members,
+            groups: head.groups.members,
+            records: head.next_record - head.oldest_record(),
+        };
+        let mut lines =
+            vec![Line::Header(header), Line::Tenant(self.profile.clone()), Line::State(Box::new(State::of(&head)))];
+        lines.extend(Connection::read(snapshot)?.map(Line::Connection));
+        self.place = Place::Resources(Kind::User, 0);
+        Ok(lines)
+    }
+
+    fn resources(&mut self, snapshot: &Snapshot<'_>, kind: Kind, skip: u64) -> Result<Vec<Line>, Error> {
+        let seats = page(snapshot, &kind.roll(), skip, READ_AT_ONCE)?;
+        let next = skip + READ_AT_ONCE;
+        self.place = match (seats.is_empty(), kind) {
+            (false, _) => Place::Resources(kind, next),
+            (true, Kind::User) => Place::Resources(Kind::Group, 0),
+            (true, Kind::Group) => Place::Members(0, 0),
+        };
+        let mut lines = Vec::with_capacity(seats.len());
+        for (_, id) in seats {
+            let document = document(snapshot, kind, &id)?;
+            lines.push(match kind {
+                Kind::User => Line::User(document),
+                Kind::Group => Line::Group(document),
+            });
+        }
+        Ok(lines)
+    }
+
+    fn members(&mut self, snapshot: &Snapshot<'_>, group: u64, skip: u64) -> Result<Vec<Line>, Error> {
+        let Some((_, id)) = page(snapshot, &Roll::Groups, group, 1)?.pop() else {
+            self.place = Place::Records(snapshot.head()?.oldest_record());
+            return Ok(Vec::new());
+        };
+        let seats = page(snapshot, &Roll::MembersOf(id.clone()), skip, MEMBERS_A_LINE)?;
+        if seats.is_empty() {
+            self.place = Place::Members(group + 1, 0);
+            return Ok(Vec::new());
+        }
+        self.place = Place::Members(group, skip + MEMBERS_A_LINE);
+        Ok(vec![Line::Members(Members { group: id, seats })])
+    }
+
+    fn records(&mut self, snapshot: &Snapshot<'_>, from: u64) -> Result<Vec<Line>, Error> {
+        let head = snapshot.head()?;
+        let to = head.next_record.min(from + READ_AT_ONCE);
+        self.place = if to < head.next_record { Place::Records(to) } else { Place::Trailer };
+        let mut lines = Vec::new();
+        for number in from..to {
+            let key = snapshot.space().journal(number % head.journal_capacity.max(1));
+            let record = snapshot.read::<Record>(&key)?.filter(|record| record.number == number);
+            lines.extend(record.map(|record| Line::Record(Box::new(record))));
+        }
+        Ok(lines)
+    }
+}
+
+fn page(snapshot: &Snapshot<'_>, roll: &Roll, skip: u64, limit: u64) -> Result<Vec<(u64, String)>, Error> {
+    roster::page(snapshot, roll, skip, usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn document(snapshot: &Snapshot<'_>, kind: Kind, id: &str) -> Result<Document, Error> {
+    let key = snapshot.space().document(kind, id);
+    let document = key.as_deref().map(|key| snapshot.read(key)).transpose()?.flatten();
+    document.ok_or_else(|| Error::Corrupt(format!("roster: {} {id} has a seat and no document", kind.noun())))
+}

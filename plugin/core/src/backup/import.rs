@@ -1,0 +1,398 @@
+//! A file back into a tenant, a part at a time. How far it has come stands in the tenant, and is written with what it
+//! brought: who sends a part again, or the whole file, loses nothing and doubles nothing.
+//!
+//! The connection is written last, with the end of the import. Until then nobody has a token, and the tenant's SCIM URL
+//! says that it is being restored.
+
+use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, parse};
+use crate::connection::Connection;
+use crate::directory::check;
+use crate::directory::restore::{self, Restored};
+use crate::ledger::{Error, HOLD, LAYOUT, Read, Turn, View};
+use crate::ports::Ports;
+use crate::settings::{LIMITS, Settings};
+use crate::space::{Kind, Space, TenantId};
+use crate::tenant::{self, Profile};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// Lines that one turn takes at most; a slow store ends it before.
+const LINES_A_TURN: usize = 200;
+
+/// How far an import has come.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Import {
+    header: Header,
+    /// The header's sum: what tells one file from another.
+    file: String,
+    chain: Chain,
+    totals: Totals,
+    /// The type of the latest line.
+    latest: String,
+    profile: Option<Profile>,
+    connection: Option<Connection>,
+    /// Whether the state was read.
+    stated: bool,
+    /// The number of the latest record.
+    latest_record: u64,
+    started_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
+/// What a caller is told of an import.
+#[derive(Serialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Progress {
+    state: &'static str,
+    /// Lines that were taken; the next part may begin behind them.
+    lines: u64,
+    #[serde(flatten)]
+    totals: Totals,
+    started_at: Timestamp,
+    finished_at: Option<Timestamp>,
+}
+
+/// Why a part is not taken. What stood before the refused line is kept or not; sending it again does no harm.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Refusal {
+    /// No tenant has this id.
+    NoSuchTenant,
+    /// The tenant has a connection, users or groups.
+    NotEmpty,
+    /// Another file is being imported.
+    AnotherFile,
+    /// A line is not what an export of ours has there.
+    Line(u64, String),
+    /// Everything was read, and the checker is not content.
+    Findings(Vec<String>),
+}
+
+/// What a step answers: done, refused, or the store's trouble.
+type Step<T> = Result<Result<T, Refusal>, Error>;
+
+impl Import {
+    /// The import of a space: under way, finished, or none.
+    pub(crate) fn read(view: &impl Read) -> Result<Option<Import>, Error> {
+        view.read(&view.space().import())
+    }
+
+    /// Whether it is not finished.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.finished_at.is_none()
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        Progress {
+            state: if self.is_under_way() { "underWay" } else { "done" },
+            lines: self.chain.lines,
+            totals: self.totals.clone(),
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+        }
+    }
+}
+
+/// Whether a space is being restored.
+pub(crate) fn under_way(view: &impl Read) -> Result<bool, Error> {
+    Ok(Import::read(view)?.is_some_and(|import| import.is_under_way()))
+}
+
+/// Takes the next lines of a file. Lines that were taken before are passed over.
+pub(crate) fn part(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
+    let restorer = Restorer { ports, settings, tenant };
+    let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
+    loop {
+        let turn = Turn::take(ports, settings, Space::tenant(tenant))?;
+        match restorer.within(turn, &mut lines)? {
+            Ok(Taken::All(import)) => return Ok(Ok(*import)),
+            Ok(Taken::Some) => {}
+            Ok(Taken::Trailer) => return restorer.finish(),
+            Err(refusal) => return Ok(Err(refusal)),
+        }
+    }
+}
+
+/// Gives up an import that is under way. What it brought stays, without a connection, and can be deleted as what an ended
+/// connection left behind.
+pub(crate) fn give_up(ports: &Ports, settings: &Settings, tenant: &TenantId) -> Result<bool, Error> {
+    let mut turn = Turn::take(ports, settings, Space::tenant(tenant))?;
+    let there = under_way(&turn)?;
+    if there {
+        turn.remove(turn.space().import());
+    }
+    turn.commit()?;
+    Ok(there)
+}
+
+/// What one turn took.
+enum Taken {
+    /// All there was.
+    All(Box<Import>),
+    /// As much as one turn should.
+    Some,
+    /// All but the trailer, which is next.
+    Trailer,
+}
+
+struct Restorer<'a> {
+    ports: &'a Ports,
+    settings: &'a Settings,
+    tenant: &'a TenantId,
+}
+
+impl Restorer<'_> {
+    /// Takes lines within a turn, and ends it. Where a line is refused, nothing of this turn is kept.
+    fn within<'t>(
+        &self,
+        mut turn: Turn<'_>,
+        lines: &mut std::iter::Peekable<impl Iterator<Item = &'t str>>,
+    ) -> Step<Taken> {
+        let mut import = Import::read(&turn)?;
+        let mut taken = 0;
+        let mut trailer = false;
+        while let Some(text) = lines.peek() {
+            if taken >= LINES_A_TURN || turn.spent() > HOLD / 4 {
+                break;
+            }
+            match self.line(&mut turn, &mut import, text)? {
+                Ok(Next::Line) => {}
+                Ok(Next::Trailer) => {
+                    trailer = true;
+                    break;
+                }
+                Err(refusal) => {
+                    turn.release()?;
+                    return Ok(Err(refusal));
+                }
+            }
+            lines.next();
+            taken += 1;
+        }
+        let Some(import) = import else {
+            turn.release()?;
+            return Ok(Err(Refusal::Line(1, "expected the header of an export, found nothing".to_owned())));
+        };
+        if taken > 0 && import.is_under_way() {
+            turn.write(turn.space().import(), &import);
+            turn.commit()?;
+        } else {
+            turn.release()?;
+        }
+        Ok(Ok(match (trailer, lines.peek()) {
+            (true, _) => Taken::Trailer,
+            (false, Some(_)) => Taken::Some,
+            (false, None) => Taken::All(Box::new(import)),
+        }))
+    }
+
+    /// Takes one line.
+    fn line(&self, turn: &mut Turn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
+        let number = number_of(text);
+        let Some(present) = import.as_mut().filter(|import| import.is_under_way() || is_of(import, text)) else {
+            return Ok(self.header(turn, text)?.map(|begun| {
+                *import = Some(begun);
+                Next::Line
+            }));
+        };
+        if number == Some(1) && !is_of(present, text) {
+            return Ok(Err(Refusal::AnotherFile));
+        }
+        if !present.is_under_way() || number.is_some_and(|number| number <= present.chain.lines) {
+            return Ok(Ok(Next::Line));
+        }
+        let mut chain = present.chain.clone();
+        let refused = |what| Ok(Err(Refusal::Line(present.chain.lines + 1, what)));
+        let line = match chain.read(text).and_then(|line| present.in_order(&line).map(|()| line)) {
+            Ok(line) => line,
+            Err(what) => return refused(what),
+        };
+        if let Line::Trailer(totals) = &line {
+            return if *totals == present.totals {
+                Ok(Ok(Next::Trailer))
+            } else {
+                refused(format!("expected {}, found {totals}", present.totals))
+            };
+        }
+        line.word().clone_into(&mut present.latest);
+        present.totals.count(&line);
+        if let Err(what) = self.content(turn, present, line)? {
+            return Ok(Err(Refusal::Line(chain.lines, what)));
+        }
+        present.chain = chain;
+        Ok(Ok(Next::Line))
+    }
+
+    /// Begins an import.
+    fn header(&self, turn: &mut Turn<'_>, text: &str) -> Step<Import> {
+        let refused = |what: String| Ok(Err(Refusal::Line(1, what)));
+        let mut chain = Chain::default();
+        let header = match readable(&mut chain, text) {
+            Ok(header) => header,
+            Err(what) => return refused(what),
+        };
+        if TenantId::parse(&header.tenant).is_none() {
+            return refused("tenant: expected a tenant's id".to_owned());
+        }
+        // Looked at within the turn, which a removal of the tenant holds, too.
+        if tenant::read(self.ports, self.settings, self.tenant)?.is_none() {
+            return Ok(Err(Refusal::NoSuchTenant));
+        }
+        let connected = Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none());
+        if connected || turn.head.main.members > 0 || turn.head.groups.members > 0 {
+            return Ok(Err(Refusal::NotEmpty));
+        }
+        turn.remove(turn.space().connection());
+        Ok(Ok(Import {
+            header,
+            file: chain.sum.clone(),
+            chain,
+            totals: Totals::default(),
+            latest: "header".to_owned(),
+            profile: None,
+            connection: None,
+            stated: false,
+            latest_record: 0,
+            started_at: self.ports.clock.now(),
+            finished_at: None,
+        }))
+    }
+
+    /// Carries out what a line says.
+    fn content(&self, turn: &mut Turn<'_>, import: &mut Import, line: Line) -> Restored {
+        match line {
+            Line::Tenant(profile) if !profile.is_proper() => {
+                return Ok(Err("name: expected one that a tenant may have".to_owned()));
+            }
+            Line::Tenant(profile) => import.profile = Some(profile),
+            Line::State(state) => {
+                import.stated = true;
+                return Ok(begin_at(turn, *state));
+            }
+            Line::Connection(connection) => import.connection = Some(connection),
+            Line::User(document) => return restore::resource(turn, Kind::User, document),
+            Line::Group(document) => return restore::resource(turn, Kind::Group, document),
+            Line::Members(members) => return restore::members(turn, &members.group, &members.seats),
+            Line::Record(record) => {
+                let next = turn.head.next_record;
+                if record.number <= import.latest_record || record.number >= next {
+                    let (latest, found) = (import.latest_record, record.number);
+                    return Ok(Err(format!("number: expected one above {latest} and below {next}, found {found}")));
+                }
+                import.latest_record = record.number;
+                // Requests that were refused meanwhile have records behind these, and may have pushed this one out.
+                if record.number >= turn.head.oldest_record() {
+                    let slot = record.number % turn.head.journal_capacity.max(1);
+                    turn.write(turn.space().journal(slot), &record);
+                }
+            }
+            Line::Header(_) | Line::Trailer(_) => {}
+        }
+        Ok(Ok(()))
+    }
+
+    /// Everything was read: the checker looks at it, and the tenant is opened.
+    fn finish(&self) -> Step<Import> {
+        let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
+        let head = view.head()?;
+        if head.main.members + head.groups.members <= LIMITS.import_checked_max {
+            let findings = check::check(self.ports, &view)?;
+            if !findings.is_empty() {
+                return Ok(Err(Refusal::Findings(findings)));
+            }
+        }
+        let mut turn = Turn::take(self.ports, self.settings, Space::tenant(self.tenant))?;
+        let Some(mut import) = Import::read(&turn)? else {
+            turn.release()?;
+            return Ok(Err(Refusal::Line(1, "expected the import to be under way; it was given up".to_owned())));
+        };
+        if !import.is_under_way() {
+            turn.release()?;
+            return Ok(Ok(import));
+        }
+        if let Some(profile) = &import.profile {
+            tenant::restore(self.ports, self.settings, self.tenant, profile)?;
+        }
+        let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());
+        if let Some(connection) = import.connection.take() {
+            let connection = connection.moved(self.ports, &self.settings.secrets, &from, self.tenant);
+            turn.write(turn.space().connection(), &connection);
+        }
+        import.chain.lines += 1;
+        import.finished_at = Some(self.ports.clock.now());
+        turn.write(turn.space().import(), &import);
+        turn.commit()?;
+        Ok(Ok(import))
+    }
+}
+
+/// The header of a file that this version can read.
+fn readable(chain: &mut Chain, text: &str) -> Result<Header, String> {
+    let object = chain.open(text)?;
+    let Form { format, layout } = parse(&object)?;
+    if format != FORMAT {
+        return Err(format!("format: expected {FORMAT}, found {format}"));
+    }
+    if layout != LAYOUT {
+        return Err(format!("layout: expected {LAYOUT}, found {layout}"));
+    }
+    match parse::<Typed>(&object)?.word.as_str() {
+        "header" => parse(&object),
+        other => Err(format!("type: expected header, found {other}")),
+    }
+}
+
+/// What comes after a line.
+enum Next {
+    Line,
+    /// This is the trailer, and everything before it was taken.
+    Trailer,
+}
+
+impl Import {
+    /// Whether a line may stand where it stands.
+    fn in_order(&self, line: &Line) -> Result<(), String> {
+        let (was, is) = (rank(&self.latest), rank(line.word()));
+        let once = match line {
+            Line::Header(_) | Line::Tenant(_) | Line::State(_) | Line::Connection(_) | Line::Trailer(_) => true,
+            Line::User(_) | Line::Group(_) | Line::Members(_) | Line::Record(_) => false,
+        };
+        let missing = is > rank("state") && !self.stated || is > rank("tenant") && self.profile.is_none();
+        if is < was || once && is == was || missing {
+            return Err(format!("type: expected what follows a line of type {}, found {}", self.latest, line.word()));
+        }
+        Ok(())
+    }
+}
+
+const ORDER: [&str; 9] = ["header", "tenant", "state", "connection", "user", "group", "members", "record", "trailer"];
+
+fn rank(word: &str) -> usize {
+    ORDER.iter().position(|other| *other == word).unwrap_or(ORDER.len())
+}
+
+/// Whether a line is the header of this import's file.
+fn is_of(import: &Import, text: &str) -> bool {
+    let mut chain = Chain::default();
+    number_of(text) != Some(1) || chain.read(text).is_ok() && chain.sum == import.file
+}
+
+/// Sets the head to where the exported tenant stood, but for what is counted anew while users and groups come in.
+fn begin_at(turn: &mut Turn<'_>, state: State) -> Result<(), String> {
+    let within = |name: &str, found: u64, least: u64, most: u64| {
+        let fits = (least..=most).contains(&found);
+        fits.then_some(()).ok_or_else(|| format!("{name}: expected {least} to {most}, found {found}"))
+    };
+    within("nextUserSlot", state.next_user_slot, 0, LIMITS.slots_max)?;
+    within("nextGroupSlot", state.next_group_slot, 0, LIMITS.slots_max)?;
+    within("journalCapacity", state.journal_capacity, 1, LIMITS.journal_capacity_max)?;
+    within("nextRecord", state.next_record, 1, u64::MAX / 2)?;
+    let head = &mut turn.head;
+    (head.main.next_slot, head.groups.next_slot) = (state.next_user_slot, state.next_group_slot);
+    (head.next_record, head.journal_capacity) = (state.next_record, state.journal_capacity);
+    (head.last_transfer, head.last_success) = (state.last_transfer, state.last_success);
+    head.last_change = state.last_change;
+    head.tokens = state.tokens;
+    head.traffic = state.traffic;
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! Users, groups and members as an export has them: with their ids, slots, versions and times. Each is refused, in words,
+//! where the tenant could not have had it.
+
+use super::membership::{self, Member};
+use super::{Document, extent, find, index, named, put, roster};
+use crate::ledger::{Error, Extent, Turn};
+use crate::scim::Resource;
+use crate::settings::LIMITS;
+use crate::space::{Kind, Roll, is_id};
+
+/// Done, or why not: where, what was expected, what was found.
+pub(crate) type Restored = Result<Result<(), String>, Error>;
+
+/// Writes a user or group, a group without its members.
+pub(crate) fn resource(turn: &mut Turn<'_>, kind: Kind, mut document: Document) -> Restored {
+    if let Err(refusal) = fits(turn, kind, &document)? {
+        return Ok(Err(refusal));
+    }
+    let (id, slot) = (document.resource.id.clone(), document.slot);
+    let mut whole = *extent(&mut turn.head, kind);
+    if slot >= whole.next_slot {
+        return Ok(Err(format!("slot: expected one below {}, found {slot}", whole.next_slot)));
+    }
+    if !roster::seat(turn, &kind.roll(), &mut whole, slot, &id)? {
+        return Ok(Err(format!("slot: expected one behind those of the lines before, found {slot}")));
+    }
+    *extent(&mut turn.head, kind) = whole;
+    document.members = match kind {
+        Kind::User => Extent::default(),
+        Kind::Group => Extent { members: 0, ..document.members },
+    };
+    index(turn, kind, None, Some(&document.resource)).map_err(of_ledger)?;
+    put(turn, kind, &document);
+    if kind == Kind::User {
+        turn.head.active += u64::from(document.resource.active());
+    }
+    Ok(Ok(()))
+}
+
+/// Writes some members of a group that is there.
+pub(crate) fn members(turn: &mut Turn<'_>, group: &str, seats: &[(u64, String)]) -> Restored {
+    let Some(mut document) = find_group(turn, group)? else {
+        return Ok(Err(format!("group: expected the id of a group of this file, found {group:?}")));
+    };
+    let roll = Roll::MembersOf(group.to_owned());
+    for (at, (slot, seat)) in seats.iter().enumerate() {
+        let member = Member::of_seat(seat);
+        if !membership::exists(turn, member.kind, &member.id)? {
+            let noun = member.kind.noun();
+            return Ok(Err(format!("seats[{at}]: expected the id of a {noun} of this file, found {seat:?}")));
+        }
+        if membership::edge(turn, group, &member.id)?.is_some() {
+            return Ok(Err(format!("seats[{at}]: expected each member once, found {seat:?} again")));
+        }
+        let Extent { next_slot, .. } = document.members;
+        if *slot >= next_slot || !roster::seat(turn, &roll, &mut document.members, *slot, seat)? {
+            return Ok(Err(format!(
+                "seats[{at}]: expected a slot below {next_slot} and behind those before, found {slot}"
+            )));
+        }
+        membership::link(turn, group, &member.id, *slot)?;
+    }
+    put(turn, Kind::Group, &document);
+    Ok(Ok(()))
+}
+
+fn find_group(turn: &Turn<'_>, id: &str) -> Result<Option<Document>, Error> {
+    find(turn, Kind::Group, id).map_err(of_ledger)
+}
+
+fn fits(turn: &Turn<'_>, kind: Kind, document: &Document) -> Restored {
+    let (resource, of) = (&document.resource, kind.resource_type());
+    let Resource { id, meta, .. } = resource;
+    if !is_id(id) {
+        return Ok(Err(format!("id: expected letters, digits and hyphens, at most 64, found {:?}", short(id))));
+    }
+    if meta.revision == 0 || meta.created > meta.last_modified {
+        return Ok(Err("meta: expected a revision of 1 or more, and lastModified not before created".to_owned()));
+    }
+    if document.members.next_slot > LIMITS.slots_max {
+        let found = document.members.next_slot;
+        return Ok(Err(format!("members.nextSlot: expected at most {}, found {found}", LIMITS.slots_max)));
+    }
+    for kind in Kind::ALL {
+        if membership::exists(turn, kind, id)? {
+            return Ok(Err(format!("id: expected one that no line before has, found {id:?}")));
+        }
+    }
+    match resource.name(of).filter(|name| !name.is_empty()) {
+        None => return Ok(Err(format!("attributes.{}: expected a text, found none", of.naming))),
+        Some(name) => {
+            if let Some(other) = named(turn, kind, name).map_err(of_ledger)? {
+                let (naming, other) = (of.naming, other.resource.id);
+                return Ok(Err(format!(
+                    "attributes.{naming}: expected one that no line before has, found that of {other}"
+                )));
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Reads of what is there fail in the ledger alone.
+fn of_ledger(error: super::Error) -> Error {
+    match error {
+        super::Error::Ledger(error) => error,
+        super::Error::NotFound(..)
+        | super::Error::NameTaken(_)
+        | super::Error::Stale { .. }
+        | super::Error::NoSeat { .. }
+        | super::Error::Scim(_) => Error::Corrupt(format!("restore: {error:?}")),
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(80).collect()
+}
