@@ -17,6 +17,7 @@ pub(crate) fn open() -> Result<Ports, String> {
         clock: Box::new(WasiClock),
         entropy: Box::new(WasiRandom),
         log: Box::new(ErrorOutput),
+        known: rollcall_core::backend::Known::default(),
     })
 }
 

@@ -1,8 +1,10 @@
-//! A model of Spin's key-value store: as strong as SQLite at its best, and able to fail at every single call.
+//! A model of Spin's key-value stores: each as strong as the backend at its best and as weak as it at its worst, and able
+//! to fail, or to let somebody else in, at every single step.
 
+use rollcall_core::backend::BATCH_MAX;
 use rollcall_core::ports::{Store, StoreError};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// The verbs of the port.
@@ -39,7 +41,64 @@ pub struct Call {
     pub keys: Vec<String>,
 }
 
-/// How a call fails.
+/// What a backend does in its own way; read in Spin's source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// What it is called.
+    pub name: &'static str,
+    /// Whether a batch is one step. Elsewhere each of its pairs is a step of its own.
+    pub whole: bool,
+    /// Whether a batch may be longer than [`BATCH_MAX`], name a key twice, and hold values of any size.
+    pub unlimited: bool,
+    counters: Counters,
+    /// Whether a read may miss the steps right before it.
+    stale: bool,
+}
+
+/// How a backend counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counters {
+    /// In one step, eight bytes.
+    Bytes,
+    /// In one step, decimal text.
+    Text,
+    /// Reads, then writes unless somebody else did meanwhile: that is an error.
+    Conditional,
+    /// Adds, then reads. Who meets nobody creates, and is told the first number even if somebody else was faster. Is no
+    /// value that can be read.
+    Patched,
+}
+
+impl Backend {
+    /// Spin's default.
+    pub const SQLITE: Backend =
+        Backend { name: "SQLite", whole: true, unlimited: true, counters: Counters::Bytes, stale: false };
+
+    /// Spin's `key-value-redis`: MSET, DEL, INCRBY.
+    pub const REDIS: Backend = Backend { name: "Redis", counters: Counters::Text, ..Backend::SQLITE };
+
+    /// Spin's `key-value-aws` with `consistent_read`: BatchWriteItem in any order.
+    pub const DYNAMODB: Backend =
+        Backend { name: "DynamoDB", whole: false, unlimited: false, counters: Counters::Conditional, stale: false };
+
+    /// The same without `consistent_read`, as Spin has it where nothing is set.
+    pub const DYNAMODB_STALE: Backend = Backend { name: "DynamoDB, stale", stale: true, ..Backend::DYNAMODB };
+
+    /// Spin's `key-value-azure`: one pair after the other.
+    pub const COSMOS_DB: Backend =
+        Backend { name: "Cosmos DB", whole: false, unlimited: true, counters: Counters::Patched, stale: false };
+
+    /// Those that may be written to.
+    pub const FIT: [Backend; 3] = [Backend::SQLITE, Backend::REDIS, Backend::DYNAMODB];
+}
+
+impl Default for Backend {
+    fn default() -> Backend {
+        Backend::SQLITE
+    }
+}
+
+/// How a step fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing was done, and the caller is told so.
@@ -48,26 +107,62 @@ pub enum Fault {
     Lost,
 }
 
+/// The largest item of DynamoDB, key included.
+const ITEM_BYTES_MAX: usize = 400 * 1024;
+
 /// The store. Everybody who holds it sees the same data.
 #[derive(Default)]
 pub struct Memory {
+    backend: Backend,
     data: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// Keys that are counters.
+    counters: RefCell<BTreeSet<String>>,
+    /// What the latest write replaced, for reads that miss it.
+    missed: RefCell<Option<(String, Option<Vec<u8>>)>>,
     calls: RefCell<Vec<Call>>,
+    steps: RefCell<Vec<Verb>>,
+    /// The steps with which calls begin.
+    starts: RefCell<BTreeSet<usize>>,
     faults: RefCell<Vec<(Range<usize>, Fault)>>,
-    interruption: RefCell<Option<Interruption>>,
+    interruptions: RefCell<Vec<Interruption>>,
     interrupted: Cell<bool>,
+    /// Whether the steps are those of an interruption.
+    inside: Cell<bool>,
 }
 
-/// Something that happens once, right before a call.
+/// Something that happens once, right before or right after a step.
 struct Interruption {
-    call: usize,
+    step: usize,
+    after: bool,
     act: Box<dyn FnOnce()>,
 }
 
 impl Memory {
+    /// An empty store.
+    pub fn new(backend: Backend) -> Memory {
+        Memory { backend, ..Memory::default() }
+    }
+
+    /// A store with the same data, that goes its own way from here.
+    pub fn fork(&self) -> Memory {
+        let (data, counters) = (self.data.clone(), self.counters.clone());
+        Memory { backend: self.backend, data, counters, ..Memory::default() }
+    }
+
     /// The calls since the beginning or the last [`Memory::forget_calls`], failed ones included.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.borrow().clone()
+    }
+
+    /// The steps of these calls, without those of interruptions. A step is what is done whole or not at all.
+    pub fn steps(&self) -> Vec<Verb> {
+        self.steps.borrow().clone()
+    }
+
+    /// The steps after which their caller hears of it: the last ones of calls.
+    pub fn ends(&self) -> Vec<usize> {
+        let (steps, starts) = (self.steps.borrow().len(), self.starts.borrow());
+        (0..steps).filter(|step| step + 1 == steps || starts.contains(&(step + 1))).collect()
     }
 
     /// How many of these calls are write transactions.
@@ -78,22 +173,29 @@ impl Memory {
     /// Counts from 0 again, and lets nothing fail any more.
     pub fn forget_calls(&self) {
         self.calls.borrow_mut().clear();
+        self.steps.borrow_mut().clear();
+        self.starts.borrow_mut().clear();
         self.faults.borrow_mut().clear();
-        self.interruption.borrow_mut().take();
+        self.interruptions.borrow_mut().clear();
         self.interrupted.set(false);
     }
 
-    /// Lets calls fail, counted from the last [`Memory::forget_calls`].
-    pub fn fail(&self, calls: Range<usize>, fault: Fault) {
-        self.faults.borrow_mut().push((calls, fault));
+    /// Lets steps fail, counted from the last [`Memory::forget_calls`].
+    pub fn fail(&self, steps: Range<usize>, fault: Fault) {
+        self.faults.borrow_mut().push((steps, fault));
     }
 
-    /// Lets something happen right before a call, as another instance would do it.
-    pub fn interrupt(&self, call: usize, act: impl FnOnce() + 'static) {
-        *self.interruption.borrow_mut() = Some(Interruption { call, act: Box::new(act) });
+    /// Lets something happen right before a step, as another instance would do it.
+    pub fn interrupt(&self, step: usize, act: impl FnOnce() + 'static) {
+        self.interruptions.borrow_mut().push(Interruption { step, after: false, act: Box::new(act) });
     }
 
-    /// Whether the interruption took place.
+    /// Lets something happen between a step and whatever the caller does next.
+    pub fn interrupt_after(&self, step: usize, act: impl FnOnce() + 'static) {
+        self.interruptions.borrow_mut().push(Interruption { step, after: true, act: Box::new(act) });
+    }
+
+    /// Whether an interruption took place.
     pub fn was_interrupted(&self) -> bool {
         self.interrupted.get()
     }
@@ -108,65 +210,177 @@ impl Memory {
         self.data.borrow().get(key).cloned()
     }
 
-    /// Notes a call and says how it is to fail.
-    fn enter(&self, verb: Verb, keys: Vec<String>) -> Option<Fault> {
-        let number = self.calls.borrow().len();
-        self.calls.borrow_mut().push(Call { verb, keys });
-        let due = self.interruption.borrow_mut().take_if(|interruption| interruption.call == number);
-        if let Some(interruption) = due {
-            self.interrupted.set(true);
-            (interruption.act)();
-        }
-        self.faults.borrow().iter().find(|(calls, _)| calls.contains(&number)).map(|(_, fault)| *fault)
+    /// Damages the store: sets or removes a value behind everybody's back.
+    pub fn plant(&self, key: &str, value: Option<Vec<u8>>) {
+        match value {
+            Some(value) => self.data.borrow_mut().insert(key.to_owned(), value),
+            None => self.data.borrow_mut().remove(key),
+        };
     }
 
-    fn done<T>(fault: Option<Fault>, act: impl FnOnce() -> T) -> Result<T, StoreError> {
-        match fault {
+    fn note(&self, verb: Verb, keys: Vec<String>) {
+        self.calls.borrow_mut().push(Call { verb, keys });
+        if !self.inside.get() {
+            self.starts.borrow_mut().insert(self.steps.borrow().len());
+        }
+    }
+
+    /// Does a step, as far as it is let.
+    fn step<T>(&self, verb: Verb, act: impl FnOnce() -> T) -> Result<T, StoreError> {
+        if self.inside.get() {
+            return Ok(act());
+        }
+        let number = self.steps.borrow().len();
+        self.steps.borrow_mut().push(verb);
+        self.let_in(number, false);
+        let fault = self.faults.borrow().iter().find(|(steps, _)| steps.contains(&number)).map(|(_, fault)| *fault);
+        let done = match fault {
             None => Ok(act()),
             Some(Fault::Refused) => Err(StoreError("the disk said no".to_owned())),
             Some(Fault::Lost) => {
                 act();
                 Err(StoreError("the answer got lost".to_owned()))
             }
+        };
+        self.let_in(number, true);
+        done
+    }
+
+    fn let_in(&self, number: usize, after: bool) {
+        let due = |interruption: &Interruption| interruption.step == number && interruption.after == after;
+        let place = self.interruptions.borrow().iter().position(due);
+        let Some(place) = place else {
+            return;
+        };
+        let interruption = self.interruptions.borrow_mut().remove(place);
+        self.interrupted.set(true);
+        self.inside.set(true);
+        (interruption.act)();
+        self.inside.set(false);
+    }
+
+    fn write(&self, key: &str, value: Option<&[u8]>) {
+        let mut data = self.data.borrow_mut();
+        let before = match value {
+            Some(value) => data.insert(key.to_owned(), value.to_vec()),
+            None => data.remove(key),
+        };
+        self.counters.borrow_mut().remove(key);
+        *self.missed.borrow_mut() = Some((key.to_owned(), before));
+    }
+
+    /// Does something with each item: at once, or one after the other in an order that nobody knows.
+    fn batch<T>(&self, verb: Verb, items: &[T], act: impl Fn(&T)) -> Result<(), StoreError> {
+        if self.backend.whole {
+            return self.step(verb, || items.iter().for_each(act));
         }
+        let ordered = self.backend.unlimited;
+        let seed = self.calls.borrow().len();
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        if !ordered {
+            order.sort_by_key(|place| (place + 1).wrapping_mul(seed.wrapping_mul(0x9e37_79b9) | 1) % 8_191);
+        }
+        order.into_iter().try_for_each(|place| self.step(verb, || act(&items[place])))
+    }
+
+    /// What the backend says to keys before it does anything.
+    fn accept<'k>(&self, keys: impl Iterator<Item = &'k String>) -> Result<(), StoreError> {
+        let keys: Vec<&String> = keys.collect();
+        if self.backend.counters == Counters::Patched && keys.iter().any(|key| key.contains(['/', '\\', '?', '#'])) {
+            return Err(StoreError("Key contains an illegal character".to_owned()));
+        }
+        if self.backend.unlimited {
+            return Ok(());
+        }
+        if keys.len() > BATCH_MAX {
+            return Err(StoreError(format!("Member must have length less than or equal to {BATCH_MAX}")));
+        }
+        if keys.iter().collect::<BTreeSet<_>>().len() < keys.len() {
+            return Err(StoreError("Provided list of item keys contains duplicates".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn counted(&self, key: &str) -> Result<i64, StoreError> {
+        let bytes = self.data.borrow().get(key).cloned();
+        let number = match (&bytes, self.backend.counters) {
+            (None, _) => Some(0),
+            (Some(bytes), Counters::Bytes) => bytes.as_slice().try_into().ok().map(i64::from_le_bytes),
+            (Some(bytes), _) => std::str::from_utf8(bytes).ok().and_then(|text| text.parse().ok()),
+        };
+        number.ok_or_else(|| StoreError("the value is not a number".to_owned()))
+    }
+
+    fn count(&self, key: &str, number: i64) {
+        let bytes = match self.backend.counters {
+            Counters::Bytes => number.to_le_bytes().to_vec(),
+            Counters::Text | Counters::Conditional | Counters::Patched => number.to_string().into_bytes(),
+        };
+        self.write(key, Some(&bytes));
+        self.counters.borrow_mut().insert(key.to_owned());
     }
 }
 
 impl Store for Memory {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let fault = self.enter(Verb::Get, vec![key.to_owned()]);
-        Memory::done(fault, || self.data.borrow().get(key).cloned())
-    }
-
-    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        let fault = self.enter(Verb::SetMany, pairs.iter().map(|(key, _)| key.clone()).collect());
-        Memory::done(fault, || self.data.borrow_mut().extend(pairs.iter().cloned()))
-    }
-
-    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
-        let fault = self.enter(Verb::DeleteMany, keys.to_vec());
-        Memory::done(fault, || {
-            let mut data = self.data.borrow_mut();
-            for key in keys {
-                data.remove(key);
+        self.note(Verb::Get, vec![key.to_owned()]);
+        if self.backend.counters == Counters::Patched && self.counters.borrow().contains(key) {
+            return Err(StoreError("invalid type: integer, expected a sequence".to_owned()));
+        }
+        self.step(Verb::Get, || {
+            // Every third read goes to the replica that has not heard of the latest write.
+            let missed = self.missed.borrow().clone().filter(|_| self.backend.stale);
+            match missed.filter(|(latest, _)| latest == key && self.calls.borrow().len().is_multiple_of(3)) {
+                Some((_, before)) => before,
+                None => self.value(key),
             }
         })
     }
 
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
+        self.note(Verb::SetMany, pairs.iter().map(|(key, _)| key.clone()).collect());
+        self.accept(pairs.iter().map(|(key, _)| key))?;
+        if !self.backend.unlimited && pairs.iter().any(|(key, value)| 8 + key.len() + value.len() > ITEM_BYTES_MAX) {
+            return Err(StoreError("Item size has exceeded the maximum allowed size".to_owned()));
+        }
+        self.batch(Verb::SetMany, pairs, |(key, value)| self.write(key, Some(value)))
+    }
+
+    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
+        self.note(Verb::DeleteMany, keys.to_vec());
+        self.accept(keys.iter())?;
+        self.batch(Verb::DeleteMany, keys, |key| self.write(key, None))
+    }
+
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        let fault = self.enter(Verb::Increment, vec![key.to_owned()]);
-        Memory::done(fault, || {
-            let mut data = self.data.borrow_mut();
-            // SQLite's form of a counter. Redis has another, so nobody may read one with `get`.
-            let old = data.get(key).map_or(0, |bytes| i64::from_le_bytes(bytes.as_slice().try_into().unwrap()));
-            data.insert(key.to_owned(), (old + delta).to_le_bytes().to_vec());
-            old + delta
-        })
+        self.note(Verb::Increment, vec![key.to_owned()]);
+        let add = || {
+            let sum = self.counted(key)? + delta;
+            self.count(key, sum);
+            Ok(sum)
+        };
+        match self.backend.counters {
+            Counters::Bytes | Counters::Text => self.step(Verb::Increment, add)?,
+            Counters::Conditional => {
+                let seen = self.step(Verb::Get, || self.counted(key))??;
+                self.step(Verb::Increment, || {
+                    if self.counted(key)? != seen {
+                        return Err(StoreError("TransactionCanceledException: ConditionalCheckFailed".to_owned()));
+                    }
+                    add()
+                })?
+            }
+            Counters::Patched => {
+                let absent = self.step(Verb::Get, || self.value(key).is_none())?;
+                self.step(Verb::Increment, add)??;
+                if absent { Ok(delta) } else { self.step(Verb::Get, || self.counted(key))? }
+            }
+        }
     }
 
     fn list_keys(&self) -> Result<Vec<String>, StoreError> {
-        let fault = self.enter(Verb::ListKeys, Vec::new());
-        Memory::done(fault, || self.keys())
+        self.note(Verb::ListKeys, Vec::new());
+        self.step(Verb::ListKeys, || self.keys())
     }
 }
 
@@ -194,5 +408,47 @@ mod tests {
         assert_eq!(store.get("k"), Ok(Some(b"other".to_vec())));
         assert!(store.was_interrupted());
         assert_eq!(store.calls().len(), 3);
+    }
+
+    #[test]
+    fn a_batch_that_is_not_written_whole_fails_at_any_of_its_pairs() {
+        let pairs: Vec<_> = (0..BATCH_MAX).map(|n| (format!("k{n}"), b"1".to_vec())).collect();
+        for (backend, written) in [(Backend::SQLITE, 0), (Backend::DYNAMODB, 7), (Backend::COSMOS_DB, 7)] {
+            let store = Memory::new(backend);
+            store.fail(if backend.whole { 0..1 } else { 7..8 }, Fault::Refused);
+            assert!(store.set_many(&pairs).is_err());
+            assert_eq!(store.keys().len(), written, "{}", backend.name);
+        }
+    }
+
+    #[test]
+    fn dynamodb_refuses_long_batches_repeated_keys_and_large_values() {
+        let store = Memory::new(Backend::DYNAMODB);
+        let pair = |n: usize, bytes: usize| (format!("k{n}"), vec![b'x'; bytes]);
+        let many: Vec<_> = (0..BATCH_MAX + 1).map(|n| pair(n, 1)).collect();
+        for refused in [many, vec![pair(0, 1), pair(0, 2)], vec![pair(0, 1), pair(1, ITEM_BYTES_MAX)]] {
+            assert!(store.set_many(&refused).is_err());
+            assert_eq!(store.keys(), [] as [String; 0]);
+            assert_eq!(Memory::new(Backend::REDIS).set_many(&refused), Ok(()));
+        }
+    }
+
+    /// What two are told who ask for a number at the same time.
+    fn two_at_once(backend: Backend) -> [Result<i64, ()>; 2] {
+        let store = std::rc::Rc::new(Memory::new(backend));
+        let told = std::rc::Rc::new(Cell::new(None));
+        let (other, kept) = (store.clone(), told.clone());
+        // Between its read and its write, where it has both.
+        let step = usize::from(!backend.whole);
+        store.interrupt(step, move || kept.set(Some(other.increment("n", 1).map_err(drop))));
+        [store.increment("n", 1).map_err(drop), told.take().unwrap()]
+    }
+
+    #[test]
+    fn two_who_count_at_once_are_told_different_numbers_but_on_cosmos_db() {
+        assert_eq!(two_at_once(Backend::SQLITE), [Ok(2), Ok(1)]);
+        assert_eq!(two_at_once(Backend::REDIS), [Ok(2), Ok(1)]);
+        assert_eq!(two_at_once(Backend::DYNAMODB), [Err(()), Ok(1)]);
+        assert_eq!(two_at_once(Backend::COSMOS_DB), [Ok(1), Ok(1)]);
     }
 }

@@ -1,6 +1,6 @@
 //! A world without surprises: the same times, the same random bytes, in every run and for every runner.
 
-use crate::store::Memory;
+use crate::store::{Backend, Memory};
 use jiff::{SignedDuration, Timestamp};
 use rollcall_core::http::Rollcall;
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
@@ -31,16 +31,32 @@ pub const ADMIN_SECRET: &str = "the-admin-secret-of-the-transcripts";
 impl World {
     /// A world whose variables are these, beside the admin secret.
     pub fn new(variables: &BTreeMap<String, String>) -> World {
+        World::on(Backend::SQLITE, variables)
+    }
+
+    /// The same on a store of another kind.
+    pub fn on(backend: Backend, variables: &BTreeMap<String, String>) -> World {
         let value = |name: &str| match name {
             "admin_secret" => Some(ADMIN_SECRET.to_owned()),
             _ => variables.get(name).cloned(),
         };
         World {
-            store: Rc::default(),
+            store: Rc::new(Memory::new(backend)),
             time: Time::default(),
             random: Random::default(),
             log: Rc::default(),
             settings: Settings::read(value).unwrap_or_else(|error| panic!("{error}")),
+        }
+    }
+
+    /// A world that is the same, and goes its own way from here.
+    pub fn fork(&self) -> World {
+        World {
+            store: Rc::new(self.store.fork()),
+            time: Time(Arc::new(Mutex::new(self.time.passed()))),
+            random: Random(Arc::new(Mutex::new(*self.random.0.lock().unwrap_or_else(PoisonError::into_inner)))),
+            log: Rc::default(),
+            settings: self.settings.clone(),
         }
     }
 
@@ -56,6 +72,7 @@ impl World {
             clock: Box::new(self.time.clone()),
             entropy: Box::new(self.random.clone()),
             log: Box::new(Lines(self.log.clone())),
+            known: rollcall_core::backend::Known::default(),
         }
     }
 

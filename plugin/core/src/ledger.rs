@@ -1,28 +1,41 @@
 //! Turns: one writer at a time in each space, in the order in which they asked.
 //!
-//! Spin's stores have no transactions and no dependable compare-and-swap, but on every backend `increment` gives each
-//! value to exactly one caller. A turn is such a value: who holds turn `n` may write as soon as the head of the space
-//! says that turn `n - 1` is done, and writes everything that belongs to the change, the journal's records and the
-//! new head in one `set_many`. So a change costs two write transactions whatever it touches, and a third one where the
-//! change before it removed something; uniqueness and counts need no further locks, and the journal's order is the
-//! order of the changes.
+//! Spin's stores have no transactions and no dependable compare-and-swap, but on every backend that we write to,
+//! `increment` gives each value to exactly one caller. A turn is such a value: who holds turn `n` may write as soon as
+//! the head of the space says that turn `n - 1` is done, and writes everything that belongs to the change, the journal's
+//! records and the new head in one `set_many`. So a change costs two write transactions whatever it touches, and a third
+//! one where the change before it removed something; uniqueness and counts need no further locks, and the journal's
+//! order is the order of the changes.
+//!
+//! Where a batch is not written whole (DynamoDB), the turn first writes down what it is about to write: an [`intent`],
+//! taken into the head with one write of one key. That decides the change. The values follow in batches, then the head
+//! that gives the turn on. Readers look at the head first there, so they see a change whole from the moment that it is
+//! decided; whoever takes a dead holder's place finds the intent and writes the values once more.
 //!
 //! A holder can die. Two deadlines keep the others safe without comparing clocks:
 //! - a holder writes only within [`HOLD`] of the last moment at which it knows that its turn had not begun;
 //! - who has seen the same turn unfinished for [`STUCK`], twice as long, which it can only have begun to see after the
 //!   turn began, may end the epoch: all turns of it are void, and the counter starts anew under the next epoch's name.
+//!
+//! A holder that needs longer than half of its time says so in the head, in time. Then both deadlines begin anew: the
+//! holder's at the moment before it said so, that of the others when they see it. Ending an epoch is work under the same
+//! rule.
 
+mod intent;
 mod snapshot;
 
 pub(crate) use snapshot::{Mark, Snapshot, leavings};
 
+use crate::backend::{self, Batches, Unusable};
 use crate::ports::{Ports, StoreError};
 use crate::settings::Settings;
 use crate::space::Space;
 use crate::traffic::Traffic;
+use intent::{Intent, Pair};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::cell::{Cell, OnceCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a request may still write after its turn can have begun.
@@ -33,6 +46,13 @@ pub const STUCK: Duration = Duration::from_millis(4_000);
 
 /// How long a request waits for its turn before it answers that the tenant is busy.
 pub const WAIT_MAX: Duration = Duration::from_millis(20_000);
+
+/// How long a request with a number bears with a store that cannot be read. Giving up leaves the turn behind, and that
+/// costs everybody else [`STUCK`].
+const BEAR: Duration = Duration::from_millis(1_000);
+
+/// Times that a number is asked for. On DynamoDB two that ask at once get in each other's way, and one is told so.
+const ASKED_MAX: u32 = 8;
 
 /// Emptied keys that the head remembers. A larger change, such as the deletion of a group with thousands of members,
 /// leaves the others as they are: empty, and so absent for every reader.
@@ -50,6 +70,17 @@ pub enum Error {
     Corrupt(String),
     /// Others kept the space busy for longer than a request may wait, or this request took too long itself.
     Busy,
+    /// The store does not keep what turns rely on, so nothing is written to it. Says what.
+    Unfit(String),
+}
+
+impl From<Unusable> for Error {
+    fn from(unusable: Unusable) -> Error {
+        match unusable {
+            Unusable::Store(error) => Error::Store(error),
+            Unusable::Unfit(what) => Error::Unfit(what),
+        }
+    }
 }
 
 impl From<StoreError> for Error {
@@ -65,6 +96,12 @@ pub struct Head {
     layout: u32,
     epoch: u64,
     done: u64,
+    /// How often the holder of the present turn has said that it goes on.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    beat: u64,
+    /// What the present turn has decided and is writing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    intent: Option<Intent>,
     /// The roster of the space: tenants in the registry, users in a tenant.
     #[serde(flatten)]
     pub main: Extent,
@@ -117,6 +154,10 @@ fn one() -> u64 {
     1
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
 /// When a token was used.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -140,6 +181,8 @@ impl Head {
             layout: LAYOUT,
             epoch: 0,
             done: 0,
+            beat: 0,
+            intent: None,
             main: Extent::default(),
             active: 0,
             groups: Extent::default(),
@@ -168,6 +211,15 @@ impl Head {
             }
         }
     }
+
+    fn pair(&self, space: &Space) -> Pair {
+        (space.head(), serde_json::to_vec(self).expect("a head is plain data"))
+    }
+
+    /// What a waiter sees of the turn under way.
+    fn moment(&self) -> (u64, u64) {
+        (self.done, self.beat)
+    }
 }
 
 /// Reading keys, whether from the store or from within a turn.
@@ -187,22 +239,49 @@ pub trait Read {
     }
 }
 
-/// The store as it is now, without a turn. Several reads may see different moments.
+/// The store as it is now, without a turn. Several reads may see different moments, but none of them half of a change
+/// whose holder has died.
 pub struct View<'a> {
     ports: &'a Ports,
     settings: &'a Settings,
     space: Space,
+    /// What was decided and perhaps not yet written when the view was first used.
+    decided: OnceCell<BTreeMap<String, Vec<u8>>>,
 }
 
 impl<'a> View<'a> {
     /// A view of one space.
     pub fn new(ports: &'a Ports, settings: &'a Settings, space: Space) -> View<'a> {
-        View { ports, settings, space }
+        View { ports, settings, space, decided: OnceCell::new() }
     }
 
     /// Where the space stands.
     pub fn head(&self) -> Result<Head, Error> {
-        Head::read(self.ports, self.settings, &self.space)
+        let head = Head::read(self.ports, self.settings, &self.space)?;
+        Ok(head.intent.map_or(Head { intent: None, ..head }, |intent| *intent.next))
+    }
+
+    /// Every key of the space, and of others. Costs the whole store.
+    pub(crate) fn keys(&self) -> Result<Vec<String>, Error> {
+        let decided = self.decided()?;
+        let mut keys = self.ports.store.list_keys()?;
+        let listed: BTreeSet<&String> = keys.iter().collect();
+        let new: Vec<String> = decided.keys().filter(|key| !listed.contains(key)).cloned().collect();
+        keys.extend(new);
+        Ok(keys)
+    }
+
+    fn decided(&self) -> Result<&BTreeMap<String, Vec<u8>>, Error> {
+        if let Some(decided) = self.decided.get() {
+            return Ok(decided);
+        }
+        let decided = if backend::decides_first(self.ports, self.settings)? {
+            let head = Head::read(self.ports, self.settings, &self.space)?;
+            head.intent.map(|intent| intent.pairs(self.ports, &self.space)).transpose()?.unwrap_or_default()
+        } else {
+            BTreeMap::new()
+        };
+        Ok(self.decided.get_or_init(|| decided))
     }
 }
 
@@ -213,7 +292,10 @@ impl Read for View<'_> {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         debug_assert!(self.space.owns(key));
-        value(self.ports, key)
+        match self.decided()?.get(key) {
+            Some(bytes) => Ok(Some(bytes.clone()).filter(|bytes| !bytes.is_empty())),
+            None => value(self.ports, key),
+        }
     }
 }
 
@@ -223,13 +305,12 @@ impl Read for View<'_> {
 /// where that fails, too, it holds up its space until it is taken for dead.
 #[must_use]
 pub struct Turn<'a> {
-    ports: &'a Ports,
-    settings: &'a Settings,
-    space: Space,
-    /// The turn had not begun by then.
-    since: Duration,
+    lease: Lease<'a>,
+    batches: Batches,
     staged: BTreeMap<String, Option<Vec<u8>>>,
     finished: bool,
+    /// Where the space stood when the turn began.
+    base: Head,
     /// Where the space stands; changes to it are committed with the rest.
     pub head: Head,
 }
@@ -237,41 +318,18 @@ pub struct Turn<'a> {
 impl<'a> Turn<'a> {
     /// Waits for this caller's turn.
     pub fn take(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
-        let arrived = ports.clock.elapsed();
-        let mut head = Head::read(ports, settings, &space)?;
+        let queue = Queue::on(ports, settings, space, backend::batches(ports, settings)?);
         loop {
-            let mut since = ports.clock.elapsed();
-            let epoch = head.epoch;
-            let number = count(ports.store.increment(&space.turns(epoch), 1)?);
-            let mut watch = Watch::new(since, head.done);
-            loop {
-                let looked = ports.clock.elapsed();
-                head = Head::read(ports, settings, &space)?;
-                if head.epoch != epoch || head.done >= number {
-                    break;
-                }
-                if head.done + 1 == number {
-                    return Ok(Turn { ports, settings, space, since, staged: BTreeMap::new(), finished: false, head });
-                }
-                since = looked;
-                let now = ports.clock.elapsed();
-                if now.saturating_sub(arrived) > WAIT_MAX {
-                    return Err(Error::Busy);
-                }
-                if watch.stuck(now, head.done) {
-                    end_epoch(ports, settings, &space, &head, watch.rounds)?;
-                    watch.rounds += 1;
-                    watch.since = ports.clock.elapsed();
-                } else {
-                    ports.clock.pause(patience(number - head.done - 1));
-                }
+            let ticket = queue.ticket()?;
+            if let Some(turn) = queue.wait(ticket)? {
+                return Ok(turn);
             }
         }
     }
 
     /// Stages a value.
     pub fn put(&mut self, key: String, bytes: Vec<u8>) {
-        debug_assert!(self.space.owns(&key) && !bytes.is_empty());
+        debug_assert!(self.lease.space.owns(&key) && !bytes.is_empty());
         self.staged.insert(key, Some(bytes));
     }
 
@@ -283,68 +341,92 @@ impl<'a> Turn<'a> {
 
     /// Stages a removal.
     pub fn remove(&mut self, key: String) {
-        debug_assert!(self.space.owns(&key));
+        debug_assert!(self.lease.space.owns(&key));
         self.staged.insert(key, None);
     }
 
     /// Forgets what was staged and what was changed in the head; the turn itself stays.
-    pub fn undo(&mut self) -> Result<(), Error> {
+    pub fn undo(&mut self) {
         self.staged.clear();
-        self.head = Head::read(self.ports, self.settings, &self.space)?;
-        Ok(())
+        self.head = self.base.clone();
     }
 
-    /// Writes everything that was staged, and the head that gives the turn on, in one batch.
+    /// Writes everything that was staged, and the head that gives the turn on: whole, whatever happens meanwhile.
     ///
-    /// A batch that is reported as failed may have been written. The head tells, so the batch is tried once more only
-    /// where it was not, and success is what the store holds, not what it said.
+    /// A write that is reported as failed may have been done. The head tells, so it is tried once more only where it was
+    /// not, and success is what the store holds, not what it said.
     pub fn commit(mut self) -> Result<(), Error> {
         self.keep_before()?;
         self.finish()
     }
 
+    /// Gives the turn on without writing anything else.
+    pub fn release(mut self) -> Result<(), Error> {
+        self.undo();
+        self.finish()
+    }
+
     fn finish(&mut self) -> Result<(), Error> {
         self.finished = true;
-        let before = self.head.done;
         self.head.done += 1;
+        self.head.beat = 0;
         let emptied = std::mem::take(&mut self.head.emptied);
-        let pairs = self.batch();
+        let removed = self.staged.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
+        self.head.emptied = removed.take(EMPTIED_MAX).collect();
         self.sweep(emptied);
+        // A batch cannot delete, so what is removed becomes empty and is left to the next turn.
+        let staged = std::mem::take(&mut self.staged).into_iter();
+        let pairs: Vec<Pair> = staged.map(|(key, bytes)| (key, bytes.unwrap_or_default())).collect();
+        match self.batches {
+            Batches::Parts if !pairs.is_empty() => self.write_in_parts(&pairs),
+            Batches::Parts | Batches::Whole => self.write_whole(pairs),
+        }
+    }
+
+    fn write_whole(&self, mut pairs: Vec<Pair>) -> Result<(), Error> {
+        pairs.push(self.head.pair(&self.lease.space));
+        self.settle(&pairs, |now| now.done >= self.head.done)
+    }
+
+    /// Decides the change, and then carries it out. Once it is decided it is made, whoever does the rest.
+    fn write_in_parts(&mut self, pairs: &[Pair]) -> Result<(), Error> {
+        let plan = intent::plan(&self.lease.space, pairs, self.head.clone());
+        intent::write(&self.lease, &self.base, &plan.parts)?;
+        let next = plan.intent.next.clone();
+        self.base.beat = self.lease.beat();
+        self.base.intent = Some(plan.intent);
+        let decision = [self.base.pair(&self.lease.space)];
+        self.settle(&decision, |now| now.done >= self.head.done || now.intent.is_some())?;
+        let head = [next.pair(&self.lease.space)];
+        let carried = intent::write(&self.lease, &self.base, pairs);
+        let given_on = carried.and_then(|()| self.lease.write(&head).or_else(|_| self.lease.write(&head)));
+        if let Err(error) = given_on {
+            self.lease.ports.log.line(&format!("turns: a change is left to the next one to write: {error:?}"));
+        }
+        Ok(())
+    }
+
+    /// Writes what decides the turn, and looks whether it is there where the store says that it failed.
+    fn settle(&self, pairs: &[Pair], is_done: impl Fn(&Head) -> bool) -> Result<(), Error> {
+        let Lease { ports, settings, space, .. } = &self.lease;
         for attempt in 0..2 {
-            if self.late() {
-                return Err(Error::Busy);
+            let Err(error) = self.lease.write(pairs) else {
+                return Ok(());
+            };
+            if error == Error::Busy {
+                return Err(error);
             }
-            match self.ports.store.set_many(&pairs) {
-                Ok(()) => return Ok(()),
-                Err(error) => {
-                    self.ports.log.line(&format!("store: a batch was reported as failed: {error}"));
-                    let now = Head::read(self.ports, self.settings, &self.space)?;
-                    if now.epoch == self.head.epoch && now.done >= self.head.done {
-                        return Ok(());
-                    }
-                    let ours = now.epoch == self.head.epoch && now.done == before;
-                    if attempt > 0 || !ours {
-                        return Err(error.into());
-                    }
-                }
+            ports.log.line(&format!("store: a batch was reported as failed: {error:?}"));
+            let now = Head::read(ports, settings, space)?;
+            let ours = now.epoch == self.head.epoch;
+            if ours && is_done(&now) {
+                return Ok(());
+            }
+            if attempt > 0 || !ours || now.done != self.base.done {
+                return Err(error);
             }
         }
         Err(Error::Busy)
-    }
-
-    /// Gives the turn on without writing anything else.
-    pub fn release(mut self) -> Result<(), Error> {
-        self.undo()?;
-        self.commit()
-    }
-
-    /// What was staged and the head. A batch cannot delete, so what is removed becomes empty and is left to the next turn.
-    fn batch(&mut self) -> Vec<(String, Vec<u8>)> {
-        let removed = self.staged.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
-        self.head.emptied = removed.take(EMPTIED_MAX).collect();
-        let staged = self.staged.iter().map(|(key, bytes)| (key.clone(), bytes.clone().unwrap_or_default()));
-        let head = serde_json::to_vec(&self.head).expect("a head is plain data");
-        staged.chain([(self.space.head(), head)]).collect()
     }
 
     /// Deletes what the turn before emptied, unless this turn writes it. The keys are absent for every reader already;
@@ -354,83 +436,250 @@ impl<'a> Turn<'a> {
         if emptied.is_empty() || self.late() {
             return;
         }
-        if let Err(error) = self.ports.store.delete_many(&emptied) {
-            self.ports.log.line(&format!("store: {} emptied keys were not deleted: {error}", emptied.len()));
+        if let Err(error) = backend::delete(self.lease.ports, &emptied) {
+            self.lease.ports.log.line(&format!("store: {} emptied keys were not deleted: {error}", emptied.len()));
         }
     }
 
     /// Whether others may have taken this turn for dead.
     pub(crate) fn late(&self) -> bool {
-        self.spent() > HOLD
+        self.lease.late()
     }
 
-    /// How long this turn can have lasted.
+    /// How long this turn can have lasted since it last said that it goes on.
     pub(crate) fn spent(&self) -> Duration {
-        self.ports.clock.elapsed().saturating_sub(self.since)
+        self.lease.spent()
     }
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        if !self.finished && self.undo().and_then(|()| self.finish()).is_err() {
-            self.ports.log.line(&format!("turns: one of {} was left behind", self.space.head()));
+        if self.finished {
+            return;
+        }
+        self.undo();
+        if self.finish().is_err() {
+            self.lease.ports.log.line(&format!("turns: one of {} was left behind", self.lease.space.head()));
         }
     }
 }
 
 impl Read for Turn<'_> {
     fn space(&self) -> &Space {
-        &self.space
+        &self.lease.space
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         match self.staged.get(key) {
             Some(staged) => Ok(staged.clone()),
-            None => value(self.ports, key),
+            None => {
+                self.lease.renew(&self.base);
+                value(self.lease.ports, key)
+            }
         }
     }
 }
 
-/// How long a waiter has seen the same turn unfinished.
+/// The right to write, and until when.
+struct Lease<'a> {
+    ports: &'a Ports,
+    settings: &'a Settings,
+    space: Space,
+    /// Nobody can have begun to watch the present moment of the head by then.
+    since: Cell<Duration>,
+    beat: Cell<u64>,
+}
+
+impl Lease<'_> {
+    /// Whether others may have taken the place of who has it.
+    fn late(&self) -> bool {
+        self.spent() > HOLD
+    }
+
+    fn spent(&self) -> Duration {
+        self.ports.clock.elapsed().saturating_sub(self.since.get())
+    }
+
+    /// Says in the head that the work goes on, where half of the time is over. Each try counts: if an answer got lost,
+    /// the others may have begun to watch the moment that it made.
+    fn renew(&self, head: &Head) {
+        let now = self.ports.clock.elapsed();
+        if self.spent() <= HOLD / 2 || self.late() {
+            return;
+        }
+        let beat = self.beat();
+        match self.ports.store.set_many(&[Head { beat, ..head.clone() }.pair(&self.space)]) {
+            Ok(()) => self.since.set(now),
+            Err(error) => self.ports.log.line(&format!("turns: {} was not renewed: {error}", self.space.head())),
+        }
+    }
+
+    /// The next beat.
+    fn beat(&self) -> u64 {
+        self.beat.set(self.beat.get() + 1);
+        self.beat.get()
+    }
+
+    fn write(&self, pairs: &[Pair]) -> Result<(), Error> {
+        if self.late() {
+            return Err(Error::Busy);
+        }
+        Ok(self.ports.store.set_many(pairs)?)
+    }
+}
+
+/// Those who wait for their turn in a space.
+pub(crate) struct Queue<'a> {
+    ports: &'a Ports,
+    settings: &'a Settings,
+    space: Space,
+    batches: Batches,
+    arrived: Duration,
+}
+
+/// A place in the queue.
+#[derive(Clone, Copy)]
+pub(crate) struct Ticket {
+    epoch: u64,
+    number: u64,
+    /// The turn had not begun by then.
+    since: Duration,
+}
+
+impl<'a> Queue<'a> {
+    pub(crate) fn on(ports: &'a Ports, settings: &'a Settings, space: Space, batches: Batches) -> Queue<'a> {
+        Queue { ports, settings, space, batches, arrived: ports.clock.elapsed() }
+    }
+
+    /// Asks for a number. A failed call may have taken one; that is passed over as a dead holder's is.
+    pub(crate) fn ticket(&self) -> Result<Ticket, Error> {
+        let epoch = Head::read(self.ports, self.settings, &self.space)?.epoch;
+        let key = self.space.turns(epoch);
+        let mut asked = 1;
+        loop {
+            let since = self.ports.clock.elapsed();
+            match self.ports.store.increment(&key, 1) {
+                Ok(number) => return Ok(Ticket { epoch, number: count(number), since }),
+                Err(error) if asked == ASKED_MAX => return Err(error.into()),
+                Err(_) => self.ports.clock.pause(self.apart(asked)),
+            }
+            asked += 1;
+        }
+    }
+
+    /// A pause that differs from caller to caller and grows, so that those who got in each other's way do not again.
+    fn apart(&self, asked: u32) -> Duration {
+        let mut random = [0];
+        self.ports.entropy.fill(&mut random);
+        Duration::from_micros((500 + 10 * u64::from(random[0])) << asked)
+    }
+
+    /// Waits for the turn of this number. Nothing where it was passed over.
+    pub(crate) fn wait(&self, ticket: Ticket) -> Result<Option<Turn<'a>>, Error> {
+        let Ticket { epoch, number, mut since } = ticket;
+        let mut watch: Option<Watch> = None;
+        loop {
+            let looked = self.ports.clock.elapsed();
+            let head = self.look()?;
+            if head.epoch != epoch || head.done >= number {
+                return Ok(None);
+            }
+            if head.done + 1 == number && head.intent.is_none() {
+                return Ok(Some(self.turn(since, head)));
+            }
+            since = looked;
+            let now = self.ports.clock.elapsed();
+            if now.saturating_sub(self.arrived) > WAIT_MAX {
+                return Err(Error::Busy);
+            }
+            let watch = watch.get_or_insert_with(|| Watch::new(now, &head));
+            if watch.stuck(now, &head) {
+                self.end_epoch(&head, watch.rounds)?;
+                watch.rounds += 1;
+                watch.since = self.ports.clock.elapsed();
+            } else {
+                self.ports.clock.pause(patience(number - head.done - 1, now.saturating_sub(watch.since)));
+            }
+        }
+    }
+
+    /// The head, from a store that may be gone for a moment.
+    fn look(&self) -> Result<Head, Error> {
+        let since = self.ports.clock.elapsed();
+        loop {
+            let head = Head::read(self.ports, self.settings, &self.space);
+            let bears = self.ports.clock.elapsed().saturating_sub(since) < BEAR;
+            match head {
+                Err(Error::Store(_)) if bears => self.ports.clock.pause(Duration::from_millis(20)),
+                Ok(_) | Err(_) => return head,
+            }
+        }
+    }
+
+    fn lease(&self, since: Duration, beat: u64) -> Lease<'a> {
+        let Queue { ports, settings, space, .. } = self;
+        Lease { ports, settings, space: space.clone(), since: Cell::new(since), beat: Cell::new(beat) }
+    }
+
+    fn turn(&self, since: Duration, base: Head) -> Turn<'a> {
+        let lease = self.lease(since, base.beat);
+        let head = base.clone();
+        Turn { lease, batches: self.batches, staged: BTreeMap::new(), finished: false, base, head }
+    }
+
+    /// Ends an epoch whose next turn is dead, after writing what that turn had decided. Of all who try in one round, one
+    /// sees 1 and does it; a further round opens only after a waiter has seen that one fail for as long again.
+    fn end_epoch(&self, stuck: &Head, round: u32) -> Result<(), Error> {
+        let since = self.ports.clock.elapsed();
+        if self.ports.store.increment(&self.space.heal(stuck.epoch, round), 1)? != 1 {
+            return Ok(());
+        }
+        let mut head = Head::read(self.ports, self.settings, &self.space)?;
+        if (head.epoch, head.moment()) != (stuck.epoch, stuck.moment()) {
+            return Ok(());
+        }
+        self.ports.log.line(&format!(
+            "turns: epoch {} of {} ended at turn {}",
+            head.epoch,
+            self.space.head(),
+            head.done
+        ));
+        let lease = self.lease(since, head.beat);
+        if let Some(intent) = head.intent.clone() {
+            let pairs: Vec<Pair> = intent.pairs(self.ports, &self.space)?.into_iter().collect();
+            intent::write(&lease, &head, &pairs)?;
+            head = *intent.next;
+        }
+        let next = Head { epoch: stuck.epoch + 1, done: 0, beat: 0, intent: None, ..head };
+        lease.write(&[next.pair(&self.space)])
+    }
+}
+
+/// How long a waiter has seen the same moment of a turn.
 struct Watch {
     since: Duration,
-    done: u64,
+    moment: (u64, u64),
     rounds: u32,
 }
 
 impl Watch {
-    fn new(since: Duration, done: u64) -> Watch {
-        Watch { since, done, rounds: 0 }
+    fn new(since: Duration, head: &Head) -> Watch {
+        Watch { since, moment: head.moment(), rounds: 0 }
     }
 
-    fn stuck(&mut self, now: Duration, done: u64) -> bool {
-        if done != self.done {
-            *self = Watch { since: now, done, rounds: 0 };
+    fn stuck(&mut self, now: Duration, head: &Head) -> bool {
+        if head.moment() != self.moment {
+            *self = Watch::new(now, head);
         }
         now.saturating_sub(self.since) > STUCK
     }
 }
 
-/// Ends an epoch whose next turn is dead. Of all who try in one round, one sees 1 and does it; a further round opens
-/// only after a waiter has seen that one fail for as long again.
-fn end_epoch(ports: &Ports, settings: &Settings, space: &Space, stuck: &Head, round: u32) -> Result<(), Error> {
-    if ports.store.increment(&space.heal(stuck.epoch, round), 1)? != 1 {
-        return Ok(());
-    }
-    let head = Head::read(ports, settings, space)?;
-    if (head.epoch, head.done) != (stuck.epoch, stuck.done) {
-        return Ok(());
-    }
-    ports.log.line(&format!("turns: epoch {} of {} ended at turn {}", head.epoch, space.head(), head.done));
-    let next = Head { epoch: head.epoch + 1, done: 0, ..head };
-    let bytes = serde_json::to_vec(&next).expect("a head is plain data");
-    ports.store.set_many(&[(space.head(), bytes)])?;
-    Ok(())
-}
-
-/// A turn takes one to two milliseconds on an embedded store; who is further back looks less often.
-fn patience(ahead: u64) -> Duration {
-    Duration::from_micros(300 + 1_200 * (ahead - 1).min(40))
+/// A turn takes one to two milliseconds on an embedded store; who is further back looks less often, and so does who has
+/// seen the same turn for long.
+fn patience(ahead: u64, watched: Duration) -> Duration {
+    let queue = Duration::from_micros(300 + 1_200 * ahead.saturating_sub(1).min(40));
+    queue.max((watched / 8).min(Duration::from_millis(25)))
 }
 
 fn count(value: i64) -> u64 {

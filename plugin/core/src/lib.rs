@@ -3,6 +3,7 @@
 //! Read `http` for the way of a request, `scim` for the protocol, `directory` for the users, `ledger` for how anything
 //! is written. The ports in `ports` are all that this crate knows of the world.
 
+pub mod backend;
 mod backup;
 pub mod connection;
 pub mod directory;

@@ -3,6 +3,7 @@
 //! The component implements these over Spin's interfaces, the tests over models that are as weak as Spin's
 //! backends. Nothing else in this crate reaches outside.
 
+use crate::backend::Known;
 use jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct Ports {
     pub entropy: Box<dyn Entropy>,
     /// The operator's error output.
     pub log: Box<dyn Log>,
+    /// What this instance knows of its store; nothing at first.
+    pub known: Known,
 }
 
 /// The few verbs that every key-value backend of Spin keeps.
@@ -27,7 +30,8 @@ pub trait Store {
     /// The value of a key, or nothing where the key is absent.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Writes all pairs; whole or not at all on SQLite and Redis.
+    /// Writes all pairs; whole or not at all on SQLite and Redis. Elsewhere in any order, some of them where it fails, and
+    /// no more than [`BATCH_MAX`](crate::backend::BATCH_MAX) at once.
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
 
     /// Deletes all keys; absent ones are no error.

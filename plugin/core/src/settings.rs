@@ -1,5 +1,6 @@
 //! What an operator can set, and every bound of the system.
 
+use crate::backend::Batches;
 use crate::secrets::Secrets;
 use std::fmt;
 
@@ -148,6 +149,8 @@ pub struct Settings {
     pub journal_bodies: bool,
     /// Who may show the page in a frame, as in `Content-Security-Policy`.
     pub frame_ancestors: String,
+    /// How the store takes a batch, where the operator knows better than its test.
+    pub store_batches: Option<Batches>,
 }
 
 /// Why the settings cannot be used: where, what was expected, what was found. Never a secret's value.
@@ -172,6 +175,7 @@ impl Settings {
         "journal_capacity",
         "journal_bodies",
         "frame_ancestors",
+        "store_batches",
     ];
 
     /// Reads the variables. One that is empty counts as not set.
@@ -186,6 +190,7 @@ impl Settings {
             journal_capacity: journal_capacity(get("journal_capacity").as_deref())?,
             journal_bodies: boolean("journal_bodies", get("journal_bodies").as_deref(), true)?,
             frame_ancestors: frame_ancestors(get("frame_ancestors").as_deref())?,
+            store_batches: store_batches(get("store_batches").as_deref())?,
         })
     }
 }
@@ -235,6 +240,17 @@ fn frame_ancestors(text: Option<&str>) -> Result<String, SettingsError> {
     }
 }
 
+fn store_batches(text: Option<&str>) -> Result<Option<Batches>, SettingsError> {
+    match text {
+        None | Some("auto") => Ok(None),
+        Some("whole") => Ok(Some(Batches::Whole)),
+        Some("parts") => Ok(Some(Batches::Parts)),
+        Some(other) => {
+            Err(SettingsError(format!("variable store_batches: expected auto, whole or parts, found {other:?}")))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -267,6 +283,10 @@ mod tests {
         assert_eq!(
             with("public_url", "example"),
             "variable public_url: expected a URL such as https://scim.example.com, found \"example\""
+        );
+        assert_eq!(
+            with("store_batches", "atomic"),
+            "variable store_batches: expected auto, whole or parts, found \"atomic\""
         );
         assert!(with("frame_ancestors", "'self'; script-src *").starts_with("variable frame_ancestors"));
     }

@@ -61,6 +61,16 @@ impl Space {
         Space { prefix: format!("t.{id}.") }
     }
 
+    /// Where the store is tested.
+    pub(crate) fn scratch(test: i64) -> Space {
+        Space { prefix: format!("p.{test}.") }
+    }
+
+    /// A key of a test.
+    pub(crate) fn scratch_key(&self, name: &str) -> String {
+        self.key(&format!("k.{name}"))
+    }
+
     pub(crate) fn head(&self) -> String {
         self.key("head")
     }
@@ -73,6 +83,11 @@ impl Space {
     /// The counter that decides who ends an epoch whose turn was never given back.
     pub(crate) fn heal(&self, epoch: u64, round: u32) -> String {
         self.key(&format!("heal.{epoch}.{round}"))
+    }
+
+    /// A part of what the present turn is about to write.
+    pub(crate) fn intent(&self, number: u64) -> String {
+        self.key(&format!("intent.{number}"))
     }
 
     /// What a key held when a snapshot was made.

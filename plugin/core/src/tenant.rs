@@ -1,5 +1,6 @@
 //! The registry: which tenants there are.
 
+use crate::backend;
 use crate::connection::Connection;
 use crate::directory::roster;
 use crate::ledger::{self, Error, Head, Read, Turn, View};
@@ -212,7 +213,7 @@ fn sweep(ports: &Ports, view: &View<'_>, head: &Head) {
     keys.extend(ledger::leavings(view, head));
     keys.push(space.import());
     for batch in keys.chunks(100) {
-        if let Err(error) = ports.store.delete_many(batch) {
+        if let Err(error) = backend::delete(ports, batch) {
             ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));
             return;
         }

@@ -9,7 +9,6 @@
 use super::membership::Member;
 use super::{Document, entries, extent, roster};
 use crate::ledger::{Error, Read, View};
-use crate::ports::Ports;
 use crate::space::{IndexKind, Kind, Roll};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +18,8 @@ type Documents = BTreeMap<String, Document>;
 /// What is wrong in a tenant, a sentence each. An empty list is the good answer.
 ///
 /// Lists all keys of the store, so it costs the whole store.
-pub fn check(ports: &Ports, view: &View<'_>) -> Result<Vec<String>, Error> {
-    let keys = ports.store.list_keys()?;
+pub fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
+    let keys = view.keys()?;
     let mut findings = Vec::new();
     let users = documents(view, Kind::User, &keys, &mut findings)?;
     let groups = documents(view, Kind::Group, &keys, &mut findings)?;

@@ -6,6 +6,7 @@ use super::export::Format;
 use super::respond::{self, Problem, admin_body, admin_error};
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
+use crate::backend;
 use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Document, Terms};
@@ -74,6 +75,7 @@ impl Rollcall {
             Admin::Product => Ok(self.product()),
             Admin::IdentityProviders => Ok(identity_providers()),
             Admin::IdentityProvider(id) => identity_provider(id),
+            Admin::Store => self.store(get),
             Admin::Tenants if get => self.list_tenants(request),
             Admin::Tenants => self.create_tenant(request),
             Admin::Tenant(id, OfTenant::Export) => match self.export(id, request) {
@@ -131,6 +133,19 @@ impl Rollcall {
             "publicUrl": self.settings.public_url,
         });
         admin_body(StatusCode::OK, &product)
+    }
+
+    /// What the store was found to keep. POST tests it once more.
+    fn store(&self, last: bool) -> Answered {
+        let report =
+            if last { backend::known(&self.ports) } else { backend::tested(&self.ports, &self.settings).map(Some) };
+        let Some(report) = report.map_err(|error| self.failed_call(error.into()))? else {
+            return Err(missing("store: it was not tested yet; the first write does, or POST"));
+        };
+        let mut document = serde_json::to_value(&*report).expect("a report is plain data");
+        document["testedAt"] = time(Some(report.tested_at));
+        document["refusal"] = json!(report.refusal());
+        Ok(admin_body(StatusCode::OK, &document))
     }
 
     // Tenants

@@ -183,7 +183,7 @@ impl Rollcall {
 
     /// The invariants of a tenant, see [`directory::check`].
     pub fn check(&self, tenant: &TenantId) -> Result<Vec<String>, Unanswered> {
-        directory::check::check(&self.ports, &self.view(tenant)).map_err(|error| self.failed(&error))
+        directory::check::check(&self.view(tenant)).map_err(|error| self.failed(&error))
     }
 
     fn types(&self, view: &View<'_>) -> Result<Types, Unanswered> {

@@ -171,6 +171,9 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
         ledger::Error::Store(error) => (error.to_string(), "the store did not answer"),
         ledger::Error::Corrupt(what) => (what.clone(), "the store holds something unreadable"),
         ledger::Error::Busy => ("busy".to_owned(), "too many changes at once"),
+        ledger::Error::Unfit(what) => {
+            (format!("nothing is written to the store: {what}"), "the store is not fit to be written to")
+        }
     };
     ports.log.line(&format!("request {request_id}: {line}"));
     Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, &format!("service: {detail}; try again (request {request_id})"))

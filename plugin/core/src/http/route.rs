@@ -60,6 +60,8 @@ pub enum Admin {
     IdentityProviders,
     /// `/identity-providers/{id}`
     IdentityProvider(String),
+    /// `/store`
+    Store,
     /// `/tenants`
     Tenants,
     /// `/tenants/{id}` and below
@@ -164,6 +166,7 @@ impl Admin {
             Admin::Session => Door::SignIn,
             Admin::IdentityProviders
             | Admin::IdentityProvider(_)
+            | Admin::Store
             | Admin::Tenants
             | Admin::Tenant(..)
             | Admin::Nowhere => Door::Secret,
@@ -181,7 +184,7 @@ impl Admin {
         match self {
             Admin::Session => &[Method::GET, Method::POST, Method::DELETE],
             Admin::Product | Admin::IdentityProviders | Admin::IdentityProvider(_) => &[Method::GET],
-            Admin::Tenants => &[Method::GET, Method::POST],
+            Admin::Store | Admin::Tenants => &[Method::GET, Method::POST],
             Admin::Tenant(_, OfTenant::Itself) => &[Method::GET, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Import) => &[Method::GET, Method::POST, Method::DELETE],
@@ -283,6 +286,7 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["product"] => Some(Admin::Product),
     ["identity-providers"] => Some(Admin::IdentityProviders),
     ["identity-providers", provider] => Some(Admin::IdentityProvider((*provider).to_owned())),
+    ["store"] => Some(Admin::Store),
     ["tenants"] => Some(Admin::Tenants),
     ["tenants", tenant] => of_tenant(tenant, OfTenant::Itself),
     ["tenants", tenant, "connection"] => of_tenant(tenant, OfTenant::Connection),

@@ -10,6 +10,7 @@
 //! of its reader. From then on each turn deletes what one turn had kept, until nothing is left.
 
 use super::{Error, Head, Read, Turn, View, decode, value};
+use crate::backend;
 use crate::ports::Ports;
 use crate::settings::Settings;
 use crate::space::Space;
@@ -125,8 +126,9 @@ impl Read for Snapshot<'_> {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         debug_assert!(self.space.owns(key));
         // In this order: a value that changes between the two reads is kept by the time of the second.
-        let present = value(self.ports, key)?;
-        Ok(match value(self.ports, &self.space.before(&self.mark.id, key))? {
+        let now = || View::new(self.ports, self.settings, self.space.clone());
+        let present = now().get(key)?;
+        Ok(match now().get(&self.space.before(&self.mark.id, key))? {
             Some(kept) => unmarked(&kept),
             None => present,
         })
@@ -139,20 +141,22 @@ impl Turn<'_> {
         let Some(mut held) = self.head.snapshot.take() else {
             return Ok(());
         };
-        if held.until <= self.ports.clock.now() {
+        if held.until <= self.lease.ports.clock.now() {
             self.head.snapshot = self.forget(held, 1);
             return Ok(());
         }
         let mut kept = Vec::new();
+        let ports = self.lease.ports;
         for key in self.staged.keys() {
-            let place = self.space.before(&held.id, key);
-            if value(self.ports, &place)?.is_none() {
-                kept.push((place, marked(value(self.ports, key)?)));
+            self.lease.renew(&self.base);
+            let place = self.lease.space.before(&held.id, key);
+            if value(ports, &place)?.is_none() {
+                kept.push((place, marked(value(ports, key)?)));
             }
         }
         if !kept.is_empty() {
             let names: Vec<&String> = kept.iter().map(|(place, _)| place).collect();
-            let list = self.space.kept(&held.id, held.kept);
+            let list = self.lease.space.kept(&held.id, held.kept);
             held.kept += 1;
             let names = serde_json::to_vec(&names).expect("names are text");
             self.put(list, names);
@@ -164,19 +168,20 @@ impl Turn<'_> {
 
     /// Ends a snapshot, and deletes what so many turns kept for it. What cannot be deleted now is left to the next turn.
     fn forget(&mut self, mut held: Held, turns: u64) -> Option<Held> {
-        held.until = held.until.min(self.ports.clock.now());
+        let (ports, space) = (self.lease.ports, self.lease.space.clone());
+        held.until = held.until.min(ports.clock.now());
         for _ in 0..turns {
-            let list = held.kept.checked_sub(1).map(|last| self.space.kept(&held.id, last));
+            let list = held.kept.checked_sub(1).map(|last| space.kept(&held.id, last));
             let mut names: Vec<String> = match &list {
                 Some(list) => self.read(list).ok().flatten().unwrap_or_default(),
-                None => vec![self.space.before(&held.id, &self.space.head())],
+                None => vec![space.before(&held.id, &space.head())],
             };
             names.extend(list.clone());
             if self.late() {
                 break;
             }
-            if let Err(error) = self.ports.store.delete_many(&names) {
-                self.ports.log.line(&format!("store: {} kept values were not deleted: {error}", names.len()));
+            if let Err(error) = backend::delete(ports, &names) {
+                ports.log.line(&format!("store: {} kept values were not deleted: {error}", names.len()));
                 break;
             }
             held.kept = held.kept.checked_sub(1)?;

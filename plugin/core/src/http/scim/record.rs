@@ -59,7 +59,7 @@ impl Rollcall {
     /// but its record.
     fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
         if !changed {
-            turn.undo()?;
+            turn.undo();
         }
         let waiting = self.buffer.borrow_mut().take(span.request.tenant);
         let lost = waiting.len();
