@@ -24,6 +24,7 @@ let context;
 let page;
 let tenant;
 let entra;
+let lookalike;
 const problems = [];
 
 before(async () => {
@@ -62,7 +63,7 @@ test('the whole setup, with the test connection arriving live', async () => {
   await page.getByRole('textbox', { name: 'Name' }).fill(NAME);
   await page.getByRole('button', { name: 'Add and set up' }).click();
   await page.getByRole('heading', { name: 'Where do your users come from?' }).waitFor();
-  assert.ok(await page.locator('input[type=radio]:disabled').count() > 0, 'other providers are listed and greyed');
+  assert.equal(await page.locator('.choices input[type=radio]').count(), (await api('/identity-providers')).identityProviders.length, 'every provider can be chosen');
   await page.getByRole('button', { name: 'Next' }).click();
   await page.getByRole('button', { name: 'Start SCIM setup' }).click();
   await page.getByText('Waiting for the first request').waitFor();
@@ -84,8 +85,77 @@ test('the whole setup, with the test connection arriving live', async () => {
   const answer = await entra.test();
   assert.equal(answer.status, 200);
   await page.locator('.ear.good').getByText(/Test connection received .*, succeeded/).waitFor();
+  await page.reload();
+  await page.locator('.steps li.done').nth(4).waitFor();
+  assert.equal(await page.locator('.steps li.done').count(), 5, 'the ticks are kept');
   await page.getByRole('button', { name: 'Done', exact: true }).last().click();
   await page.getByRole('heading', { name: 'Connection', level: 1 }).waitFor();
+});
+
+test('every provider has its own fields, mappings and steps in both languages', async () => {
+  const { identityProviders } = await api('/identity-providers');
+  for (const { id, name } of identityProviders) {
+    const other = await api('/tenants', { method: 'POST', body: { name: `${name} ${STAMP}` } });
+    const { attributeMappings } = await api(`/tenants/${other.id}/connection`, { method: 'POST', body: { identityProvider: id } });
+    const { guide } = await api(`/identity-providers/${id}`);
+    for (const language of ['de', 'en']) {
+      await page.locator('#language').selectOption(language);
+      await go(`#/o/${other.id}/setup`);
+      await page.locator('.step-head').first().waitFor();
+      const steps = guide.steps.filter(({ groups }) => groups !== true);
+      assert.deepEqual(await page.locator('.step-title').evaluateAll((titles) => titles.map((title) => title.lastChild.textContent)), steps.map(({ title }) => title[language]), id);
+      for (const label of [guide.fields.url, guide.fields.token]) await page.getByRole('group', { name: label, exact: true }).waitFor();
+      const mapped = steps.findIndex(({ shows }) => shows === 'mappings');
+      if (!await page.locator('.mappings').isVisible()) await page.locator('.step-head').nth(mapped).click();
+      assert.equal(await page.locator('.mappings tbody tr').count(), attributeMappings.length, id);
+      assert.doesNotMatch(await page.locator('main').innerText(), /[{}*]{2}|undefined|\{(?!\$)/, id);
+      if (id !== 'entra') assert.doesNotMatch(await page.locator('main').innerText(), /Entra|Tenant URL/, id);
+      await go('#/organizations');
+    }
+    await api(`/tenants/${other.id}/connection`, { method: 'DELETE' });
+    await api(`/tenants/${other.id}`, { method: 'DELETE' });
+  }
+});
+
+test('groups are switched on, listed, and found in the log', async () => {
+  const { id } = await api('/tenants', { method: 'POST', body: { name: `Groups ${STAMP}` } });
+  await go(`#/o/${id}/setup`);
+  await page.getByLabel('Okta').check();
+  await page.getByRole('button', { name: 'Next' }).click();
+  await page.getByLabel('Synchronize groups as well').check();
+  await page.getByRole('button', { name: 'Start SCIM setup' }).click();
+  await page.getByRole('button', { name: /Push groups/ }).waitFor();
+  const connection = await api(`/tenants/${id}/connection`);
+  assert.deepEqual([connection.identityProvider, connection.groups], ['okta', true]);
+  const okta = provider(`${URL_}${new URL(connection.tenantUrl).pathname}`, connection.secretToken);
+  assert.equal((await okta.group('Sales <b>')).status, 201);
+  assert.equal((await okta.group('Sales <b>')).status, 409);
+  await go(`#/o/${id}/groups`);
+  await page.getByRole('link', { name: 'Sales <b>' }).click();
+  await page.getByRole('link', { name: 'Created Sales <b>' }).click();
+  await page.locator('.facts').getByText('Sales <b>').waitFor();
+  await go(`#/o/${id}/settings`);
+  await page.getByLabel('Synchronize groups as well').uncheck();
+  await page.locator('form', { hasText: 'Synchronize groups' }).getByRole('button', { name: 'Save' }).click();
+  await until(async () => assert.equal((await api(`/tenants/${id}/connection`)).groups, false));
+  assert.equal((await okta.group('Late')).status, 501);
+  await go(`#/o/${id}/log?outcome=failure`);
+  await page.getByRole('link', { name: /groups are not synchronized/ }).click();
+  await page.getByText('Okta tried to synchronize a group.', { exact: false }).waitFor();
+  lookalike = { id, okta };
+});
+
+test('requests of another provider are noticed, and the provider is changed', async () => {
+  const { id, okta } = lookalike;
+  await api(`/tenants/${id}/connection`, { method: 'PATCH', body: { identityProvider: 'jumpcloud' } });
+  for (let i = 0; i < 5; i += 1) await okta.read('/Users?startIndex=1&count=2', 'Okta SCIM Client 1.0.0');
+  await go(`#/o/${id}`);
+  await page.getByText('The requests look like Okta, but this connection is set up for JumpCloud.', { exact: false }).waitFor();
+  await shot(page, 'lookalike', 'en', 'light', 1280);
+  await page.getByRole('button', { name: 'Change to Okta' }).click();
+  await until(async () => assert.equal((await api(`/tenants/${id}/connection`)).identityProvider, 'okta'));
+  await page.getByText('Change to Okta').waitFor({ state: 'detached' });
+  await api(`/tenants/${id}/connection`, { method: 'DELETE' });
 });
 
 test('fifty users arrive, and the log says which failed and why', async () => {
@@ -284,6 +354,9 @@ async function screens() {
   const at = `#/o/${tenant.id}`;
   return [
     ['organizations', '#/organizations'],
+    ['setup-provider', `#/o/${lookalike.id}/setup`, (view) => view.locator('.choices').waitFor()],
+    ['setup-confirm', `#/o/${lookalike.id}/setup`, async (view) => { await view.locator('form .button.primary').click(); await view.locator('.points').waitFor(); }],
+    ['groups', `#/o/${lookalike.id}/groups`, (view) => view.locator('tbody').waitFor()],
     ['organization-add', '#/organizations', async (view) => { await view.locator('.head .button.primary').click(); }],
     ['setup', `${at}/setup`, async (view) => { await view.locator('.step-head').nth(6).waitFor(); if (!await view.locator('#step-mappings').isVisible()) await view.locator('.step-head').nth(6).click(); }],
     ['connection', at, (view) => view.locator('.chart svg').waitFor()],
@@ -390,6 +463,8 @@ function provider(base, token) {
     create(userName, displayName) {
       return send('POST', '/Users', { schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], externalId: randomUUID(), userName, active: true, displayName, meta: { resourceType: 'User' } }, this.token);
     },
+    group(displayName) { return send('POST', '/Groups', { schemas: ['urn:ietf:params:scim:schemas:core:2.0:Group'], displayName, members: [] }, this.token); },
+    read(path, agent) { return fetch(base + path, { headers: { authorization: `Bearer ${this.token}`, 'user-agent': agent } }); },
     patch(id, operations) { return send('PATCH', `/Users/${id}`, { schemas: ['urn:ietf:params:scim:api:messages:2.0:PatchOp'], Operations: operations }, this.token); },
   };
 }

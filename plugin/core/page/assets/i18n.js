@@ -1,6 +1,6 @@
 // Language: one catalogue per language, dates and numbers by Intl.
 // A message is `group.key`: a string with {places}, or [one, other] chosen by the plural rule of the place `n`.
-// A place that the caller does not fill is a sentence of the group `part`.
+// A place that the caller does not fill is a word of the identity provider (see `speak`) or a sentence of the group `part`.
 // `**word**` marks a name that stands on a screen of the identity provider; `rich` renders it.
 
 import { h } from './dom.js';
@@ -11,6 +11,7 @@ const STORED = 'rollcall.language';
 
 let language = 'en';
 let messages = {};
+let words = {};
 let plurals = new Intl.PluralRules('en');
 let skew = 0;
 
@@ -37,21 +38,34 @@ export function rememberLanguage(tag) {
   try { localStorage.setItem(STORED, tag); } catch { /* Not remembered, still switched. */ }
 }
 
+/** Makes a provider's words the ones that messages speak with: `{idp}`, where its screens are, how its fields are called. */
+export function speak({ fields, words: both }) {
+  words = Object.fromEntries(Object.entries(both).map(([tag, own]) => [tag, { ...own, urlField: fields.url, tokenField: fields.token }]));
+}
+
+/** A text of a guide in the page's language. */
+export const ours = (both) => both[language];
+
 /** The message as text. */
 export const t = (key, places = {}) => pieces(key, places).map(String).join('');
 
 /** The message as nodes: places may be elements, `**x**` becomes a name of the provider's screen. */
-export function rich(key, places = {}) {
-  let marked = false;
-  return pieces(key, places).flatMap((piece) => typeof piece !== 'string' ? [piece]
+export const rich = (key, places = {}) => marked(pieces(key, places));
+
+/** A text that is not in the catalogue, the same way. */
+export const richText = (text, places = {}) => marked(fillPlaces(text, places));
+
+function marked(parts) {
+  let open = false;
+  return parts.flatMap((piece) => typeof piece !== 'string' ? [piece]
     : piece.split('**').flatMap((part, i) => {
-      if (i > 0) marked = !marked;
-      return part === '' ? [] : [marked ? h('b.ui', part) : part];
+      if (i > 0) open = !open;
+      return part === '' ? [] : [open ? h('b.ui', part) : part];
     }));
 }
 
 /** Reason, explanation and steps of a failure: three texts under one key. */
-export const reason = (key) => messages.why[key].map((text) => text.replace(/\{(\w+)\}/g, (_, part) => messages.part[part]));
+export const reason = (key) => messages.why[key].map((text) => fillPlaces(text, {}).join(''));
 
 /** Whether the catalogue has the key: for words that depend on the server's vocabulary. */
 export const has = (key) => find(key) !== undefined;
@@ -122,10 +136,17 @@ function find(key) {
 function pieces(key, places) {
   const found = find(key) ?? key;
   const message = typeof found === 'string' ? found : found[plurals.select(places.n) === 'one' ? 0 : 1];
+  return fillPlaces(message, places);
+}
+
+/** What stands in a place may have places itself; at the beginning of a sentence it begins with a capital. */
+function fillPlaces(message, places) {
+  let before = '';
   return message.split(/\{(\w+)\}/).map((part, i) => {
-    if (i % 2 === 0) return part;
-    const value = places[part] ?? messages.part[part];
-    return typeof value === 'number' ? number(value) : value ?? '';
+    if (i % 2 === 0) return (before = part);
+    if (part in places) return typeof places[part] === 'number' ? number(places[part]) : places[part] ?? '';
+    const text = fillPlaces(words[language]?.[part] ?? messages.part[part] ?? '', places).join('');
+    return /(^|[.!?]\s|\n)$/.test(before) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
   });
 }
 

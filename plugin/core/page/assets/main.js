@@ -5,6 +5,7 @@ import { fill, h, icon, s } from './dom.js';
 import { LANGUAGES, currentLanguage, loadLanguage, refreshTimes, rememberLanguage, startLanguage, t } from './i18n.js';
 import { announce, load, select, submit } from './widgets.js';
 import { connection } from './screens/connection.js';
+import { groups } from './screens/groups.js';
 import { log } from './screens/log.js';
 import { organizationFrame } from './screens/frame.js';
 import { organizations } from './screens/organizations.js';
@@ -24,6 +25,7 @@ const ROUTES = [
   [/^\/o\/([^/]+)\/log\/(\d+)$/, record, 'log'],
   [/^\/o\/([^/]+)\/users$/, users, 'users'],
   [/^\/o\/([^/]+)\/users\/([^/]+)$/, user, 'users'],
+  [/^\/o\/([^/]+)\/groups$/, groups, 'users'],
   [/^\/o\/([^/]+)\/settings$/, settings, 'settings'],
 ];
 

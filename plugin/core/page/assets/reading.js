@@ -11,10 +11,10 @@ const WRITES = new Set(['create', 'update', 'rename', 'disable', 'enable', 'dele
 /** "Created alice@contoso.com", "Not created: bob@contoso.com. The userName is already taken". */
 export function sentence(record) {
   const action = NAMED.has(record.action) || ['probe', 'list', 'discover', 'refused'].includes(record.action) ? record.action : 'refused';
-  const places = { user: h('b', nameOf(record) || t('sentence.someone')) };
+  const places = { user: h('b', nameOf(record) || t(ofGroups(record.path) ? 'sentence.group' : 'sentence.someone')) };
   if (record.outcome === 'success') {
     const unchanged = WRITES.has(action) && action !== 'create' && action !== 'delete' && record.changed === false;
-    return rich(unchanged ? 'sentence.unchanged' : `sentence.${action}`, places);
+    return rich(unchanged ? 'sentence.unchanged' : action === 'list' && ofGroups(record.path) ? 'sentence.list.groups' : `sentence.${action}`, places);
   }
   const because = [' ', h('span.why', reason(reasonOf(record))[0])];
   const known = NAMED.has(action) && (nameOf(record) || action !== 'read');
@@ -26,18 +26,21 @@ export function plainSentence(record) {
   return sentence(record).map((piece) => piece.textContent ?? piece).join('');
 }
 
-/** The user of a record: by its userName, or as the operation names it when nobody was created. */
-export function nameOf({ user, operation = '' }) {
-  return user?.userName ?? (operation.match(/\buser (\S.*)$/)?.[1] ?? '');
+/** Whom a record is about: the user or group by its name, or as the operation names it when nobody was created. */
+export function nameOf({ user, group, operation = '' }) {
+  return user?.userName ?? group?.displayName ?? (operation.match(/\b(?:user|group) (\S.*)$/)?.[1] ?? '');
 }
+
+const ofGroups = (path) => /\/groups(\/|$)/i.test(path ?? '');
 
 /** The key of the reason of a failure. */
 export function reasonOf({ status, scimType, detail, path, action, token }) {
   const said = (detail ?? '').toLowerCase();
-  const group = /\/groups(\/|$)/i.test(path ?? '');
+  const group = ofGroups(path);
   if (status === 401) return token || /match|ended|expired|unknown|wrong/.test(said) ? 'token' : 'noToken';
   if (status === 403) return /seat|licen/.test(said) ? 'seats' : group ? 'groups' : 'forbidden';
-  if (group && [404, 405, 501].includes(status)) return 'groups';
+  if (group && [405, 501].includes(status)) return 'groups';
+  if (group && status === 404) return 'goneGroup';
   if (status === 404) return /\/users\/[^/]+$/i.test(path ?? '') ? 'gone' : 'address';
   if (status === 405 || status === 501) return 'syntax';
   if (status === 409) return scimType === 'uniqueness' || /already/.test(said) ? 'taken' : 'conflict';

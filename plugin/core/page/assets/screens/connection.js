@@ -4,7 +4,7 @@ import { api } from '../api.js';
 import { fill, h, icon } from '../dom.js';
 import { date, learnServerTime, number, percent, rich, span, t, when } from '../i18n.js';
 import { live } from '../live.js';
-import { announce, badge, button, card, dialog, empty, facts, link, load, note } from '../widgets.js';
+import { announce, badge, button, card, dialog, empty, facts, link, load, note, submit } from '../widgets.js';
 import { chart } from './chart.js';
 import { credentials, mappings } from './details.js';
 import { connectionOf, forget, healthTone } from './frame.js';
@@ -21,7 +21,8 @@ export function connection(content, here) {
     const found = await connectionOf(tenant);
     if (here.signal.aborted) return null;
     if (!found) return unconnected(here);
-    return found.state === 'ended' ? ended(found, tenant, here) : connected(found, tenant, here);
+    if (found.state === 'ended') return ended(found, tenant, here);
+    return connected(found, tenant, { ...here, providers: (await api.providers()).identityProviders });
   }, { signal: here.signal, lines: 6 });
 }
 
@@ -57,7 +58,7 @@ function connected(found, tenant, here) {
     const { now, hours, days, ...mark } = activity;
     if (state.health !== JSON.stringify(mark)) {
       state.health = JSON.stringify(mark);
-      fill(health, healthOf(activity, here));
+      fill(health, lookalike(activity, found, here), healthOf(activity, here));
       fill(seats, gauge(activity.seats, here));
       if (state.said && state.said !== activity.state) announce(t(`state.${activity.state}`), { seen: false });
       state.said = activity.state;
@@ -89,6 +90,18 @@ function connected(found, tenant, here) {
   ];
 }
 
+/** The traffic is another provider's: most likely the wrong one was chosen. */
+function lookalike({ looksLike }, { identityProvider }, here) {
+  if (!looksLike) return null;
+  const name = (id) => here.providers.find((one) => one.id === id)?.name ?? id;
+  const problem = h('p.field-error', { role: 'alert' });
+  const go = button(t('lookalike.go', { other: name(looksLike) }), { onclick: async () => {
+    const done = await submit(go, () => api.changeConnection(here.id, { identityProvider: looksLike }), (message) => { problem.textContent = message; });
+    if (done) { forget(here.id); announce(t('saved')); here.redraw(); }
+  } });
+  return note('warn', h('p', t('lookalike.text', { other: name(looksLike), chosen: name(identityProvider) })), go, problem);
+}
+
 function healthOf(activity, { base }) {
   const { state, cycle, quarantine, expectedNextAt, overdueSince } = activity;
   const tone = healthTone(state);
@@ -101,7 +114,7 @@ function healthOf(activity, { base }) {
       [t('fact.contact'), when(activity.lastContactAt)],
       [t('fact.success'), when(activity.lastSuccessAt)],
       [t('fact.change'), when(activity.lastChangeAt)],
-      [t(overdueSince ? 'fact.overdue' : 'fact.next'), h('span', expectedNextAt || overdueSince ? when(overdueSince ?? expectedNextAt) : h('span.muted', t('fact.unknown')), rhythm && h('span.hint', rhythm))],
+      rhythm && [t(overdueSince ? 'fact.overdue' : 'fact.next'), h('span', expectedNextAt || overdueSince ? when(overdueSince ?? expectedNextAt) : h('span.muted', t('fact.unknown')), h('span.hint', rhythm))],
     ]),
     state !== 'waiting' && forecast(quarantine, cycle),
   ];
@@ -147,7 +160,8 @@ function configuration(state, keys, here) {
     if (!open) return place.replaceChildren();
     return load(place, async () => {
       const connection = await api.connection(here.id);
-      return [credentials(connection), h('h3', t('mappings.title')), mappings(connection),
+      const { fields } = here.idp.guide;
+      return [credentials(connection, fields), h('h3', t('mappings.title')), mappings(connection, fields),
         h('p', h('a', { href: `${here.base}/setup` }, t('details.steps')))];
     }, { signal: here.signal });
   };

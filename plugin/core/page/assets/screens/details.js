@@ -4,22 +4,21 @@ import { fill, h, icon } from '../dom.js';
 import { t } from '../i18n.js';
 import { columns, copyButton } from '../widgets.js';
 
-// Entra's own field names, in every language: the reader looks for these words on Entra's screen.
-export const TENANT_URL = 'Tenant URL';
-export const SECRET_TOKEN = 'Secret Token';
-
-/** Both values with copy buttons. The token stays hidden until asked for. */
-export function credentials(connection) {
+/**
+ * Both values with copy buttons, under the provider's own field names in every language: the reader looks for these words
+ * on its screen. The token stays hidden until asked for.
+ */
+export function credentials(connection, fields) {
   return h('div.credentials.stack',
-    value(TENANT_URL, h('code.secret', connection.tenantUrl), copyButton(TENANT_URL, () => connection.tenantUrl)),
-    token(connection.secretToken));
+    value(fields.url, h('code.secret', connection.tenantUrl), copyButton(fields.url, () => connection.tenantUrl)),
+    token(fields.token, connection.secretToken));
 }
 
 /** The table of the attribute mappings with the type and the precedence that Entra asks for. */
-export function mappings(connection) {
+export function mappings(connection, fields) {
   return h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('mappings.title') },
     h('table.table.mappings',
-      columns(t('mappings.target'), t('mappings.source'), t('mappings.type'), `#${t('mappings.precedence')}`),
+      columns(t('mappings.attribute', { of: fields.target }), t('mappings.attribute', { of: fields.source }), t('mappings.type'), `#${t('mappings.precedence')}`),
       h('tbody', connection.attributeMappings.map((mapping) => h('tr',
         h('th', { scope: 'row' }, h('code', mapping.target)),
         h('td', h('div.expression', h('code', mapping.source), mapping.type === 'expression' && copyButton(t('mappings.switch'), () => mapping.source))),
@@ -27,8 +26,8 @@ export function mappings(connection) {
         h('td.num', mapping.matchingPrecedence === null ? h('span.muted', '–', h('span.vh', t('mappings.no'))) : String(mapping.matchingPrecedence)))))));
 }
 
-function token(secret) {
-  if (!secret) return value(SECRET_TOKEN, h('p.hint', t('details.sealed')));
+function token(name, secret) {
+  if (!secret) return value(name, h('p.hint', t('details.sealed')));
   const shown = h('code.secret');
   const toggle = h('button', { type: 'button', class: 'button small', 'data-key': 'reveal' });
   let open = false;
@@ -39,11 +38,11 @@ function token(secret) {
     shown.setAttribute('role', 'img');
     if (open) { shown.removeAttribute('role'); shown.removeAttribute('aria-label'); }
     fill(toggle, icon(open ? 'hide' : 'eye'), h('span', t(open ? 'details.hide' : 'details.show')));
-    toggle.setAttribute('aria-label', t(open ? 'details.hide.what' : 'details.show.what', { what: SECRET_TOKEN }));
+    toggle.setAttribute('aria-label', t(open ? 'details.hide.what' : 'details.show.what', { what: name }));
   };
   toggle.addEventListener('click', () => { open = !open; draw(); });
   draw();
-  return value(SECRET_TOKEN, shown, toggle, copyButton(SECRET_TOKEN, () => secret));
+  return value(name, shown, toggle, copyButton(name, () => secret));
 }
 
 function value(name, shown, ...actions) {

@@ -2,6 +2,7 @@
 
 import { api } from '../api.js';
 import { fill, h, icon } from '../dom.js';
+import { guided, idpOf, isKnown } from '../guides.js';
 import { t } from '../i18n.js';
 import { badge, load } from '../widgets.js';
 
@@ -27,19 +28,27 @@ export function organizationFrame(main, here, screen) {
   };
 
   const content = h('div.content.stack');
-  const show = (tenant) => {
+  const show = async (tenant) => {
+    const idp = await guided(idpOf(tenant));
+    if (here.signal.aborted) return;
     const health = draw(tenant, content);
     const update = (fresh) => { known.set(here.id, fresh); fill(health, healthBadge(fresh)); };
-    screen(content, {
-      ...here, base, tenant,
+    const own = {
+      ...here, base, tenant, idp,
       title: (text) => here.title(`${text} · ${tenant.name}`),
       // The screens that watch the traffic keep the badge true.
       health: (state) => fill(health, healthBadge({ ...tenant, connection: tenant.connection ?? {}, health: { state } })),
-      refresh: async () => { const fresh = await api.tenant(here.id); update(fresh); return fresh; },
-    });
+      refresh: async () => {
+        const fresh = await api.tenant(here.id);
+        own.idp = await guided(idpOf(fresh));
+        update(fresh);
+        return fresh;
+      },
+    };
+    screen(content, own);
   };
 
-  if (known.has(here.id)) {
+  if (known.has(here.id) && isKnown(idpOf(known.get(here.id)))) {
     show(known.get(here.id));
     api.tenant(here.id).then((fresh) => known.set(here.id, fresh)).catch(() => {});
     return;
@@ -47,7 +56,7 @@ export function organizationFrame(main, here, screen) {
   load(main, async () => {
     const tenant = await api.tenant(here.id);
     known.set(here.id, tenant);
-    if (!here.signal.aborted) show(tenant);
+    await show(tenant);
   }, { signal: here.signal });
 }
 

@@ -22,6 +22,7 @@ function page(found, here) {
   return [
     h('nav', { 'aria-label': t('record.back'), class: 'crumbs' }, h('a', { href: logHash(here.id, here.base) }, icon('left'), h('span', t('record.back')))),
     h('div.head', h('h1.record-title', sentence(found)), badge(failed ? 'bad' : 'good', t(`outcome.${failed ? 'failure' : 'success'}`))),
+    found.looksLike && note('warn', h('p', t('record.lookalike'))),
     failed ? explanation(found) : meaningOf(found) && note('info', h('p', meaningOf(found))),
     changes(found),
     card(t('record.exchange'),
@@ -31,7 +32,7 @@ function page(found, here) {
         side(t('record.response'), statusLine(found.status), found.responseBody, []))),
     card(t('record.facts'), facts([
       [t('record.time'), h('span', exact(found.time), h('span.hint', when(found.time)))],
-      [t('record.user'), user(found, here)],
+      [t(found.group ? 'record.group' : 'record.user'), user(found, here)],
       [t('record.duration'), milliseconds(found.durationUs)],
       [t('record.token'), found.token ? h('code', `…${found.token}`) : h('span.muted', t('record.none'))],
       [t('record.number'), String(found.number)],
@@ -68,6 +69,7 @@ function side(title, line, body, headers) {
 }
 
 function user(found, { base }) {
+  if (found.group?.id) return h('a', { href: `${base}/log?${new URLSearchParams({ user: found.group.id, name: found.group.displayName })}` }, found.group.displayName);
   if (found.user?.id) return h('a', { href: `${base}/users/${encodeURIComponent(found.user.id)}` }, found.user.userName);
   return nameOf(found) || h('span.muted', t('record.none'));
 }

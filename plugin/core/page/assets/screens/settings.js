@@ -3,15 +3,21 @@
 import { api } from '../api.js';
 import { h } from '../dom.js';
 import { t } from '../i18n.js';
-import { announce, button, card, dialog, field, load, submit } from '../widgets.js';
-import { forget } from './frame.js';
+import { announce, button, card, dialog, field, load, select, submit } from '../widgets.js';
+import { connectionOf, forget } from './frame.js';
+import { groupsSwitch } from './setup.js';
 
 export function settings(content, here) {
   here.title(t('settings.title'));
-  load(content, async () => page(await here.refresh(), here), { signal: here.signal });
+  load(content, async () => {
+    const tenant = await here.refresh();
+    const connection = await connectionOf(tenant);
+    const providers = connection && connection.state !== 'ended' ? (await api.providers()).identityProviders : null;
+    return page(tenant, connection, providers, here);
+  }, { signal: here.signal });
 }
 
-function page(tenant, here) {
+function page(tenant, connection, providers, here) {
   const name = h('input', { type: 'text', value: tenant.name, maxlength: 200, autocomplete: 'off' });
   const seats = h('input', { type: 'text', inputmode: 'numeric', value: tenant.seats ?? '', autocomplete: 'off', class: 'short' });
   const occupied = tenant.users > 0 || (tenant.connection && tenant.connection.state !== 'ended');
@@ -26,6 +32,7 @@ function page(tenant, here) {
       if (text !== '' && !/^\d{1,9}$/.test(text)) return fail(t('settings.seats.wrong'));
       return { seats: text === '' ? null : Number(text) };
     }, here)),
+    providers && card(t('orgs.provider'), connectionForm(connection, providers, here)),
     h('section.card.danger.stack', h('h2', t('settings.delete')), h('p.hint', t(occupied ? 'settings.delete.first' : 'settings.delete.text')),
       h('div', button(t('settings.delete'), { kind: 'danger', icon: 'trash', disabled: Boolean(occupied), onclick: () => deleteDialog(tenant, here) }))));
 }
@@ -43,6 +50,24 @@ function form(labelled, label, read, here) {
     announce(t('saved'));
     if (change.name) { forget(here.id); here.redraw(); } else await here.refresh();
   } }, labelled, h('div', go));
+}
+
+/** The provider that the connection is read as, and whether it brings groups. */
+function connectionForm(connection, providers, here) {
+  const provider = select(providers.map(({ id, name }) => [id, name]), connection.identityProvider, {});
+  const groups = h('input', { type: 'checkbox', checked: connection.groups });
+  const labelled = field(t('orgs.provider'), provider, { hint: t('settings.provider.hint') });
+  const go = button(t('save'), { type: 'submit' });
+  return h('form.stack', { onsubmit: async (event) => {
+    event.preventDefault();
+    labelled.fail('');
+    const change = { identityProvider: provider.value, groups: groups.checked };
+    const done = await submit(go, () => api.changeConnection(here.id, change), (message) => labelled.fail(message));
+    if (!done) return;
+    announce(t('saved'));
+    forget(here.id);
+    here.redraw();
+  } }, labelled, groupsSwitch(groups), h('div', go));
 }
 
 function deleteDialog(tenant, here) {

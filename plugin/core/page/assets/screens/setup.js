@@ -1,106 +1,135 @@
-// Setup, as the help page tells it: provider, confirmation, Entra's screens one by one, done.
+// Setup, as the help page tells it: provider, confirmation, the provider's screens one by one, done. What those screens
+// are called is data of the provider.
 
 import { ApiError, api } from '../api.js';
 import { fill, h, icon } from '../dom.js';
-import { clock, number, rich, t } from '../i18n.js';
+import { guided } from '../guides.js';
+import { clock, number, ours, richText, t } from '../i18n.js';
 import { live } from '../live.js';
 import { announce, button, card, load, note, submit } from '../widgets.js';
 import { credentials, mappings } from './details.js';
 import { connectionOf, forget } from './frame.js';
 
-const STAGES = ['provider', 'confirm', 'entra'];
-const STEPS = ['app', 'provisioning', 'configuration', 'bearer', 'test', 'groups', 'mappings', 'assign', 'start'];
-
-// Steps ticked off, by organization. Only a help while the page is open: the connection itself is saved by the server.
-const ticked = new Map();
+const STAGES = ['provider', 'confirm', 'steps'];
 
 export function setup(content, here) {
   here.title(t('setup.title'));
   load(content, async () => {
     const connection = await connectionOf(await here.refresh());
-    if (connection && connection.state !== 'ended') return entra(connection, here);
+    if (connection && connection.state !== 'ended') return walk(connection, here);
     const { identityProviders } = await api.providers();
     const place = h('div.stack.narrow');
-    provider(place, identityProviders, here);
+    choose(place, identityProviders, identityProviders[0], here);
     return place;
   }, { signal: here.signal });
 }
 
-function stages(current) {
+function stages(current, name) {
   return h('ol.stages', { 'aria-label': t('setup.progress') }, STAGES.map((stage, i) => {
     const done = i < STAGES.indexOf(current);
     return h('li', { 'aria-current': stage === current ? 'step' : null, class: done ? 'done' : null },
-      h('span.dot', done ? icon('check') : String(i + 1)), h('span', t(`setup.stage.${stage}`), done && h('span.vh', ` ${t('setup.stage.done')}`)));
+      h('span.dot', done ? icon('check') : String(i + 1)),
+      h('span', name && stage === 'steps' ? name : t(`setup.stage.${stage}`), done && h('span.vh', ` ${t('setup.stage.done')}`)));
   }));
 }
 
-function provider(place, providers, here) {
-  const form = h('form.stack', { onsubmit: (event) => { event.preventDefault(); confirm(place, providers, providers.find(({ id }) => id === form.elements.provider.value), here); } },
-    h('fieldset.choices', h('legend.vh', t('setup.provider.title')), providers.map(({ id, name }, i) => h('label.choice',
-      h('input', { type: 'radio', name: 'provider', value: id, checked: i === 0 }), h('span.choice-name', name)))),
-    h('p.hint', t('setup.provider.hint')),
-    h('div.row', button(t('next'), { kind: 'primary', type: 'submit', icon: 'right' })));
+function choose(place, providers, chosen, here) {
+  const problem = h('div', { role: 'alert' });
+  const next = button(t('next'), { kind: 'primary', type: 'submit', icon: 'right' });
+  const form = h('form.stack', { onsubmit: async (event) => {
+    event.preventDefault();
+    const idp = await submit(next, () => guided(form.elements.provider.value), (message) => fill(problem, note('bad', h('p', message))));
+    if (idp) confirm(place, providers, idp, here);
+  } },
+  h('fieldset.choices.cards', h('legend.vh', t('setup.provider.title')), providers.map(({ id, name }) => h('label.choice',
+    h('input', { type: 'radio', name: 'provider', value: id, checked: id === chosen.id }),
+    h('span.choice-name', name, id === 'generic' && h('span.hint', t('setup.provider.generic')))))),
+  h('p.hint', t('setup.provider.hint')), problem, h('div.row', next));
   fill(place, h('h1', t('setup.title')), stages('provider'), h('h2', t('setup.provider.title')), form);
 }
 
 function confirm(place, providers, chosen, here) {
   const problem = h('div', { role: 'alert' });
   const start = button(t('setup.start'), { kind: 'primary' });
+  const groups = h('input', { type: 'checkbox' });
   start.addEventListener('click', async () => {
     problem.replaceChildren();
     const done = await submit(start, async () => {
       // Somebody else may have started it meanwhile: then there is nothing left to start.
       await api.connect(here.id, chosen.id).catch((error) => { if (!(error instanceof ApiError && error.code === 'already_connected')) throw error; });
+      if (groups.checked) await api.changeConnection(here.id, { groups: true });
       return true;
     }, (message) => problem.replaceChildren(note('bad', h('p', message))));
     if (!done) return;
     forget(here.id);
-    ticked.delete(here.id);
     here.redraw();
   });
   const heading = h('h2', { tabindex: '-1' }, t('setup.confirm.title'));
-  fill(place, h('h1', t('setup.title')), stages('confirm'), heading,
+  const list = chosen.attributeMappings.map(({ target }) => target).join(', ');
+  fill(place, h('h1', t('setup.title')), stages('confirm', chosen.name), heading,
     h('p', t('setup.confirm.lead', { provider: chosen.name, name: here.tenant.name })),
     h('ul.points', ['oneway', 'stored', 'changes', 'secret', 'seats'].map((point) =>
-      h('li', h('div', h('b', t(`setup.confirm.${point}`)), h('p', t(`setup.confirm.${point}.text`, { product: here.product.productName })))))),
-    problem,
-    h('div.row', start, button(t('back'), { kind: 'quiet', onclick: () => { provider(place, providers, here); place.querySelector('h1').tabIndex = -1; place.querySelector('h1').focus(); } })));
+      h('li', h('div', h('b', t(`setup.confirm.${point}`)), h('p', t(`setup.confirm.${point}.text`, { product: here.product.productName, list })))))),
+    groupsSwitch(groups), problem,
+    h('div.row', start, button(t('back'), { kind: 'quiet', onclick: () => { choose(place, providers, chosen, here); place.querySelector('h1').tabIndex = -1; place.querySelector('h1').focus(); } })));
   heading.focus();
 }
 
-function entra(connection, here) {
-  if (!ticked.has(here.id)) ticked.set(here.id, new Set());
-  const done = ticked.get(here.id);
-  const steps = checklist(connection, here, done);
-  const ear = listener(connection, here, (step) => steps.complete(step));
+/** A switch for groups with what it means. */
+export const groupsSwitch = (input) => h('div', h('label.check', input, h('span', t('groups.switch'))), h('p.hint', t('groups.switch.text')));
+
+function walk(connection, here) {
+  const { guide, name } = here.idp;
+  const steps = checklist(guide.steps.filter(({ groups }) => groups === undefined || groups === connection.groups), connection, here);
+  const ear = listener(connection, here, steps.prove);
   return [
-    h('h1', t('setup.title')), stages('entra'),
-    h('p.lead', t('setup.entra.lead')),
+    h('h1', t('setup.title')), stages('steps', name),
+    h('p.lead', t('setup.lead', { console: ours(guide.console) })),
     h('div.setup',
-      h('div.setup-rail.stack', card(t('setup.values'), credentials(connection), note('warn', h('p', t('setup.values.secret')))), ear),
-      h('div.setup-steps.stack', steps,
+      h('div.setup-rail.stack', card(t('setup.values'), credentials(connection, guide.fields), note('warn', h('p', t('setup.values.secret')))), ear),
+      h('div.setup-steps.stack', steps.node,
         h('div.card.finish', h('div', h('h2', t('setup.finish')), h('p.hint', t('setup.finish.hint'))),
           button(t('setup.done'), { kind: 'primary', icon: 'check', onclick: () => { announce(t('setup.saved')); here.go(here.base); } })))),
   ];
 }
 
-/** The steps in Entra: one open, the others a line each; every one can be opened again. */
-function checklist(connection, here, done) {
-  let open = STEPS.find((step) => !done.has(step)) ?? null;
+/** The steps that were ticked off, remembered by this browser until another setup is started. */
+function ticks({ startedAt, identityProvider }, { id }) {
+  const key = `rollcall.steps.${id}`;
+  const setup = `${startedAt} ${identityProvider}`;
+  let done = new Set();
+  try {
+    const kept = JSON.parse(localStorage.getItem(key));
+    if (kept?.setup === setup) done = new Set(kept.done);
+  } catch { /* Nothing is remembered, the steps work all the same. */ }
+  return {
+    has: (step) => done.has(step),
+    add: (step) => {
+      done.add(step);
+      try { localStorage.setItem(key, JSON.stringify({ setup, done: [...done] })); } catch { /* As above. */ }
+    },
+  };
+}
+
+/** The steps at the provider: one open, the others a line each; every one can be opened again. */
+function checklist(steps, connection, here) {
+  const done = ticks(connection, here);
+  const undone = (among = steps) => among.find(({ id }) => !done.has(id))?.id ?? null;
+  let open = undone();
   const list = h('ol.steps');
-  const parts = new Map(STEPS.map((step, i) => [step, part(step, i)]));
+  const parts = new Map(steps.map((step, i) => [step.id, part(step, i)]));
 
   function part(step, i) {
-    const id = `step-${step}`;
+    const id = `step-${step.id}`;
     const dot = h('span.dot', { 'aria-hidden': 'true' });
     const state = h('span.vh');
-    const toggle = h('button', { type: 'button', class: 'step-head', 'aria-controls': id, onclick: () => { open = open === step ? null : step; draw(); } },
-      dot, h('span.step-title', h('span.vh', `${t('setup.step', { n: i + 1 })} `), t(`step.${step}.title`)), state, icon('chevron', 'turn'));
+    const toggle = h('button', { type: 'button', class: 'step-head', 'aria-controls': id, onclick: () => { open = open === step.id ? null : step.id; draw(); } },
+      dot, h('span.step-title', h('span.vh', `${t('setup.step', { n: i + 1 })} `), ours(step.title)), state, icon('chevron', 'turn'));
     const body = h('div.step-body.stack', { id },
-      h('ol.clicks', rich(`step.${step}.do`, { product: here.product.productName }).reduce(lines, [[]]).map((line) => h('li', line))),
-      step === 'mappings' && [mappings(connection), h('p.hint', rich('step.mappings.hint'))],
-      step === 'bearer' && h('p.hint', t('step.bearer.hint')),
-      h('div.row', button(t(i === STEPS.length - 1 ? 'setup.step.last' : 'setup.step.next'), { icon: 'check', onclick: () => next(step) })));
+      h('ol.clicks', ours(step.do).map((line) => h('li', richText(line, { product: here.product.productName })))),
+      step.shows === 'mappings' && mappings(connection, here.idp.guide.fields),
+      step.hint && h('p.hint', richText(ours(step.hint))),
+      h('div.row', button(t(i === steps.length - 1 ? 'setup.step.last' : 'setup.step.next'), { icon: 'check', onclick: () => next(step, i) })));
     return { node: h('li', h('h2', toggle), body), toggle, body, dot, state, i };
   }
 
@@ -115,35 +144,28 @@ function checklist(connection, here, done) {
       state.textContent = ready ? t('setup.stage.done') : '';
     }
   };
-  const next = (step) => {
-    done.add(step);
-    open = STEPS.slice(STEPS.indexOf(step) + 1).find((one) => !done.has(one)) ?? null;
+  const focus = () => (open ? parts.get(open).toggle : document.querySelector('.finish button')).focus();
+  const next = (step, i) => {
+    done.add(step.id);
+    open = undone(steps.slice(i + 1));
     draw();
-    if (open) parts.get(open).toggle.focus();
-    else document.querySelector('.finish button').focus();
+    focus();
   };
-
-  list.append(...[...parts.values()].map(({ node }) => node));
   // The traffic proves steps: what was seen to work needs no tick by hand. The focus stays where it is.
-  list.complete = (last) => {
-    const proved = STEPS.slice(0, STEPS.indexOf(last) + 1).filter((step) => !done.has(step));
+  const prove = (proof) => {
+    const last = steps.findLastIndex((step) => step.proof === proof);
+    const proved = steps.slice(0, last + 1).filter(({ id }) => !done.has(id));
     if (proved.length === 0) return;
-    const follow = proved.includes(open);
-    proved.forEach((step) => done.add(step));
+    const follow = proved.some(({ id }) => id === open);
+    proved.forEach(({ id }) => done.add(id));
     const inside = follow && open && parts.get(open).node.contains(document.activeElement);
-    if (follow) open = STEPS.find((step) => !done.has(step)) ?? null;
+    if (follow) open = undone();
     draw();
-    if (inside) (open ? parts.get(open).toggle : document.querySelector('.finish button')).focus();
+    if (inside) focus();
   };
+  list.append(...[...parts.values()].map(({ node }) => node));
   draw();
-  return list;
-}
-
-/** Splits rich text at its line ends: one list per line. */
-function lines(rows, piece) {
-  if (typeof piece !== 'string') rows.at(-1).push(piece);
-  else piece.split('\n').forEach((text, i) => { if (i > 0) rows.push([]); rows.at(-1).push(text); });
-  return rows;
+  return { node: list, prove };
 }
 
 /** Listens while the admin works in the other window. */
@@ -157,7 +179,8 @@ function listener(connection, here, prove) {
     const news = whatArrived(activity, connection);
     const { used = 0 } = activity.seats ?? {};
     counts.textContent = used > 0 ? t('listen.users', { n: used }) : '';
-    if (news.ok) prove(activity.lastChangeAt >= connection.startedAt ? 'start' : 'test');
+    if (news.ok) prove('contact');
+    if (news.ok && activity.lastChangeAt >= connection.startedAt) prove('change');
     if (heard === news.key) return;
     heard = news.key;
     face.className = `ear ${news.tone}`;

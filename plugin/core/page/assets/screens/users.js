@@ -6,7 +6,7 @@ import { number, t, when } from '../i18n.js';
 import { badge, button, columns, empty, field, load, segments } from '../widgets.js';
 import { removeUsersCard } from './leftovers.js';
 
-const PAGE = 50;
+export const PAGE = 50;
 
 export function users(content, here) {
   here.title(t('users.title'));
@@ -25,7 +25,7 @@ export function users(content, here) {
   const changed = (change, delay) => { Object.assign(state, change, { start: 1 }); clearTimeout(typing); typing = setTimeout(apply, delay); };
 
   const find = h('input', { type: 'search', value: state.search, placeholder: t('users.search'), oninput: (event) => changed({ search: event.target.value }, 300) });
-  fill(content, h('h1', t('users.title')),
+  fill(content, h('div.head', h('h1', t('users.title')), h('a', { href: `${here.base}/groups` }, t('groups.title'))),
     h('section.filterbar', { 'aria-label': t('log.filters') }, h('div.filters',
       segments(t('users.state'), [['', t('users.all')], ['true', t('users.active')], ['false', t('users.disabled')]], state.active, (active) => changed({ active }, 0)),
       h('div.search', icon('search'), field(t('users.search'), find, { quietLabel: true })))),
@@ -52,8 +52,11 @@ function list({ users: found, totalResults }, state, { base }, turn) {
         cell('name', user.displayName ?? h('span.muted', '–')),
         cell('state', activeBadge(user.active)),
         cell('changed', when(user.lastModifiedAt)))))),
-    totalResults > PAGE && h('nav.row.center', { 'aria-label': t('users.pages') },
-      button(t('users.previous'), { icon: 'left', disabled: state.start <= 1, onclick: () => turn(Math.max(1, state.start - PAGE)) }),
-      h('span.hint', `${number(Math.ceil(state.start / PAGE))} / ${number(Math.ceil(totalResults / PAGE))}`),
-      button(t('users.next'), { icon: 'right', kind: 'trailing', disabled: last >= totalResults, onclick: () => turn(state.start + PAGE) }))];
+    pages(state.start, last, totalResults, turn)];
 }
+
+/** Turns the pages of a list. */
+export const pages = (start, last, total, turn) => total > PAGE && h('nav.row.center', { 'aria-label': t('users.pages') },
+  button(t('users.previous'), { icon: 'left', disabled: start <= 1, onclick: () => turn(Math.max(1, start - PAGE)) }),
+  h('span.hint', `${number(Math.ceil(start / PAGE))} / ${number(Math.ceil(total / PAGE))}`),
+  button(t('users.next'), { icon: 'right', kind: 'trailing', disabled: last >= total, onclick: () => turn(start + PAGE) }));
