@@ -301,6 +301,8 @@ pub struct Relations<'v, V: Read> {
     view: &'v V,
     /// The tenant URL, for `$ref`.
     base: &'v str,
+    /// Whether members are shown with their names.
+    named: bool,
     groups: BTreeMap<String, (Option<String>, Vec<String>)>,
     read: u64,
 }
@@ -308,7 +310,12 @@ pub struct Relations<'v, V: Read> {
 impl<'v, V: Read> Relations<'v, V> {
     /// For the resources of one request.
     pub fn new(view: &'v V, base: &'v str) -> Relations<'v, V> {
-        Relations { view, base, groups: BTreeMap::new(), read: 0 }
+        Relations { view, base, named: true, groups: BTreeMap::new(), read: 0 }
+    }
+
+    /// The same with the names of members or without.
+    pub fn naming(self, named: bool) -> Relations<'v, V> {
+        Relations { named, ..self }
     }
 
     /// The resource with the wanted part of its relation, as its type's schema has it.
@@ -333,7 +340,7 @@ impl<'v, V: Read> Relations<'v, V> {
         if self.read > LIMITS.members_answered_max {
             return Err(scim::Error::too_many_members(LIMITS.members_answered_max).into());
         }
-        let named = count <= LIMITS.members_named_max;
+        let named = self.named && count <= LIMITS.members_named_max;
         let mut elements = Vec::new();
         for (_, member) in all(self.view, Some(group))? {
             let resource =

@@ -26,6 +26,9 @@ pub struct Dialect {
     pub read_only_passes: bool,
     /// Text that is no URI where the schema has a reference, and no base64 where it has a binary value.
     pub any_format: bool,
+    /// `members.display` is sent along. The Group schema of RFC 7643 §8.7.1 has `value`, `$ref` and `type` only, and a client
+    /// that compares what it sent with what it reads finds nothing that it did not send.
+    pub members_named: bool,
 }
 
 impl Dialect {
@@ -42,6 +45,7 @@ impl Dialect {
             active_stays: true,
             read_only_passes: true,
             any_format: true,
+            members_named: true,
         }
     }
 
@@ -74,6 +78,7 @@ impl Dialect {
             active_stays: true,
             read_only_passes: true,
             any_format: true,
+            members_named: true,
             ..Dialect::strict()
         }
     }
@@ -91,6 +96,7 @@ impl Dialect {
             active_stays: false,
             read_only_passes: false,
             any_format: false,
+            members_named: false,
         }
     }
 }

@@ -183,6 +183,10 @@ impl<'s> Patch<'s> {
     ) -> Result<(), Error> {
         value::check_names(names, within)?;
         for (name, value) in names {
+            // RFC 7643 §3: `schemas` says what an object is made by, and the object of an extension is named by that already.
+            if extension.is_some() && name.eq_ignore_ascii_case("schemas") {
+                continue;
+            }
             let full = match extension {
                 Some(schema) => format!("{}:{name}", schema.id),
                 None => name.clone(),

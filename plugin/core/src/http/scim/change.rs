@@ -3,7 +3,7 @@
 use super::context::{Context, cap, tags};
 use super::describe::{Event, describe_change, name_of};
 use super::{Answer, Rollcall};
-use crate::directory::{self, Change, Plan, Relations};
+use crate::directory::{self, Change, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::{Read, Turn, View};
@@ -147,7 +147,7 @@ impl Context<'_> {
             Some(before) if !plan.changes() => before.clone(),
             Some(_) | None => directory::get(view, kind, &after.id)?,
         };
-        let rendered = self.render(&mut Relations::new(view, &self.base), kind, &document, projection)?;
+        let rendered = self.render(&mut self.relations(view), kind, &document, projection)?;
         Ok(self.with_tag(respond::scim_body(status, &rendered), kind, after))
     }
 }

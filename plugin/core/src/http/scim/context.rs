@@ -42,6 +42,11 @@ impl Context<'_> {
         format!("{}{}/{}", self.base, kind.resource_type().endpoint, resource.id)
     }
 
+    /// What completes the resources of this request.
+    pub(super) fn relations<'v, V: Read>(&'v self, view: &'v V) -> Relations<'v, V> {
+        Relations::new(view, &self.base).naming(self.dialect.members_named)
+    }
+
     pub(super) fn render<V: Read>(
         &self,
         relations: &mut Relations<'_, V>,

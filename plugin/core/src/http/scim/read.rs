@@ -3,7 +3,7 @@
 use super::context::{Context, tags};
 use super::describe::{Event, describe_query, name_of};
 use super::{Answer, Rollcall, Scim, refused_event};
-use crate::directory::{self, Document, Relations, Sieve};
+use crate::directory::{self, Document, Sieve};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::View;
@@ -33,7 +33,7 @@ impl Rollcall {
                 &page.documents,
                 page.is_of_none(),
             );
-            let mut relations = Relations::new(view, &context.base);
+            let mut relations = context.relations(view);
             let render = |(kind, document): &(Kind, Document)| {
                 context.render(&mut relations, *kind, document, &query.projection(context.types.of(*kind)))
             };
@@ -88,7 +88,7 @@ impl Rollcall {
             if context.has_already(&version) {
                 return Err(Problem::NotModified(version));
             }
-            let rendered = context.render(&mut Relations::new(view, &context.base), kind, &document, &projection)?;
+            let rendered = context.render(&mut context.relations(view), kind, &document, &projection)?;
             Ok(context.with_tag(respond::scim_body(StatusCode::OK, &rendered), kind, resource))
         })();
         Answer { response: read, event, turn: None }
