@@ -233,8 +233,16 @@ fn a_filter_without_an_index_over_many_users() {
     setting.filter("title pr").expect(200);
     setting.admin("GET", "/users?search=user77", None).expect(200);
     setting.create(json!({})).expect(201);
-    let above = setting.filter("title pr").expect(400);
-    assert_eq!(above.text("/scimType"), "tooMany");
+    let (users, index) = ("would have to read more than 10000 users", "userName, externalId, id or emails.value");
+    let above = setting.filter("title pr");
+    refused(above, 400, Some("tooMany"), &format!("filter: {users}; compare {index} with eq, or page by cursor"));
+    for cursor in ["", "&cursor="] {
+        let above = setting.scim("GET", &format!("/Users?sortBy=title{cursor}"), None);
+        let advice = format!("leave it out, or compare {index} with eq in a filter");
+        refused(above, 400, Some("tooMany"), &format!("sortBy: {users}; {advice}"));
+    }
+    setting.scim("GET", "/Users?filter=title+pr&cursor=", None).expect(200);
+    setting.scim("GET", "/Users?filter=userName+eq+%22user77%22&sortBy=title", None).expect(200);
     assert_eq!(setting.admin("GET", "/users?search=user77", None).expect(400).text("/error/code"), "tooMany");
     // What has an index costs the same as ever.
     setting.filter("userName eq \"user77\"").expect(200);

@@ -19,7 +19,7 @@ pub use walk::{Page, Place, Stretch, walk};
 use crate::ledger::{self, Extent, Head, Read, Turn};
 use crate::schemas::Types;
 use crate::scim::filter::{Lookup, fold};
-use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Sort, sort};
+use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Scan, Sort, sort};
 use crate::settings::LIMITS;
 use crate::space::{IndexKind, Kind, is_id};
 use jiff::Timestamp;
@@ -326,9 +326,10 @@ pub fn search(
 fn keyed(view: &ledger::View<'_>, queries: &[Query<'_>]) -> Result<Vec<(Option<sort::Key>, Kind, Document)>, Error> {
     let mut keyed = Vec::new();
     for Query { kind, sieve, sort } in queries {
+        let why = if sort.is_some() { Scan::Order } else { Scan::Filter };
         let all = match sieve {
-            Some(sieve) => matches(view, *kind, sieve)?,
-            None => everything(view, *kind)?,
+            Some(sieve) => matches(view, *kind, sieve, why)?,
+            None => everything(view, *kind, why)?,
         };
         let key = |document: &Document| sort.as_ref().and_then(|sort| sort.key(&document.resource));
         keyed.extend(all.into_iter().map(|document| (key(&document), *kind, document)));
@@ -354,15 +355,15 @@ pub fn sift(
     skip: u64,
     count: usize,
 ) -> Result<Found, Error> {
-    let mut all = everything(view, Kind::User)?;
+    let mut all = everything(view, Kind::User, Scan::Search)?;
     all.retain(|document| keeps(&document.resource));
     Ok(cut(all.into_iter().map(|document| (Kind::User, document)).collect(), skip, count))
 }
 
-fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>) -> Result<Vec<Document>, Error> {
+fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>, why: Scan) -> Result<Vec<Document>, Error> {
     let all = match sieve.filter.lookup() {
         Some(lookup) => candidates(view, kind, &lookup)?,
-        None => everything(view, kind)?,
+        None => everything(view, kind, why)?,
     };
     let mut relations = Relations::new(view, sieve.base);
     let mut kept = Vec::new();
@@ -374,9 +375,9 @@ fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>) -> Result<Vec
     Ok(kept)
 }
 
-fn everything(view: &ledger::View<'_>, kind: Kind) -> Result<Vec<Document>, Error> {
+fn everything(view: &ledger::View<'_>, kind: Kind, why: Scan) -> Result<Vec<Document>, Error> {
     if extent(&mut view.head()?, kind).members > LIMITS.scan_max {
-        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type()).into());
+        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into());
     }
     Ok(listed(view, kind, 0, usize::MAX)?.0)
 }

@@ -46,6 +46,17 @@ impl ScimType {
     }
 }
 
+/// Why all resources of a kind have to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scan {
+    /// A filter that no index answers.
+    Filter,
+    /// An order.
+    Order,
+    /// A search on the page.
+    Search,
+}
+
 /// A refusal: where, what was expected, what was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
@@ -108,9 +119,14 @@ impl Error {
     }
 
     /// A query that would have to read more resources than it may, and what to ask instead.
-    pub fn too_many(max: u64, of: &ResourceType) -> Error {
-        let (plural, indexed) = (of.endpoint.trim_start_matches('/').to_lowercase(), of.indexed);
-        let detail = format!("filter: would have to read more than {max} {plural}; compare {indexed} with eq");
+    pub fn too_many(max: u64, of: &ResourceType, why: Scan) -> Error {
+        let (plural, indexed) = (of.endpoint.trim_start_matches('/').to_lowercase(), &of.indexed);
+        let (place, advice) = match why {
+            Scan::Filter => ("filter", format!("compare {indexed} with eq, or page by cursor")),
+            Scan::Order => ("sortBy", format!("leave it out, or compare {indexed} with eq in a filter")),
+            Scan::Search => ("search", format!("look for the whole {}", of.naming)),
+        };
+        let detail = format!("{place}: would have to read more than {max} {plural}; {advice}");
         Error { scim_type: ScimType::TooMany, detail }
     }
 

@@ -22,7 +22,7 @@ mod value;
 
 pub use bulk::BulkRequest;
 pub use dialect::Dialect;
-pub use error::{Error, ScimType};
+pub use error::{Error, Scan, ScimType};
 pub use filter::BoundFilter;
 pub use mask::Mask;
 pub use patch::{PatchRequest, Step};
