@@ -22,6 +22,7 @@
 //! rule.
 
 mod intent;
+mod layout;
 mod snapshot;
 
 pub(crate) use snapshot::{Mark, Snapshot, leavings};
@@ -58,7 +59,7 @@ const ASKED_MAX: u32 = 8;
 /// leaves the others as they are: empty, and so absent for every reader.
 const EMPTIED_MAX: usize = 500;
 
-/// The layout of all stored values. A store of a later layout is refused, one of an earlier layout migrated.
+/// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
 pub const LAYOUT: u32 = 1;
 
 /// Why a turn could not be had or finished.
@@ -68,6 +69,8 @@ pub enum Error {
     Store(StoreError),
     /// A stored value does not read as what we wrote; the text names the key, not the value.
     Corrupt(String),
+    /// The space has a layout that only a later version knows.
+    Later(u32),
     /// Others kept the space busy for longer than a request may wait, or this request took too long itself.
     Busy,
     /// The store does not keep what turns rely on, so nothing is written to it. Says what.
@@ -94,6 +97,9 @@ impl From<StoreError> for Error {
 #[serde(rename_all = "camelCase")]
 pub struct Head {
     layout: u32,
+    /// Where the step to the next layout stands, while it is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    migrated_to: Option<String>,
     epoch: u64,
     done: u64,
     /// How often the holder of the present turn has said that it goes on.
@@ -179,6 +185,7 @@ impl Head {
     fn new(settings: &Settings) -> Head {
         Head {
             layout: LAYOUT,
+            migrated_to: None,
             epoch: 0,
             done: 0,
             beat: 0,
@@ -204,9 +211,7 @@ impl Head {
             None => Ok(Head::new(settings)),
             Some(bytes) => {
                 let head: Head = decode(&key, &bytes)?;
-                if head.layout != LAYOUT {
-                    return Err(Error::Corrupt(format!("{key}: expected layout {LAYOUT}, found {}", head.layout)));
-                }
+                layout::expect_known(head.layout)?;
                 Ok(head)
             }
         }
@@ -255,9 +260,13 @@ impl<'a> View<'a> {
         View { ports, settings, space, decided: OnceCell::new() }
     }
 
-    /// Where the space stands.
+    /// Where the space stands. One of an earlier layout is migrated first.
     pub fn head(&self) -> Result<Head, Error> {
         let head = Head::read(self.ports, self.settings, &self.space)?;
+        if head.layout < LAYOUT {
+            Turn::take(self.ports, self.settings, self.space.clone())?.release()?;
+            return self.head();
+        }
         Ok(head.intent.map_or(Head { intent: None, ..head }, |intent| *intent.next))
     }
 
@@ -316,8 +325,18 @@ pub struct Turn<'a> {
 }
 
 impl<'a> Turn<'a> {
-    /// Waits for this caller's turn.
+    /// Waits for this caller's turn, in a space of this version's layout.
     pub fn take(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
+        loop {
+            let mut turn = Turn::wait(ports, settings, space.clone())?;
+            if !layout::advance(&mut turn, layout::STEPS, LAYOUT)? {
+                return Ok(turn);
+            }
+            turn.commit()?;
+        }
+    }
+
+    fn wait(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
         let queue = Queue::on(ports, settings, space, backend::batches(ports, settings)?);
         loop {
             let ticket = queue.ticket()?;

@@ -169,7 +169,9 @@ impl Bench<'_> {
             Ok(found) => Ok(found),
             Err(ledger::Error::Store(error)) => Err(error),
             Err(ledger::Error::Corrupt(_)) => Ok(Some("a value that does not read")),
-            Err(ledger::Error::Busy | ledger::Error::Unfit(_)) => Ok(Some("a turn that does not come")),
+            Err(ledger::Error::Busy | ledger::Error::Later(_) | ledger::Error::Unfit(_)) => {
+                Ok(Some("a turn that does not come"))
+            }
         }
     }
 

@@ -236,6 +236,7 @@ impl Rollcall {
     }
 
     pub(super) fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
+        self.prepare(Space::tenant(id)).map_err(|error| self.failed_call(error))?;
         tenant::read(&self.ports, &self.settings, id)
             .map_err(|error| self.failed_call(error))?
             .ok_or_else(|| missing("tenant: no tenant has this id"))

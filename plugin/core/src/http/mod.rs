@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use route::Route;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 /// The application: everything that a request may need.
 pub struct Rollcall {
@@ -33,7 +34,12 @@ pub struct Rollcall {
     settings: Settings,
     buffer: RefCell<Buffer>,
     connections: Cache,
+    /// Spaces whose layout this instance has seen to.
+    prepared: RefCell<BTreeSet<Space>>,
 }
+
+/// Spaces that an instance remembers as prepared. Forgetting them costs a read each.
+const PREPARED_MAX: usize = 10_000;
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -81,7 +87,8 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        Rollcall { ports, settings, buffer: RefCell::default(), connections: Cache::default() }
+        let (buffer, connections) = (RefCell::default(), Cache::default());
+        Rollcall { ports, settings, buffer, connections, prepared: RefCell::default() }
     }
 
     /// Answers one HTTP request.
@@ -122,8 +129,26 @@ impl Rollcall {
         }
     }
 
+    /// Sees to it that the values of a space have this version's layout, before the first of them is read: one of an
+    /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives.
+    fn prepare(&self, space: Space) -> Result<(), ledger::Error> {
+        if self.prepared.borrow().contains(&space) {
+            return Ok(());
+        }
+        View::new(&self.ports, &self.settings, space.clone()).head()?;
+        let mut prepared = self.prepared.borrow_mut();
+        if prepared.len() >= PREPARED_MAX {
+            prepared.clear();
+        }
+        prepared.insert(space);
+        Ok(())
+    }
+
     /// Refuses the id of a tenant that is not there.
     pub fn expect_tenant(&self, tenant: &TenantId) -> Result<(), Unanswered> {
+        for space in [Space::registry(), Space::tenant(tenant)] {
+            self.prepare(space).map_err(|error| self.failed(&error))?;
+        }
         let found = tenant::read(&self.ports, &self.settings, tenant).map_err(|error| self.failed(&error))?;
         found.map(|_| ()).ok_or(Unanswered::NoSuchTenant)
     }

@@ -170,6 +170,10 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
     let (line, detail) = match error {
         ledger::Error::Store(error) => (error.to_string(), "the store did not answer"),
         ledger::Error::Corrupt(what) => (what.clone(), "the store holds something unreadable"),
+        ledger::Error::Later(layout) => {
+            let found = format!("expected layout {} of the stored data, found {layout}", ledger::LAYOUT);
+            (found, "a later version has written the data; run that one, or restore an export into an empty store")
+        }
         ledger::Error::Busy => ("busy".to_owned(), "too many changes at once"),
         ledger::Error::Unfit(what) => {
             (format!("nothing is written to the store: {what}"), "the store is not fit to be written to")

@@ -20,7 +20,7 @@ use crate::ledger::{self, Turn, View};
 use crate::schemas::Types;
 use crate::scim::{Mask, discovery};
 use crate::settings::LIMITS;
-use crate::space::{Kind, TenantId};
+use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
 use context::Context;
 use describe::Event;
@@ -90,6 +90,9 @@ impl Rollcall {
         let now = self.ports.clock.now();
         let request_id = self.request_id();
         let view = self.view(request.tenant);
+        if let Err(error) = self.prepare(Space::tenant(request.tenant)) {
+            return self.unknown(&request_id, error.into());
+        }
         let presented = bearer(request.headers);
         let connection = match self.connection_for(&view, request.tenant, presented, started, now) {
             Ok(Some(connection)) => connection,
