@@ -24,8 +24,11 @@ pub(crate) fn open() -> Result<Ports, String> {
 struct KeyValue(store::Bucket);
 
 impl Store for KeyValue {
+    /// A read that failed is tried once more: it changes nothing, and where the connection to Redis broke since the last
+    /// request, the failed call is what makes a new one. Of a failed write nobody knows whether it was done, so it stays
+    /// failed.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(key).map_err(words)
+        self.0.get(key).or_else(|_| self.0.get(key)).map_err(words)
     }
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {

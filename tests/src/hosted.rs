@@ -4,7 +4,7 @@ use crate::run::Server;
 use crate::world::{ADMIN_SECRET, Random, Time};
 use http::{Request, Response};
 use rollcall_host::component::Sources;
-use rollcall_host::keyvalue::{Database, Probe, Stores};
+use rollcall_host::keyvalue::{Database, Probe, Store, Stores};
 use rollcall_host::{Component, Environment, Manifest, Reuse, serve, toolchain};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -25,14 +25,23 @@ pub struct Hosted {
 impl Hosted {
     /// Starts it. One instance answers everything, so that what it keeps in memory is the same in each run.
     pub fn new(variables: &BTreeMap<String, String>) -> Hosted {
+        Hosted::on(Database::in_memory().unwrap().store(Stores::DEFAULT), variables)
+    }
+
+    /// The same on another store.
+    pub fn on(store: Arc<dyn Store>, variables: &BTreeMap<String, String>) -> Hosted {
         let reuse = Reuse { requests: usize::MAX, idle: Duration::from_secs(600), ..Reuse::default() };
-        Hosted::with(variables, reuse)
+        Hosted::start(store, variables, reuse)
     }
 
     /// Starts it with instances that live so long.
     pub fn with(variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
+        Hosted::start(Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
+    }
+
+    fn start(store: Arc<dyn Store>, variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
         let time = Time::default();
-        let probe = Probe::new(Database::in_memory().unwrap().store(Stores::DEFAULT));
+        let probe = Probe::new(store);
         let given = |name: &str| match name {
             "admin_secret" => Some(ADMIN_SECRET.to_owned()),
             _ => variables.get(name).cloned(),

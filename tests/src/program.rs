@@ -1,23 +1,73 @@
-//! The host's program as a process, and as an end of it without a word.
+//! Programs as processes, and as an end of them without a word.
 
 use crate::hosted;
 use crate::run::Server;
 use crate::world::ADMIN_SECRET;
 use http::{Request, Response};
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// The program with its data in a directory.
-pub struct Host {
-    /// The process.
-    pub child: Child,
-    /// What it says after the line that names its address.
-    pub out: BufReader<ChildStdout>,
+/// A program that listens. It is killed when nobody holds it any more.
+pub struct Process {
+    child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+}
+
+impl Process {
+    /// Starts a program that was told its address, and waits until it listens there.
+    pub fn start(command: &mut Command, address: SocketAddr) -> Process {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut process = Process { child, address };
+        let begun = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            let ended = process.child.try_wait().unwrap();
+            assert_eq!(ended, None, "{name} has ended");
+            assert!(begun.elapsed() < Duration::from_secs(120), "{name} does not listen on {address}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        process
+    }
+
+    /// SIGKILL: no destructor runs, no buffer is written.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server for Process {
+    fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
+        hosted::exchange(self.address, &request).unwrap()
+    }
+
+    fn pass(&mut self, duration: Duration) {
+        std::thread::sleep(duration);
+    }
+}
+
+/// An address that nobody listens on.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// The host's program with its data in a directory.
+pub struct Host {
+    /// The process.
+    pub process: Process,
+    /// What it says after the line that names its address.
+    pub out: BufReader<ChildStdout>,
 }
 
 impl Host {
@@ -44,31 +94,68 @@ impl Host {
         out.read_line(&mut line).unwrap();
         let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap().parse();
         let address = address.unwrap_or_else(|_| panic!("the program said {line:?}"));
-        Host { child, out, address }
+        Host { process: Process { child, address }, out }
     }
 
-    /// SIGKILL: no destructor runs, no buffer is written.
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.process.address
+    }
+
+    /// SIGKILL, and a start on the same data.
     pub fn kill_and_start(&mut self, state: &Path) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.process.kill();
         *self = Host::start(state);
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
 impl Server for Host {
     fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        hosted::exchange(self.address, &request).unwrap()
+        self.process.answer(request)
     }
 
     fn pass(&mut self, duration: Duration) {
-        std::thread::sleep(duration);
+        self.process.pass(duration);
+    }
+}
+
+/// A Redis server that keeps what it answers.
+pub struct Redis {
+    process: Process,
+    folder: PathBuf,
+}
+
+impl Redis {
+    /// Starts it with its data in a folder. Nothing where `redis-server` is not on PATH; the caller says so.
+    pub fn start(folder: &Path) -> Option<Redis> {
+        Command::new("redis-server").arg("--version").output().ok()?;
+        let address = free_address();
+        Some(Redis { process: Redis::process(folder, address), folder: folder.to_owned() })
+    }
+
+    fn process(folder: &Path, address: SocketAddr) -> Process {
+        let options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"];
+        let mut command = Command::new("redis-server");
+        command.args(options).arg(folder).args(["--port", &address.port().to_string()]);
+        Process::start(&mut command, address)
+    }
+
+    /// What `--store` takes.
+    pub fn url(&self) -> String {
+        format!("redis://{}/", self.process.address)
+    }
+
+    /// SIGKILL, and a start at the same address with what was kept.
+    pub fn kill_and_start(&mut self) {
+        self.process.kill();
+        self.process = Redis::process(&self.folder, self.process.address);
+    }
+
+    /// A host with its data here.
+    pub fn host(&self, name: &str) -> Host {
+        let secret = format!("admin_secret={ADMIN_SECRET}");
+        let options = ["--store", &self.url(), "--variable", &secret, "--variable", "journal_capacity=100000"];
+        Host::with(&self.folder.join(name), &options)
     }
 }
 

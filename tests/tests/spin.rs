@@ -2,15 +2,11 @@
 
 use acceptance::hosted;
 use acceptance::life::{self, Tenant, Wire};
-use acceptance::program::fresh;
-use acceptance::run::Server;
+use acceptance::program::{Process, free_address, fresh};
 use acceptance::world::ADMIN_SECRET;
-use http::{Request, Response};
 use serde_json::json;
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 #[test]
 fn a_user_lives_under_spin() {
@@ -23,7 +19,7 @@ fn a_user_lives_under_spin() {
 
 fn live() {
     let state = fresh("spin");
-    let mut spin = Spin::start(&state);
+    let mut spin = spin(&state);
     let tenant = Tenant::connect(&mut spin);
     for wire in [Wire::Legacy, Wire::Flag] {
         life::of_a_user(&mut spin, &tenant, wire, "alice@contoso.com");
@@ -53,47 +49,15 @@ fn version() -> Version {
     }
 }
 
-struct Spin {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Spin {
-    fn start(state: &Path) -> Spin {
-        hosted::component();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let child = Command::new("spin")
-            .args(["up", "--quiet", "--listen", &address.to_string(), "--from"])
-            .arg(hosted::root().join("spin.toml"))
-            .arg("--state-dir")
-            .arg(state)
-            .env("SPIN_VARIABLE_ADMIN_SECRET", ADMIN_SECRET)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let spin = Spin { child, address };
-        let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "spin does not listen on {address}");
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        spin
-    }
-}
-
-impl Drop for Spin {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server for Spin {
-    fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        hosted::exchange(self.address, &request).unwrap()
-    }
-
-    fn pass(&mut self, duration: Duration) {
-        std::thread::sleep(duration);
-    }
+fn spin(state: &Path) -> Process {
+    hosted::component();
+    let address = free_address();
+    let mut command = Command::new("spin");
+    command
+        .args(["up", "--quiet", "--listen", &address.to_string(), "--from"])
+        .arg(hosted::root().join("spin.toml"))
+        .arg("--state-dir")
+        .arg(state)
+        .env("SPIN_VARIABLE_ADMIN_SECRET", ADMIN_SECRET);
+    Process::start(&mut command, address)
 }
