@@ -6,16 +6,22 @@ use crate::world::ADMIN_SECRET;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-/// Makes a tenant that has used everything that is stored: users with gaps between their slots, disabled and renamed ones,
+/// A schema that the tenant has of its own.
+const OWN_SCHEMA: &str = "urn:example:params:scim:staff:1.0:User";
+
+/// Makes a tenant that has used everything that is stored: a schema of its own, users with gaps between their slots, disabled and renamed ones,
 /// groups in groups, a rotated token, a journal.
 pub fn furnish(server: &mut dyn Server, users: usize) -> Tenant {
     let tenant = Tenant::connect(server);
     life::admin(server, "PATCH", &format!("/tenants/{}", tenant.id), Some(&json!({"seats": 5_000}))).expect(200);
     tenant.admin(server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+    let schema = json!({"name": "Staff", "attributes": [{"name": "floor", "type": "integer"}]});
+    tenant.admin(server, "PUT", &format!("/schemas/{OWN_SCHEMA}"), Some(&schema)).expect(201);
     let ids: Vec<String> = (0..users)
         .map(|n| {
             let mut user = life::user(&format!("User{n}@Contoso.com"));
             user["emails"] = json!([{"value": "shared@contoso.com", "type": "work"}, {"value": format!("{n}@b.c")}]);
+            user[OWN_SCHEMA] = json!({"floor": n});
             tenant.scim(server, "POST", "/Users", Some(&user)).expect(201).text("/id")
         })
         .collect();

@@ -100,6 +100,27 @@ fn a_request_that_changes_nothing_writes_no_document() {
 }
 
 #[test]
+fn schemas_of_a_tenants_own_cost_one_read_a_request_and_nothing_where_there_are_none() {
+    let mut setting = Setting::with_users(1);
+    let user = format!("/Users/{}", setting.users[0]);
+    let urn = "urn:example:params:scim:staff:1.0:User";
+    let cost = |setting: &mut Setting| {
+        let calls = setting.cost("GET", &user, None);
+        (calls.len(), calls.iter().filter(|call| touches(call, ".schemas")).count())
+    };
+    let (without, none) = cost(&mut setting);
+    let schema = json!({"attributes": [{"name": "floor", "type": "integer"}]});
+    let tenant = setting.tenant.clone();
+    tenant.admin(&mut setting.server, "PUT", &format!("/schemas/{urn}"), Some(&schema)).expect(201);
+    // The connection is read anew once.
+    cost(&mut setting);
+    assert_eq!((none, cost(&mut setting)), (0, (without + 1, 1)));
+    tenant.admin(&mut setting.server, "DELETE", &format!("/schemas/{urn}"), None).expect(200);
+    cost(&mut setting);
+    assert_eq!(cost(&mut setting), (without, 0));
+}
+
+#[test]
 fn records_of_reads_wait_for_each_other_up_to_the_bound() {
     let setting = Setting::with_users(0);
     let store = &setting.server.world.store;

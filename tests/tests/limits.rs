@@ -300,3 +300,17 @@ fn tenants_in_a_page_and_in_all() {
     let above = life::admin(&mut setting.server, "POST", "/tenants", Some(&tenant)).expect(409);
     assert_eq!(above.text("/error/code"), "too_many_tenants");
 }
+
+#[test]
+fn schemas_of_a_tenants_own() {
+    let mut setting = Setting::new();
+    let schema = json!({"attributes": [{"name": "a"}]});
+    let mut put = |n: usize| setting.admin("PUT", &format!("/schemas/urn:example:x{n}"), Some(&schema));
+    for n in 0..LIMITS.schemas_max {
+        put(n).expect(201);
+    }
+    assert_eq!(put(LIMITS.schemas_max).expect(409).text("/error/message"), "schemas: expected at most 10");
+    put(0).expect(200);
+    setting.admin("DELETE", "/schemas/urn:example:x0", None).expect(200);
+    setting.admin("PUT", "/schemas/urn:example:y", Some(&schema)).expect(201);
+}

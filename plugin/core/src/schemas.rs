@@ -167,3 +167,147 @@ fn write(turn: &mut Turn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scim::{Dialect, Mask, Meta, PatchRequest, Resource, ResourceBody};
+    use serde_json::json;
+
+    const URN: &str = "urn:example:params:scim:x:1.0:User";
+
+    fn types(attributes: &Value) -> Types {
+        let form = json!({"attributes": attributes});
+        Types::with(vec![OwnSchema::parse(URN, form.as_object().cloned().unwrap()).unwrap()])
+    }
+
+    fn body(types: &Types, own: &Value) -> Result<ResourceBody, String> {
+        let body = Map::from_iter([("userName".to_owned(), json!("alice")), (URN.to_owned(), own.clone())]);
+        ResourceBody::parse(types.of(Kind::User), &body, &Dialect::entra()).map_err(|error| error.to_string())
+    }
+
+    fn user(types: &Types, own: &Value) -> Result<Resource, String> {
+        let now = "2026-11-23T10:00:00Z".parse().unwrap();
+        let meta = Meta { created: now, last_modified: now, revision: 1 };
+        let mut made = Resource::new("1".to_owned(), meta, body(types, own)?);
+        made.settle(types.of(Kind::User), None).map_err(|error| error.to_string())?;
+        Ok(made)
+    }
+
+    fn patched(types: &Types, user: &Resource, operation: &Value) -> Result<Resource, String> {
+        let dialect = Dialect::entra();
+        PatchRequest::parse(&json!({"Operations": [operation]}), &dialect)
+            .and_then(|request| request.apply(types.of(Kind::User), user, &dialect))
+            .map_err(|error| error.to_string())
+    }
+
+    fn seen(types: &Types, user: &Resource) -> Value {
+        user.to_json(types.of(Kind::User), None).get(URN).cloned().unwrap_or_default()
+    }
+
+    #[test]
+    fn a_name_without_urn_means_what_it_meant_before() {
+        let types = types(&json!([{"name": "department"}, {"name": "title"}, {"name": "floor"}]));
+        let meant = |name: &str| types.of(Kind::User).resolve(name).map(|target| target.to_string());
+        let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department";
+        assert_eq!(meant("department").as_deref(), Ok(enterprise));
+        assert_eq!(meant("title").as_deref(), Ok("title"));
+        assert_eq!(meant("FLOOR"), Ok(format!("{URN}:floor")));
+        assert_eq!(meant(&format!("{URN}.Title")), Ok(format!("{URN}:title")));
+        assert!(Types::built_in().of(Kind::User).resolve("floor").is_err());
+        assert!(types.of(Kind::Group).resolve("floor").is_err());
+    }
+
+    #[test]
+    fn a_schema_that_changes_hides_what_does_not_fit_and_loses_nothing() {
+        let old = types(&json!([{"name": "floor"}, {"name": "room"}, {"name": "keys", "type": "complex",
+            "multiValued": true, "subAttributes": [{"name": "value"}, {"name": "label"}]}]));
+        let own = json!({"floor": "3", "room": "x", "keys": [{"value": "k", "label": "l"}]});
+        let alice = user(&old, &own).unwrap();
+        assert_eq!(seen(&old, &alice), own);
+        assert_eq!(seen(&Types::built_in(), &alice), Value::Null);
+
+        let new = types(&json!([{"name": "floor", "type": "integer"}, {"name": "keys", "type": "complex",
+            "multiValued": true, "subAttributes": [{"name": "value"}]}, {"name": "extra"}]));
+        assert_eq!(seen(&new, &alice), json!({"keys": [{"value": "k"}]}));
+        // Whatever is done under the new schema, what it hides stays.
+        let path = format!("{URN}:extra");
+        let changed = patched(&new, &alice, &json!({"op": "add", "path": path, "value": "e"})).unwrap();
+        let removed = patched(&new, &changed, &json!({"op": "remove", "path": URN})).unwrap();
+        let replaced = changed.replaced(new.of(Kind::User), body(&new, &json!({"extra": "f"})).unwrap()).unwrap();
+        assert_eq!(seen(&new, &removed), Value::Null);
+        assert_eq!(seen(&new, &replaced), json!({"extra": "f"}));
+        for after in [&removed, &replaced] {
+            assert_eq!(seen(&old, after), json!({"floor": "3", "room": "x"}));
+        }
+        let unseen = alice.replaced(Types::built_in().of(Kind::User), body(&Types::built_in(), &own).unwrap()).unwrap();
+        assert_eq!(seen(&old, &unseen), own);
+    }
+
+    #[test]
+    fn a_schema_that_became_stricter_keeps_nobody_from_being_disabled() {
+        let alice = user(&types(&json!([{"name": "a"}])), &json!({"a": "x"})).unwrap();
+        let strict = types(&json!([{"name": "a"}, {"name": "b", "required": true}]));
+        let disabled = patched(&strict, &alice, &json!({"op": "replace", "path": "active", "value": false})).unwrap();
+        assert!(!disabled.active());
+        let path = format!("{URN}:a");
+        assert_eq!(
+            patched(&strict, &alice, &json!({"op": "replace", "path": path, "value": "y"})),
+            Err(format!("{URN}:b: expected a value, found none"))
+        );
+        assert!(user(&strict, &json!({})).is_ok(), "who has nothing of the extension need not have it");
+    }
+
+    #[test]
+    fn required_parts_are_in_every_value() {
+        let parts = json!([{"name": "value", "required": true}, {"name": "label"}]);
+        let keys = types(&json!([{"name": "keys", "type": "complex", "multiValued": true, "subAttributes": parts}]));
+        assert!(user(&keys, &json!({"keys": [{"value": "k"}]})).is_ok());
+        assert_eq!(
+            user(&keys, &json!({"keys": [{"value": "k"}, {"label": "l"}]})),
+            Err(format!("{URN}:keys[1].value: expected a value, found none"))
+        );
+    }
+
+    #[test]
+    fn an_immutable_part_of_a_single_value_is_set_once() {
+        let parts = json!([{"name": "number", "mutability": "immutable"}, {"name": "label"}]);
+        let card = types(&json!([{"name": "card", "type": "complex", "subAttributes": parts}]));
+        let alice = user(&card, &json!({"card": {"label": "l"}})).unwrap();
+        let set = |user: &Resource, value: &str| {
+            patched(&card, user, &json!({"op": "replace", "path": format!("{URN}:card.number"), "value": value}))
+        };
+        let with = set(&alice, "A").unwrap();
+        assert_eq!(set(&with, "a").map(|same| same.same_values(&with)), Ok(true));
+        let refused =
+            format!("{URN}:card.number: expected the number that is there, since it is immutable, found another");
+        assert_eq!(set(&with, "B"), Err(refused));
+        let path = format!("{URN}:card");
+        assert!(patched(&card, &with, &json!({"op": "remove", "path": path})).is_ok(), "the whole value may go");
+    }
+
+    #[test]
+    fn an_active_of_a_tenants_own_is_not_the_users() {
+        let own = types(&json!([{"name": "active", "type": "boolean"}]));
+        let alice = user(&own, &json!({"active": false})).unwrap();
+        assert!(alice.active());
+        let path = format!("{URN}:active");
+        let cleared = patched(&own, &alice, &json!({"op": "replace", "path": path, "value": null})).unwrap();
+        assert_eq!(seen(&own, &cleared), Value::Null);
+    }
+
+    #[test]
+    fn a_secret_of_a_tenants_own_is_masked_as_a_word() {
+        let types = types(&json!([{"name": "pin", "mutability": "writeOnly"}, {"name": "keys", "type": "complex",
+            "subAttributes": [{"name": "code", "returned": "never"}, {"name": "label"}]}]));
+        let mask = Mask::of(types.all());
+        let mut document = json!({URN: {"pin": "s", "keys": {"code": "s", "label": "l"}}, "shipping": "x", "PIN": "s",
+            "op": "add", "path": format!("{URN}:pin"), "value": "s", "password": "s"});
+        mask.secrets(&mut document);
+        let expected = json!({URN: {"pin": "***", "keys": {"code": "***", "label": "l"}}, "shipping": "x", "PIN": "***",
+            "op": "add", "path": format!("{URN}:pin"), "value": "***", "password": "***"});
+        assert_eq!(document, expected);
+        assert_eq!(mask.words("list users where pin eq \"s\""), "list users where pin ***");
+        assert_eq!(mask.words("list users where shipping eq \"s\""), "list users where shipping eq \"s\"");
+    }
+}

@@ -7,6 +7,7 @@ use crate::directory::{Document, roster};
 use crate::journal::Record;
 use crate::ledger::{Error, LAYOUT, Mark, Read as _, Snapshot};
 use crate::ports::Ports;
+use crate::schemas;
 use crate::settings::Settings;
 use crate::space::{Kind, Roll, Space, TenantId};
 use crate::tenant::{Profile, Tenant};
@@ -129,6 +130,7 @@ impl Export {
         };
         let mut lines =
             vec![Line::Header(header), Line::Tenant(self.profile.clone()), Line::State(Box::new(State::of(&head)))];
+        lines.extend(schemas::read(snapshot)?.into_iter().map(Line::Schema));
         lines.extend(Connection::read(snapshot)?.map(Line::Connection));
         self.place = Place::Resources(Kind::User, 0);
         Ok(lines)

@@ -10,6 +10,7 @@ use crate::directory::check;
 use crate::directory::restore::{self, Restored};
 use crate::ledger::{Error, HOLD, LAYOUT, Read, Turn, View};
 use crate::ports::Ports;
+use crate::schemas;
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant::{self, Profile};
@@ -243,6 +244,7 @@ impl Restorer<'_> {
             return Ok(Err(Refusal::NotEmpty));
         }
         turn.remove(turn.space().connection());
+        turn.remove(turn.space().schemas());
         Ok(Ok(Import {
             header,
             file: chain.sum.clone(),
@@ -268,6 +270,12 @@ impl Restorer<'_> {
             Line::State(state) => {
                 import.stated = true;
                 return Ok(begin_at(turn, *state));
+            }
+            Line::Schema(own) => {
+                let put = schemas::put(turn, own)?;
+                return Ok(put
+                    .map(|_| ())
+                    .map_err(|refusal| format!("schema: expected one that the tenant may have, found {refusal:?}")));
             }
             Line::Connection(connection) => import.connection = Some(connection),
             Line::User(document) => return restore::resource(turn, Kind::User, document),
@@ -315,7 +323,8 @@ impl Restorer<'_> {
         }
         let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());
         if let Some(connection) = import.connection.take() {
-            let connection = connection.moved(self.ports, &self.settings.secrets, &from, self.tenant);
+            let mut connection = connection.moved(self.ports, &self.settings.secrets, &from, self.tenant);
+            connection.own_schemas = turn.get(&turn.space().schemas())?.is_some();
             turn.write(turn.space().connection(), &connection);
         }
         import.chain.lines += 1;
@@ -355,7 +364,7 @@ impl Import {
         let (was, is) = (rank(&self.latest), rank(line.word()));
         let once = match line {
             Line::Header(_) | Line::Tenant(_) | Line::State(_) | Line::Connection(_) | Line::Trailer(_) => true,
-            Line::User(_) | Line::Group(_) | Line::Members(_) | Line::Record(_) => false,
+            Line::Schema(_) | Line::User(_) | Line::Group(_) | Line::Members(_) | Line::Record(_) => false,
         };
         let missing = is > rank("state") && !self.stated || is > rank("tenant") && self.profile.is_none();
         if is < was || once && is == was || missing {
@@ -365,7 +374,8 @@ impl Import {
     }
 }
 
-const ORDER: [&str; 9] = ["header", "tenant", "state", "connection", "user", "group", "members", "record", "trailer"];
+const ORDER: [&str; 10] =
+    ["header", "tenant", "state", "schema", "connection", "user", "group", "members", "record", "trailer"];
 
 fn rank(word: &str) -> usize {
     ORDER.iter().position(|other| *other == word).unwrap_or(ORDER.len())

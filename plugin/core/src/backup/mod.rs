@@ -1,7 +1,7 @@
 //! A tenant as a file, and back: NDJSON, a JSON object a line, each with its number, its type and a sum.
 //!
 //! The first line is a header, the last a trailer; between them stand the tenant itself, where its turns, journal and
-//! traffic stood, its connection, and then every user, group, list of members and journal record, in this order. The sum
+//! traffic stood, the schemas that it has of its own, its connection, and then every user, group, list of members and journal record, in this order. The sum
 //! of a line is a digest of the line and of the sum before it, so a line that is missing, doubled, out of place or
 //! altered is noticed at its number, and a file that ends early at its end.
 //!
@@ -15,12 +15,14 @@ use crate::connection::Connection;
 use crate::directory::Document;
 use crate::journal::Record;
 use crate::ledger::{Head, TokenUse};
+use crate::schemas::OwnSchema;
 use crate::tenant::Profile;
 use crate::traffic::Traffic;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 /// The version of the file's form. Files of later versions are refused.
@@ -32,6 +34,7 @@ pub(crate) enum Line {
     Header(Header),
     Tenant(Profile),
     State(Box<State>),
+    Schema(OwnSchema),
     Connection(Connection),
     User(Document),
     Group(Document),
@@ -47,6 +50,7 @@ impl Line {
             Line::Header(header) => serde_json::to_string(header),
             Line::Tenant(profile) => serde_json::to_string(profile),
             Line::State(state) => serde_json::to_string(state),
+            Line::Schema(own) => serde_json::to_string(&own.to_json()),
             Line::Connection(connection) => serde_json::to_string(connection),
             Line::User(document) | Line::Group(document) => serde_json::to_string(document),
             Line::Members(members) => serde_json::to_string(members),
@@ -63,6 +67,7 @@ impl Line {
             "header" => Line::Header(parse(object)?),
             "tenant" => Line::Tenant(parse(object)?),
             "state" => Line::State(parse(object)?),
+            "schema" => Line::Schema(schema(parse(object)?)?),
             "connection" => Line::Connection(parse(object)?),
             "user" => Line::User(parse(object)?),
             "group" => Line::Group(parse(object)?),
@@ -79,6 +84,7 @@ impl Line {
             Line::Header(_) => "header",
             Line::Tenant(_) => "tenant",
             Line::State(_) => "state",
+            Line::Schema(_) => "schema",
             Line::Connection(_) => "connection",
             Line::User(_) => "user",
             Line::Group(_) => "group",
@@ -180,7 +186,12 @@ impl Totals {
             Line::Group(_) => self.groups += 1,
             Line::Members(members) => self.members += u64::try_from(members.seats.len()).unwrap_or(u64::MAX),
             Line::Record(_) => self.records += 1,
-            Line::Header(_) | Line::Tenant(_) | Line::State(_) | Line::Connection(_) | Line::Trailer(_) => {}
+            Line::Header(_)
+            | Line::Tenant(_)
+            | Line::State(_)
+            | Line::Schema(_)
+            | Line::Connection(_)
+            | Line::Trailer(_) => {}
         }
     }
 }
@@ -237,6 +248,13 @@ impl Chain {
 fn parse<T: serde::de::DeserializeOwned>(object: &str) -> Result<T, String> {
     // From bytes, as the store's values are read: one reader less to be compiled for every type.
     serde_json::from_slice(object.as_bytes()).map_err(|error| error.to_string())
+}
+
+/// A schema in its RFC's form, among what makes it a line.
+fn schema(mut form: Map<String, Value>) -> Result<OwnSchema, String> {
+    form.retain(|name, _| name != "line" && name != "type");
+    let urn = form.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    OwnSchema::parse(&urn, form).map_err(|error| error.to_string())
 }
 
 const SUM: &str = ",\"sum\":\"";

@@ -5,10 +5,13 @@
 //! - Every resource stands in each of its index entries, and an index entry names only those that belong into it.
 //! - A group's roster of members, its edges and the lists of groups of its members say the same, and each member is there.
 //! - The head counts what is there.
+//! - The schemas that the tenant has of its own can be read, and its connection says whether there are any.
 
 use super::membership::Member;
 use super::{Document, entries, extent, roster};
+use crate::connection::Connection;
 use crate::ledger::{Error, Read, View};
+use crate::schemas;
 use crate::space::{IndexKind, Kind, Roll};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +35,7 @@ pub fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     }
     indexes(view, &[(Kind::User, &users), (Kind::Group, &groups)], &keys, &mut findings)?;
     members(view, &users, &groups, &keys, &mut findings)?;
+    own_schemas(view, &mut findings)?;
     Ok(findings)
 }
 
@@ -159,6 +163,21 @@ fn members(
         if stray && view.get(key)?.is_some() {
             findings.push(format!("edge: {key} belongs to no member of a roster"));
         }
+    }
+    Ok(())
+}
+
+fn own_schemas(view: &View<'_>, findings: &mut Vec<String>) -> Result<(), Error> {
+    let count = match schemas::read(view) {
+        Ok(own) => own.len(),
+        Err(Error::Corrupt(what)) => {
+            findings.push(format!("schemas: {what}"));
+            return Ok(());
+        }
+        Err(error) => return Err(error),
+    };
+    if Connection::read(view)?.is_some_and(|connection| connection.own_schemas != (count > 0)) {
+        findings.push(format!("connection: says the contrary of the {count} schemas that the tenant has of its own"));
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use super::scan::Scan;
 use super::schema::{Attribute, Mutability, ResourceType, Target, Type};
 use super::value;
 use crate::settings::LIMITS;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -315,7 +315,7 @@ enum Operand {
         folded: Option<String>,
     },
     Boolean(bool),
-    Number(f64),
+    Number(Number),
     Time(jiff::Timestamp),
     Null,
 }
@@ -475,7 +475,8 @@ fn describe(node: &Node<'_>, parts: &mut Map<String, Value>) -> bool {
             let value = match operand {
                 Operand::Text { text, .. } => Value::String(text.clone()),
                 Operand::Boolean(boolean) => Value::Bool(*boolean),
-                Operand::Number(_) | Operand::Time(_) | Operand::Null => return false,
+                Operand::Number(number) => Value::Number(number.clone()),
+                Operand::Time(_) | Operand::Null => return false,
             };
             parts.insert(attribute.name.to_string(), value);
             true
@@ -597,7 +598,7 @@ fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Res
             Some(boolean) => Operand::Boolean(boolean),
             None => return refuse("expected true or false"),
         },
-        (Type::Integer | Type::Decimal, Value::Number(number)) => Operand::Number(number.as_f64().unwrap_or(f64::NAN)),
+        (Type::Integer | Type::Decimal, Value::Number(number)) => Operand::Number(number.clone()),
         (Type::DateTime, Value::String(text)) => match (compare, value::date_time(text)) {
             (Compare::Co | Compare::Sw | Compare::Ew, _) => Operand::Text { text: text.clone(), folded: None },
             (_, Some(time)) => Operand::Time(time),
@@ -679,7 +680,7 @@ fn fits(value: &Value, compare: Compare, operand: &Operand) -> bool {
             return fits_text(&fold(found), compare, folded);
         }
         (Operand::Boolean(boolean), Value::Bool(found)) => Some(found.cmp(boolean)),
-        (Operand::Number(number), Value::Number(found)) => found.as_f64().and_then(|found| found.partial_cmp(number)),
+        (Operand::Number(number), Value::Number(found)) => Some(value::order(found, number)),
         (Operand::Time(time), Value::String(found)) => value::date_time(found).map(|found| found.cmp(time)),
         (Operand::Text { .. } | Operand::Boolean(_) | Operand::Number(_) | Operand::Time(_) | Operand::Null, _) => None,
     };

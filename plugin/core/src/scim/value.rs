@@ -8,7 +8,8 @@ use crate::settings::LIMITS;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
+use std::cmp::Ordering;
 
 /// Lets the value of an attribute in, whole: all elements of a multi-valued one, all parts of a complex one.
 ///
@@ -100,6 +101,15 @@ pub(crate) fn same(attribute: &Attribute, one: &Value, other: &Value) -> bool {
             fold(one) == fold(other)
         }
         (one, other) => one == other,
+    }
+}
+
+/// The order of two numbers. Whole ones compare as such: two large ids must not be one because a float has no room for both.
+pub(crate) fn order(one: &Number, other: &Number) -> Ordering {
+    let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    match (whole(one), whole(other)) {
+        (Some(one), Some(other)) => one.cmp(&other),
+        (_, _) => one.as_f64().unwrap_or(f64::NAN).total_cmp(&other.as_f64().unwrap_or(f64::NAN)),
     }
 }
 
@@ -299,6 +309,7 @@ pub(crate) fn described(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_date_time_is_an_xsd_date_time_with_both_a_date_and_a_time() {
@@ -337,6 +348,15 @@ mod tests {
         ] {
             assert_eq!(time(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_compare_exactly_and_others_as_they_are() {
+        let order = |one: Value, other: Value| order(one.as_number().unwrap(), other.as_number().unwrap());
+        assert_eq!(order(json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992_i64)), Ordering::Greater);
+        assert_eq!(order(json!(u64::MAX), json!(-1)), Ordering::Greater);
+        assert_eq!(order(json!(1), json!(1.0)), Ordering::Equal);
+        assert_eq!(order(json!(1.5), json!(2)), Ordering::Less);
     }
 
     #[test]

@@ -350,3 +350,146 @@ fn is_text(kind: Type) -> bool {
         Type::Boolean | Type::Decimal | Type::Integer | Type::DateTime | Type::Complex => false,
     }
 }
+
+// What is refused, and in which words, is in `tests/transcripts/schemas/02-refused.http`.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URN: &str = "urn:example:params:scim:x:1.0:User";
+
+    fn parse(urn: &str, body: Value) -> Result<Schema, String> {
+        Schema::parse(urn, body.as_object().unwrap()).map_err(|error| error.to_string())
+    }
+
+    fn one(attribute: Value) -> Result<Schema, String> {
+        parse(URN, json!({"attributes": [attribute]}))
+    }
+
+    #[test]
+    fn what_is_not_said_has_the_default_of_the_rfc() {
+        let schema = one(json!({"name": "a"})).unwrap();
+        let attribute = &schema.attributes[0];
+        assert_eq!(attribute.kind, Type::String);
+        assert_eq!((attribute.required, attribute.multi_valued, attribute.case_exact), (false, false, false));
+        assert_eq!(attribute.mutability, Mutability::ReadWrite);
+        assert_eq!((attribute.returned, attribute.uniqueness), (Returned::Default, Uniqueness::None));
+        assert_eq!(
+            one(json!({"name": "a", "mutability": "writeOnly"})).unwrap().attributes[0].returned,
+            Returned::Never
+        );
+        assert!(one(json!({"name": "a", "type": "binary"})).unwrap().attributes[0].case_exact);
+    }
+
+    #[test]
+    fn a_schema_that_is_shown_reads_as_the_same_schema() {
+        let every = json!({"name": "S", "description": "d", "attributes": [
+            {"name": "a", "canonicalValues": ["x", "y"], "caseExact": true, "returned": "request", "required": true},
+            {"name": "b", "type": "reference", "referenceTypes": ["User", "uri"], "mutability": "immutable"},
+            {"name": "c", "type": "complex", "multiValued": true, "subAttributes": [
+                {"name": "value", "type": "decimal"}, {"name": "$ref", "type": "reference"}, {"name": "at", "type": "dateTime"}]},
+        ]});
+        let schema = parse(URN, every).unwrap();
+        assert_eq!(Schema::parse(URN, &schema.to_json()), Ok(schema));
+        for built_in in ResourceType::user().schemas().chain(ResourceType::group().schemas()) {
+            let mut form = built_in.to_json();
+            form.shift_remove("id");
+            // Our own have what a tenant's may not: unique names, and a password that is a string with case.
+            let attributes = form["attributes"].as_array().unwrap().iter();
+            let plain: Vec<Value> = attributes.filter(|attribute| attribute["uniqueness"] == "none").cloned().collect();
+            form.insert("attributes".to_owned(), json!(plain));
+            assert_eq!(Schema::parse(URN, &form).map(|schema| json!(schema.to_json()["attributes"])), Ok(json!(plain)));
+        }
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let count = |result: Result<Schema, String>| result.map(|schema| schema.attributes.len());
+        let of = |place: &str, what: &str, max: usize| {
+            Err(format!("{place}: expected at most {max} {what}, found {}", max + 1))
+        };
+
+        let max = LIMITS.schema_name_bytes_max;
+        let named = |length: usize| count(one(json!({"name": "a".repeat(length)})));
+        assert_eq!(named(max), Ok(1));
+        assert_eq!(named(max + 1), of("attributes[0].name", "bytes", max));
+
+        let max = LIMITS.schema_text_bytes_max;
+        let described = |length: usize| count(one(json!({"name": "a", "description": "d".repeat(length)})));
+        assert_eq!(described(max), Ok(1));
+        assert_eq!(described(max + 1), of("attributes[0].description", "bytes", max));
+
+        let max = LIMITS.schema_urn_bytes_max;
+        let urn = |length: usize| {
+            count(parse(&format!("urn:example:{}", "x".repeat(length - 12)), json!({"attributes": [{"name": "a"}]})))
+        };
+        assert_eq!(urn(max), Ok(1));
+        assert_eq!(urn(max + 1), of("urn", "bytes", max));
+
+        // An attribute with a part counts two.
+        let max = LIMITS.schema_attributes_max;
+        let part = json!([{"name": "b"}]);
+        let many = |number: usize| {
+            let mut all: Vec<Value> = (0..number - 2).map(|n| json!({"name": format!("a{n}")})).collect();
+            all.push(json!({"name": "c", "type": "complex", "subAttributes": part}));
+            count(parse(URN, json!({"attributes": all})))
+        };
+        assert_eq!(many(max), Ok(max - 1));
+        assert_eq!(many(max + 1), of("attributes", "attributes and sub-attributes", max));
+
+        let max = LIMITS.schema_bytes_max;
+        let words =
+            |bytes: usize| parse(URN, json!({"attributes": [{"name": "a", "canonicalValues": ["x".repeat(bytes)]}]}));
+        let frame = Value::Object(words(1).unwrap().to_json()).to_string().len() - 1;
+        assert_eq!(count(words(max - frame)), Ok(1));
+        assert_eq!(count(words(max - frame + 1)), of("body", "bytes", max));
+    }
+
+    #[test]
+    fn a_urn_stands_in_a_url_a_filter_and_a_path_as_it_is() {
+        let ok = |urn: &str| parse(urn, json!({"attributes": [{"name": "a"}]})).is_ok();
+        for urn in [
+            "urn:ex:a",
+            "URN:Example-1:a-b_c.2:d",
+            "urn:ietf:params:scim:schemas:extension:Acme:2.0:User",
+            "urn:ietf:params:x:y",
+        ] {
+            assert!(ok(urn), "{urn}");
+        }
+        for urn in [
+            "",
+            "urn",
+            "urn:ex",
+            "urn:ex:",
+            "urn::a",
+            "urn:e:a",
+            "urn:-ex:a",
+            "urn:ex-:a",
+            "urn:e_x:a",
+            "urn:urn:a",
+            "url:ex:a",
+            "urn:ex:a/b",
+            "urn:ex:a b",
+            "urn:ex:a%20",
+            "urn:ex:\u{e9}",
+            "urn:ex:a::b",
+            "urn:ex:$a",
+            "urn:ietf:params:scim:api:messages:2.0:X",
+            "urn:ietf:params:scim:schemas:extension:ENTERPRISE:2.0:User",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User.department",
+            "urn:ietf:params:scim:schemas:extension:enterprise",
+        ] {
+            assert!(!ok(urn), "{urn}");
+        }
+    }
+
+    #[test]
+    fn one_urn_may_not_start_another_at_the_end_of_a_part() {
+        assert!(
+            confusable("urn:ex:a", "URN:EX:A")
+                && confusable("urn:ex:a:b", "urn:ex:a")
+                && confusable("urn:ex:a", "urn:ex:a.b")
+        );
+        assert!(!confusable("urn:ex:a", "urn:ex:ab") && !confusable("urn:ex:a", "urn:ex:b"));
+    }
+}

@@ -1,4 +1,9 @@
 //! RFC 7643 §3.1, §4.1, §4.2, §4.3 and §8.7 as constants.
+//!
+//! Where the text of the RFC contradicts its own tables, the verified errata decide: a group's `displayName` is required
+//! (5368), the `$ref` of a user's group points to groups alone (8471), and the documents of `/Schemas` have `schemas` and
+//! `meta` as all resources do (8417); countries have two letters (5990, 5991), which is the provider's to keep. Those about
+//! the schemas of schemas (5607, 7522) concern what we do not serve: a schema is no resource of a type of its own here.
 
 use super::{Attribute, Mutability, ResourceType, Returned, Schema, Type, Uniqueness, Words};
 use std::borrow::Cow;
@@ -130,7 +135,7 @@ const ADDRESSES: &[Attribute] = &[
 
 const GROUPS: &[Attribute] = &[
     text("value", "The group's id").exact().read_only(),
-    reference("$ref", "Where the group is", &["User", "Group"]).read_only(),
+    reference("$ref", "Where the group is", &["Group"]).read_only(),
     text("display", "The group's name").read_only(),
     kind("Whether the user is in the group itself", &["direct", "indirect"]).read_only(),
 ];
