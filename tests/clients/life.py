@@ -140,6 +140,23 @@ class Life(unittest.TestCase):
         none = self.scim.query(self.User, query_parameters=SearchRequest[self.User](filter='userName sw "page"', count=0))
         self.assertEqual((23, None), (none.total_results, none.resources or None))
 
+    def test_a_bulk_request_makes_a_group_of_users_that_it_makes(self):
+        bulk = {
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+            "Operations": [
+                {"method": "POST", "path": "/Groups", "bulkId": "g", "data": {
+                    "schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Bulk",
+                    "members": [{"value": "bulkId:u"}]}},
+                {"method": "POST", "path": "/Users", "bulkId": "u", "data": {
+                    "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": "bulk@example.com"}},
+            ],
+        }
+        answer = self.scim.bulk(bulk, check_request_payload=False)
+        self.assertEqual([201, 201], [int(operation.status) for operation in answer.operations])
+        [group] = self.found(self.Group, 'displayName eq "Bulk"')
+        [user] = self.found(self.User, 'userName eq "bulk@example.com"')
+        self.assertEqual([user.id], [member.value for member in group.members])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
