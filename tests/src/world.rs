@@ -38,6 +38,8 @@ impl World {
     pub fn on(backend: Backend, variables: &BTreeMap<String, String>) -> World {
         let value = |name: &str| match name {
             "admin_secret" => Some(ADMIN_SECRET.to_owned()),
+            // Time stands still between requests.
+            "requests_per_second" => Some(variables.get(name).cloned().unwrap_or_else(|| "off".to_owned())),
             _ => variables.get(name).cloned(),
         };
         World {

@@ -1,5 +1,6 @@
 //! The journal: every request that came to a tenant's SCIM URL, and what it was answered. Only those without a valid
-//! token share a record once there are [`REFUSALS_AN_HOUR`].
+//! token share a record once there are [`REFUSALS_AN_HOUR`], and those above the tenant's rate once there are
+//! [`THROTTLES_AN_HOUR`].
 //!
 //! A ring of records in each tenant. Records are numbered without gaps by whoever holds the tenant's turn, so the
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
@@ -30,6 +31,10 @@ pub const WAIT_MAX: Duration = Duration::from_secs(1);
 /// Records of requests without a valid token that a tenant's journal takes in one hour; the last of them stands for all
 /// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
 pub const REFUSALS_AN_HOUR: u64 = 100;
+
+/// The same of requests that were refused because there were too many; those that one instance refuses between two batches
+/// have one record anyway.
+pub const THROTTLES_AN_HOUR: u64 = 20;
 
 /// The mark at the end of a body that was cut.
 pub const CUT: &str = "…[cut]";
@@ -155,7 +160,8 @@ pub struct Record {
     pub before: Option<Map<String, Value>>,
     /// The same attributes after it.
     pub after: Option<Map<String, Value>>,
-    /// How many further requests without a valid token this record stands for, see [`REFUSALS_AN_HOUR`].
+    /// How many further requests this record stands for that were refused alike, see [`REFUSALS_AN_HOUR`] and
+    /// [`THROTTLES_AN_HOUR`].
     #[serde(default, skip_serializing_if = "is_zero")]
     pub repeats: u64,
     /// Another provider than the connection's, which the request looks like.
@@ -178,11 +184,47 @@ pub struct Entry {
     pub sign: Option<&'static str>,
 }
 
+/// Why many requests may be refused alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// No valid token.
+    Stranger,
+    /// More than the tenant's rate.
+    Throttled,
+}
+
+impl Refused {
+    fn of(entry: &Entry) -> Option<Refused> {
+        match (&entry.token_id, entry.is_throttled()) {
+            (None, _) => Some(Refused::Stranger),
+            (Some(_), true) => Some(Refused::Throttled),
+            (Some(_), false) => None,
+        }
+    }
+
+    /// Records that an hour has of them.
+    pub(crate) fn kept_max(self) -> u64 {
+        match self {
+            Refused::Stranger => REFUSALS_AN_HOUR,
+            Refused::Throttled => THROTTLES_AN_HOUR,
+        }
+    }
+}
+
+impl Entry {
+    /// Whether the request was one more than the tenant may send.
+    pub(crate) fn is_throttled(&self) -> bool {
+        self.record.status == 429
+    }
+}
+
 /// Writes entries into a turn, in their order.
 pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
     for entry in entries {
         note(turn, &entry);
-        if entry.token_id.is_none() && folded(turn, entry.record.time) {
+        if let Some(refused) = Refused::of(&entry)
+            && folded(turn, refused, &entry.record)
+        {
             continue;
         }
         let mut record = entry.record;
@@ -194,20 +236,20 @@ pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
 }
 
 /// Whether a refusal is counted in the record of one before it, as long as the ring holds that.
-fn folded(turn: &mut Turn<'_>, time: Timestamp) -> bool {
+fn folded(turn: &mut Turn<'_>, refused: Refused, entry: &Record) -> bool {
     let next = turn.head.next_record;
-    let Some(number) = turn.head.traffic.refusal(time, next, REFUSALS_AN_HOUR) else {
+    let Some(number) = turn.head.traffic.refusal(refused, entry.time, next) else {
         return false;
     };
     let key = turn.space().journal(number % turn.head.journal_capacity.max(1));
     match turn.read::<Record>(&key) {
         Ok(Some(mut record)) if record.number == number => {
-            record.repeats += 1;
+            record.repeats += 1 + entry.repeats;
             turn.write(key, &record);
             true
         }
         Ok(_) | Err(_) => {
-            turn.head.traffic.refusal_moved(next);
+            turn.head.traffic.refusal_moved(refused, next);
             false
         }
     }
@@ -243,47 +285,66 @@ fn forward(time: &mut Option<Timestamp>, to: Timestamp) {
 #[derive(Default)]
 pub struct Buffer {
     waiting: BTreeMap<TenantId, Vec<Entry>>,
+    /// The first request of a tenant that was one too many; it counts the others.
+    throttled: BTreeMap<TenantId, Entry>,
     len: usize,
     /// When the oldest entry came, or one older than that.
     since: Duration,
-    /// How many there were when somebody last looked, and none has gone since.
-    seen: usize,
+    /// How many have ever come, and how many there were at the last look.
+    come: u64,
+    seen: u64,
 }
 
 impl Buffer {
     /// Adds an entry. True when the buffer is full and has to be written now.
     pub fn push(&mut self, tenant: &TenantId, entry: Entry, now: Duration) -> bool {
-        if self.len == 0 {
+        if self.is_empty() {
             self.since = now;
+        }
+        self.come += 1;
+        if entry.is_throttled() {
+            self.throttled.insert(tenant.clone(), entry);
+            return false;
         }
         self.waiting.entry(tenant.clone()).or_default().push(entry);
         self.len += 1;
         self.len >= BUFFERED_MAX
     }
 
+    /// Counts one more request that was one too many, if there is an entry already.
+    pub fn repeats(&mut self, tenant: &TenantId) -> bool {
+        let Some(entry) = self.throttled.get_mut(tenant) else {
+            return false;
+        };
+        self.come += 1;
+        entry.record.repeats += 1;
+        true
+    }
+
     /// Takes out what waits for one tenant.
     pub fn take(&mut self, tenant: &TenantId) -> Vec<Entry> {
-        let entries = self.waiting.remove(tenant).unwrap_or_default();
+        let mut entries = self.waiting.remove(tenant).unwrap_or_default();
         self.len -= entries.len();
-        self.seen = self.seen.min(self.len);
+        entries.extend(self.throttled.remove(tenant));
         entries
     }
 
     /// Whether it is time to write: nothing has come since the last look, or something has waited for too long.
     pub fn is_due(&mut self, now: Duration) -> bool {
-        let quiet = self.seen == self.len;
-        self.seen = self.len;
+        let quiet = self.seen == self.come;
+        self.seen = self.come;
         quiet || now.saturating_sub(self.since) >= WAIT_MAX - LOOK_EVERY
     }
 
     /// The tenants that have something waiting.
     pub fn tenants(&self) -> Vec<TenantId> {
-        self.waiting.keys().cloned().collect()
+        let of_refused = self.throttled.keys().filter(|tenant| !self.waiting.contains_key(tenant));
+        self.waiting.keys().chain(of_refused).cloned().collect()
     }
 
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len == 0 && self.throttled.is_empty()
     }
 }
 

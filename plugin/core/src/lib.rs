@@ -10,6 +10,7 @@ pub mod directory;
 pub mod http;
 pub mod journal;
 pub mod ledger;
+pub mod pace;
 pub mod ports;
 pub mod schemas;
 pub mod scim;

@@ -86,6 +86,10 @@ pub struct Limits {
     /// Connections that one instance remembers at once, see [`cache`](crate::connection::cache). A tenant beyond them costs
     /// one read more.
     pub connections_remembered_max: usize,
+    /// Tenants whose requests one instance counts at once, see [`pace`](crate::pace).
+    pub tenants_paced_max: usize,
+    /// The largest rate that may be set.
+    pub requests_per_second_max: u64,
     /// Users that one call deletes after a connection was ended; the page repeats the call.
     pub users_deleted_at_once: usize,
 }
@@ -131,6 +135,8 @@ pub const LIMITS: Limits = Limits {
     slots_max: 1 << 32,
     import_checked_max: 10_000,
     connections_remembered_max: 256,
+    tenants_paced_max: 256,
+    requests_per_second_max: 1_000_000,
     users_deleted_at_once: 50,
 };
 
@@ -147,6 +153,8 @@ pub struct Settings {
     pub journal_capacity: u64,
     /// Whether records keep bodies.
     pub journal_bodies: bool,
+    /// Requests that a tenant's provider may send, see [`pace`](crate::pace); nothing for as many as it likes.
+    pub requests_per_second: Option<u64>,
     /// Who may show the page in a frame, as in `Content-Security-Policy`.
     pub frame_ancestors: String,
     /// How the store takes a batch, where the operator knows better than its test.
@@ -174,6 +182,7 @@ impl Settings {
         "product_name",
         "journal_capacity",
         "journal_bodies",
+        "requests_per_second",
         "frame_ancestors",
         "store_batches",
     ];
@@ -189,6 +198,7 @@ impl Settings {
             product_name: get("product_name").unwrap_or_else(|| "Rollcall".to_owned()),
             journal_capacity: journal_capacity(get("journal_capacity").as_deref())?,
             journal_bodies: boolean("journal_bodies", get("journal_bodies").as_deref(), true)?,
+            requests_per_second: requests_per_second(get("requests_per_second").as_deref())?,
             frame_ancestors: frame_ancestors(get("frame_ancestors").as_deref())?,
             store_batches: store_batches(get("store_batches").as_deref())?,
         })
@@ -217,6 +227,23 @@ fn journal_capacity(text: Option<&str>) -> Result<u64, SettingsError> {
     text.parse().ok().filter(|capacity| (1..=max).contains(capacity)).ok_or_else(|| {
         SettingsError(format!("variable journal_capacity: expected a whole number from 1 to {max}, found {text:?}"))
     })
+}
+
+fn requests_per_second(text: Option<&str>) -> Result<Option<u64>, SettingsError> {
+    let max = LIMITS.requests_per_second_max;
+    match text {
+        // Four times what Entra sends at most.
+        None => Ok(Some(100)),
+        Some("off") => Ok(None),
+        Some(text) => {
+            let rate = text.parse().ok().filter(|rate| (1..=max).contains(rate));
+            rate.map(Some).ok_or_else(|| {
+                SettingsError(format!(
+                    "variable requests_per_second: expected a whole number from 1 to {max}, or off, found {text:?}"
+                ))
+            })
+        }
+    }
 }
 
 fn boolean(name: &str, text: Option<&str>, default: bool) -> Result<bool, SettingsError> {
@@ -295,6 +322,22 @@ mod tests {
     fn the_public_url_loses_the_slash_at_its_end() {
         let settings = read(&[("admin_secret", "s"), ("public_url", "https://scim.example.com/base/")]).unwrap();
         assert_eq!(settings.public_url.as_deref(), Some("https://scim.example.com/base"));
+    }
+
+    #[test]
+    fn the_rate_of_requests_is_bounded_at_both_ends_or_off() {
+        let with =
+            |value| read(&[("admin_secret", "s"), ("requests_per_second", value)]).map(|s| s.requests_per_second);
+        assert_eq!(
+            [with(""), with("1"), with("1000000"), with("off")],
+            [Ok(Some(100)), Ok(Some(1)), Ok(Some(1_000_000)), Ok(None)]
+        );
+        assert_eq!(
+            with("1000001"),
+            Err("variable requests_per_second: expected a whole number from 1 to 1000000, or off, found \"1000001\""
+                .to_owned())
+        );
+        assert!(with("0").is_err());
     }
 
     #[test]

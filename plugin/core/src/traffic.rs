@@ -5,8 +5,9 @@
 
 use crate::connection::State;
 use crate::connection::provider::IdentityProvider;
-use crate::journal::{Entry, Outcome};
+use crate::journal::{Entry, Outcome, Refused};
 use crate::ledger::Head;
+use crate::pace::Demand;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -57,12 +58,16 @@ pub struct Traffic {
     latest_refusal: Option<Refusal>,
     #[serde(default)]
     refusals: Refusals,
+    #[serde(default)]
+    throttles: Refusals,
+    #[serde(default)]
+    demand: Demand,
     /// How many of the latest requests that looked like a provider looked like which.
     #[serde(default)]
     signs: BTreeMap<String, u32>,
 }
 
-/// The records of requests without a valid token in the present hour.
+/// The records of requests that were refused alike in the present hour.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
 struct Refusals {
     hour: i64,
@@ -118,8 +123,9 @@ impl Traffic {
         let record = &entry.record;
         let failed = record.outcome == Outcome::Failure;
         let second = record.time.as_second();
-        tally(&mut self.hours, second.div_euclid(HOUR), HOURS_KEPT, failed);
-        tally(&mut self.days, second.div_euclid(DAY), DAYS_KEPT, failed);
+        let requests = 1 + record.repeats;
+        tally(&mut self.hours, second.div_euclid(HOUR), HOURS_KEPT, failed, requests);
+        tally(&mut self.days, second.div_euclid(DAY), DAYS_KEPT, failed, requests);
         if entry.token_id.is_none() {
             self.latest_refusal = Some(Refusal {
                 time: record.time,
@@ -127,6 +133,11 @@ impl Traffic {
                 detail: record.detail.clone(),
                 token_hint: record.token.clone(),
             });
+            return;
+        }
+        self.demand.note(second, requests);
+        // The provider tries again what was one too many; its cycle has not failed for that.
+        if entry.is_throttled() {
             return;
         }
         self.first_request.get_or_insert_with(|| First {
@@ -157,22 +168,35 @@ impl Traffic {
         (*count >= SIGNS_MIN && *count >= of_chosen * SIGNS_TIMES).then_some(other)
     }
 
-    /// The record that has to stand for one more request without a valid token; nothing where it gets its own, `number`.
-    pub(crate) fn refusal(&mut self, time: Timestamp, number: u64, kept_max: u64) -> Option<u64> {
+    /// The record that has to stand for one more request that was refused alike; nothing where it gets its own, `number`.
+    pub(crate) fn refusal(&mut self, refused: Refused, time: Timestamp, number: u64) -> Option<u64> {
         let hour = time.as_second().div_euclid(HOUR);
-        if self.refusals.hour != hour {
-            self.refusals = Refusals { hour, kept: 0, number: 0 };
+        let refusals = self.refusals_of(refused);
+        if refusals.hour != hour {
+            *refusals = Refusals { hour, kept: 0, number: 0 };
         }
-        if self.refusals.kept >= kept_max {
-            return Some(self.refusals.number);
+        if refusals.kept >= refused.kept_max() {
+            return Some(refusals.number);
         }
-        self.refusals = Refusals { hour, kept: self.refusals.kept + 1, number };
+        *refusals = Refusals { hour, kept: refusals.kept + 1, number };
         None
     }
 
+    fn refusals_of(&mut self, refused: Refused) -> &mut Refusals {
+        match refused {
+            Refused::Stranger => &mut self.refusals,
+            Refused::Throttled => &mut self.throttles,
+        }
+    }
+
+    /// Requests with a valid token in the last full second.
+    pub(crate) fn demand(&self, now: Timestamp) -> u64 {
+        self.demand.latest(now.as_second())
+    }
+
     /// The record that stood for others has left the ring; this one takes its place.
-    pub(crate) fn refusal_moved(&mut self, number: u64) {
-        self.refusals.number = number;
+    pub(crate) fn refusal_moved(&mut self, refused: Refused, number: u64) {
+        self.refusals_of(refused).number = number;
     }
 
     /// Another provider has another rhythm, and other looks are right for it.
@@ -212,7 +236,7 @@ impl Traffic {
     }
 }
 
-fn tally(buckets: &mut Vec<Bucket>, index: i64, kept: i64, failed: bool) {
+fn tally(buckets: &mut Vec<Bucket>, index: i64, kept: i64, failed: bool, requests: u64) {
     let place = match buckets.binary_search_by_key(&index, |bucket| bucket.index) {
         Ok(place) => place,
         Err(place) => {
@@ -221,9 +245,9 @@ fn tally(buckets: &mut Vec<Bucket>, index: i64, kept: i64, failed: bool) {
         }
     };
     if failed {
-        buckets[place].failure += 1;
+        buckets[place].failure += requests;
     } else {
-        buckets[place].success += 1;
+        buckets[place].success += requests;
     }
     let newest = buckets.last().map_or(index, |bucket| bucket.index);
     buckets.retain(|bucket| bucket.index > newest - kept);

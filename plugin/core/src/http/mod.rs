@@ -16,6 +16,7 @@ use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::ledger::{self, View};
+use crate::pace::Limiter;
 use crate::ports::Ports;
 use crate::schemas::Types;
 use crate::settings::{LIMITS, Settings};
@@ -36,6 +37,7 @@ pub struct Rollcall {
     connections: Cache,
     /// Spaces whose layout this instance has seen to.
     prepared: RefCell<BTreeSet<Space>>,
+    limiter: Limiter,
 }
 
 /// Spaces that an instance remembers as prepared. Forgetting them costs a read each.
@@ -87,8 +89,14 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        let (buffer, connections) = (RefCell::default(), Cache::default());
-        Rollcall { ports, settings, buffer, connections, prepared: RefCell::default() }
+        Rollcall {
+            ports,
+            settings,
+            buffer: RefCell::default(),
+            connections: Cache::default(),
+            prepared: RefCell::default(),
+            limiter: Limiter::default(),
+        }
     }
 
     /// Answers one HTTP request.

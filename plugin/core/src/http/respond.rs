@@ -33,6 +33,11 @@ pub(crate) enum Problem {
         /// Whether there was a token at all: RFC 6750 §3.1 has no error code for a request without one.
         presented: bool,
     },
+    /// More requests than the tenant may send in a second.
+    TooMany {
+        /// How many it may.
+        rate: u64,
+    },
     /// The body is larger than the limit.
     TooLarge(usize),
     /// A bulk request beyond one of its bounds; says which, RFC 7644 §3.7.4.
@@ -107,6 +112,10 @@ impl Problem {
                 let error = if *presented { ", error=\"invalid_token\"" } else { "" };
                 Refusal::plain(StatusCode::UNAUTHORIZED, detail)
                     .with(WWW_AUTHENTICATE, format!("Bearer realm=\"SCIM\"{error}"))
+            }
+            Problem::TooMany { rate } => {
+                let detail = format!("rate: expected at most {rate} requests a second, found more");
+                Refusal::plain(StatusCode::TOO_MANY_REQUESTS, &detail).with(RETRY_AFTER, "1".to_owned())
             }
             Problem::TooLarge(max) => Refusal::plain(
                 StatusCode::PAYLOAD_TOO_LARGE,

@@ -122,6 +122,12 @@ impl Rollcall {
         let provider = Some(connection.provider().id);
         let span = Span { request: &request, request_id, now, started, presented, token, provider, mask };
         let answer = match token {
+            Some(_) if !self.admits(&view, request.tenant, started, now) => {
+                if self.buffer.borrow_mut().repeats(request.tenant) {
+                    return self.unknown(&span.request_id, self.too_many());
+                }
+                Answer::refused(refused_event(), self.too_many())
+            }
             Some(_) => {
                 let dialect = (connection.provider().dialect)();
                 let base = self.base(&request);
@@ -138,6 +144,20 @@ impl Rollcall {
             ),
         };
         self.finish(span, answer)
+    }
+
+    /// Whether the tenant may send this request, see [`pace`](crate::pace).
+    fn admits(&self, view: &View<'_>, tenant: &TenantId, started: Duration, now: Timestamp) -> bool {
+        let Some(rate) = self.settings.requests_per_second else {
+            return true;
+        };
+        // Without the head an instance counts for itself alone.
+        let demand = || view.head().map_or(0, |head| head.traffic.demand(now));
+        self.limiter.admits(tenant, rate, started, demand)
+    }
+
+    fn too_many(&self) -> Problem {
+        Problem::TooMany { rate: self.settings.requests_per_second.unwrap_or_default() }
     }
 
     /// The tenant's connection: as this instance has seen it a moment ago where the token fits that, otherwise as it is.
