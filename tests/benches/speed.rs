@@ -202,7 +202,7 @@ impl Bench {
         self.slices.set(self.slices.get() + 1);
         let data = Data { slice: self.slices.get(), ..self.data.clone() };
         let request = scenario.request;
-        let load = Load { address: scenario.address, connections, duration, rate: None };
+        let load = Load { address: scenario.address, connections, duration, rate: None, requests_each: None };
         let before = self.meter.read();
         let measured = load.run(move |connection, nth| load::bytes(&request(&data, connection, nth))).unwrap();
         assert!(measured.broken.is_empty(), "{}: {:?}", scenario.name, measured.broken.first());
@@ -312,7 +312,11 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn ours(meter: &Arc<Meter>, memory: &MemoryGauge) -> Environment {
-    let given = |name: &str| (name == "admin_secret").then(|| ADMIN_SECRET.to_owned());
+    let given = |name: &str| match name {
+        "admin_secret" => Some(ADMIN_SECRET.to_owned()),
+        "requests_per_second" => Some("off".to_owned()),
+        _ => None,
+    };
     Environment {
         stores: Stores::default_only(meter.clone()),
         variables: hosted::manifest().resolve(given).unwrap(),

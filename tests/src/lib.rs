@@ -7,9 +7,10 @@
 //! - [`program`] is the host's program as a process that can be killed;
 //! - [`life`] speaks as an operator and as Entra do;
 //! - [`backup`] furnishes a tenant and takes it from one server to another;
-//! - [`load`] sends much at once, [`meter`] counts what that costs the store.
+//! - [`load`] sends much at once, [`meter`] counts what that costs the store, [`bulk_store`] fills one.
 
 pub mod backup;
+pub mod bulk_store;
 pub mod crowd;
 pub mod hosted;
 pub mod life;

@@ -56,8 +56,13 @@ impl Reply {
 
 /// Calls the admin API, with the admin secret.
 pub fn admin(server: &mut dyn Server, method: &str, path: &str, body: Option<&Value>) -> Reply {
+    admin_with(server, ADMIN_SECRET, method, path, body)
+}
+
+/// The same, with another admin secret than that of the tests.
+pub fn admin_with(server: &mut dyn Server, secret: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
     let path = format!("/admin/api/v1{path}");
-    Reply::of(server.answer(request(method, &path, ADMIN_SECRET, "application/json", body)))
+    Reply::of(server.answer(request(method, &path, secret, "application/json", body)))
 }
 
 impl Tenant {

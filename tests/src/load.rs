@@ -23,6 +23,8 @@ pub struct Load {
     pub duration: Duration,
     /// Requests a second of all connections together; nothing for as many as there can be.
     pub rate: Option<f64>,
+    /// How many requests a connection sends before it closes; nothing for as many as there is time for.
+    pub requests_each: Option<usize>,
 }
 
 /// What came of it.
@@ -102,7 +104,7 @@ impl Load {
         let mut measured = Measured::default();
         let end = begun + self.duration;
         let mut connection = None;
-        for nth in 0.. {
+        for nth in 0..self.requests_each.unwrap_or(usize::MAX) {
             let due = match self.pace() {
                 // The connections take turns, so that their requests do not come all at once.
                 Some(pace) => begun + pace.mul_f64(nth as f64 + number as f64 / self.connections as f64),

@@ -1,5 +1,6 @@
 //! What a request costs, in calls of the store. Seconds would depend on the machine, calls do not.
 
+use acceptance::crowd;
 use acceptance::life::{self, Tenant};
 use acceptance::native::Native;
 use acceptance::run::Server as _;
@@ -13,38 +14,43 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 #[test]
-fn a_request_costs_the_same_with_ten_users_and_with_ten_thousand() {
-    let (mut small, mut large) = (Setting::with_users(10), Setting::with_users(10_000));
-    let costs = |setting: &mut Setting| {
-        let last = format!("/Users?startIndex={}&count=10", setting.users.len() - 9);
-        let id = setting.users[4].clone();
-        let disable = life::patch(&json!([{"op": "Replace", "path": "active", "value": "False"}]));
-        let rename = life::patch(&json!([{"op": "Replace", "path": "userName", "value": "renamed@contoso.com"}]));
-        let user = format!("/Users/{id}");
-        vec![
-            ("match", setting.cost("GET", "/Users?filter=userName+eq+%22user7%40contoso.com%22", None)),
-            ("no match", setting.cost("GET", "/Users?filter=userName+eq+%22nobody%40contoso.com%22", None)),
-            (
-                "by externalId",
-                setting.cost("GET", "/Users?filter=externalId+eq+%22object-of-user7%40contoso.com%22", None),
-            ),
-            ("by id", setting.cost("GET", &user, None)),
-            ("count", setting.cost("GET", "/Users?count=0", None)),
-            ("first page", setting.cost("GET", "/Users?count=10", None)),
-            ("last page", setting.cost("GET", &last, None)),
-            ("disable", setting.cost("PATCH", &user, Some(disable))),
-            ("rename", setting.cost("PATCH", &user, Some(rename))),
-            ("duplicate", setting.cost("POST", "/Users", Some(life::user("user7@contoso.com")))),
-            ("create", setting.cost("POST", "/Users", Some(life::user("new@contoso.com")))),
-            ("delete", setting.cost("DELETE", &user, None)),
-        ]
-    };
-    for ((what, ten), (_, many)) in costs(&mut small).into_iter().zip(costs(&mut large)) {
-        // Where the page crosses from one leaf of the roster into the next, that leaf is read, too.
-        let slack = usize::from(what == "last page");
-        assert!(many.len().abs_diff(ten.len()) <= slack, "{what}: {} calls, then {}", ten.len(), many.len());
-        assert_eq!(writes(&many), writes(&ten), "{what}");
+fn a_request_costs_the_same_with_a_thousand_users_and_with_a_hundred_thousand() {
+    let (mut small, mut large) = (Setting::of(1_000), Setting::of(100_000));
+    for ((what, few), (_, many)) in costs(&mut small).into_iter().zip(costs(&mut large)) {
+        assert_eq!((many.calls, many.writes), (few.calls, few.writes), "{what}");
+        // The roster's counts are longer: a node has up to 256 children.
+        assert!(many.bytes < few.bytes + 4 * 1024, "{what}: {} bytes, then {}", few.bytes, many.bytes);
     }
+}
+
+fn costs(setting: &mut Setting) -> Vec<(&'static str, Cost)> {
+    let last = format!("/Users?startIndex={}&count=10", setting.users.len() - 9);
+    let user = format!("/Users/{}", setting.users[4]);
+    let disable = life::patch(&json!([{"op": "Replace", "path": "active", "value": "False"}]));
+    let rename = life::patch(&json!([{"op": "Replace", "path": "userName", "value": "renamed@contoso.com"}]));
+    let first = setting.tenant.scim(&mut setting.server, "GET", "/Users?cursor&count=10", None).expect(200);
+    let next = format!("/Users?count=10&cursor={}", first.text("/nextCursor"));
+    let mut cost = |what, method, path: &str, body| (what, setting.sum(method, path, body));
+    let mut costs = vec![
+        cost("match", "GET", "/Users?filter=userName+eq+%22user7%40contoso.com%22", None),
+        cost("no match", "GET", "/Users?filter=userName+eq+%22nobody%40contoso.com%22", None),
+        cost("by externalId", "GET", "/Users?filter=externalId+eq+%22object-7%22", None),
+        cost("by id", "GET", &user, None),
+        cost("count", "GET", "/Users?count=0", None),
+        cost("first page", "GET", "/Users?count=10", None),
+        cost("last page", "GET", &last, None),
+        cost("first page by cursor", "GET", "/Users?cursor&count=10", None),
+        cost("next page by cursor", "GET", &next, None),
+        cost("disable", "PATCH", &user, Some(disable)),
+        cost("rename", "PATCH", &user, Some(rename)),
+        cost("duplicate", "POST", "/Users", Some(life::user("user7@contoso.com"))),
+        cost("create", "POST", "/Users", Some(life::user("new@contoso.com"))),
+        cost("delete", "DELETE", &user, None),
+    ];
+    setting.server.world.store.forget_calls();
+    setting.tenant.admin(&mut setting.server, "GET", "/requests?limit=10", None).expect(200);
+    costs.push(("a page of the log", setting.counted()));
+    costs
 }
 
 #[test]
@@ -233,6 +239,14 @@ fn beyond_the_connections_that_an_instance_remembers_each_costs_a_read() {
     assert_eq!([read(), read()], [tenants.len(), 1]);
 }
 
+/// What a request asked of the store.
+struct Cost {
+    calls: usize,
+    writes: usize,
+    /// Of all values that it read or wrote.
+    bytes: usize,
+}
+
 struct Setting {
     server: Native,
     tenant: Tenant,
@@ -247,6 +261,26 @@ impl Setting {
             (0..count).map(|n| tenant.create(&mut server, &format!("user{n}@contoso.com")).expect(201).text("/id"));
         let users = users.collect();
         Setting { server, tenant, users }
+    }
+
+    /// As many users, made without as many requests.
+    fn of(count: usize) -> Setting {
+        let mut server = Native::within(&World::new(&BTreeMap::new()));
+        let tenant = Tenant::connect(&mut server);
+        let users = crowd::gather(&server.world, &tenant.id, count);
+        Setting { server, tenant, users }
+    }
+
+    fn sum(&mut self, method: &str, path: &str, body: Option<Value>) -> Cost {
+        self.cost(method, path, body);
+        self.counted()
+    }
+
+    fn counted(&self) -> Cost {
+        let store = &self.server.world.store;
+        let calls = store.calls();
+        let values = calls.iter().flat_map(|call| &call.keys).filter_map(|key| store.value(key));
+        Cost { calls: calls.len(), writes: writes(&calls), bytes: values.map(|value| value.len()).sum() }
     }
 
     /// The calls of one request, the writing of its record included.
