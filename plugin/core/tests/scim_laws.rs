@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rollcall_core::scim::filter::{self, Compare, Filter};
 use rollcall_core::scim::path::{self, Path};
 use rollcall_core::scim::{
-    BoundFilter, Dialect, ListQuery, Mask, Meta, PatchRequest, Resource, ResourceBody, ResourceType,
+    BoundFilter, Dialect, ListQuery, Mask, Meta, PatchRequest, Resource, ResourceBody, ResourceType, Schema,
 };
 use serde_json::{Map, Value, json};
 
@@ -18,6 +18,24 @@ fn parsed(operations: Value) -> PatchRequest {
 fn apply(resource: &Resource, operations: Value) -> Option<Resource> {
     parsed(operations).apply(ResourceType::user(), resource, &Dialect::entra()).ok()
 }
+
+/// The type of users where the tenant has a schema of its own, with something of everything.
+fn own() -> ResourceType {
+    let form = json!({"attributes": [
+        {"name": "floor", "type": "integer"},
+        {"name": "opened", "type": "dateTime", "mutability": "immutable"},
+        {"name": "emails", "type": "complex", "multiValued": true, "subAttributes": [
+            {"name": "value", "mutability": "immutable"}, {"name": "type", "type": "boolean"},
+            {"name": "primary", "type": "boolean"}, {"name": "password", "returned": "never"}]},
+        {"name": "name", "type": "complex", "subAttributes": [{"name": "value", "required": true}, {"name": "$ref"}]},
+        {"name": "active", "type": "decimal", "multiValued": true},
+        {"name": "manager", "type": "binary", "returned": "request"},
+    ]});
+    let schema = Schema::parse(OWN, form.as_object().unwrap()).unwrap();
+    ResourceType { own: vec![schema], ..ResourceType::user().clone() }
+}
+
+const OWN: &str = "urn:example:params:scim:own:1.0:User";
 
 fn matches(resource: &Resource, text: &str) -> bool {
     BoundFilter::parse(text, ResourceType::user()).unwrap().matches(resource)
@@ -129,6 +147,10 @@ fn json_value() -> impl Strategy<Value = Value> {
             "password",
             "manager",
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            OWN,
+            "urn:example:params:scim:own:1.0:User:floor",
+            "urn:example:params:scim:own:1.0:User:emails[type eq true].value",
+            "floor",
             "emails[type eq \"work\"].value",
             "schemas",
         ])
@@ -192,6 +214,41 @@ proptest! {
                 }
             }
             Mask::of([ResourceType::user()]).secrets(&mut body.clone());
+        }
+    }
+
+    #[test]
+    fn the_same_holds_where_a_tenant_has_a_schema_of_its_own(body in json_value(), user in user(), path in nearly()) {
+        let of = own();
+        for dialect in [Dialect::entra(), Dialect::strict()] {
+            let mut named = body.as_object().cloned().unwrap_or_default();
+            named.insert("userName".to_owned(), json!("alice"));
+            named.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:User", OWN]));
+            named.insert(OWN.to_owned(), body.clone());
+            if let Ok(made) = ResourceBody::parse(&of, &named, &dialect) {
+                let made = Resource::new("1".to_owned(), user.meta.clone(), made);
+                // What is seen is what a client may send back, and that changes nothing.
+                let sent = made.to_json(&of, None);
+                let again = ResourceBody::parse(&of, &sent, &dialect).unwrap();
+                if let Ok(replaced) = made.replaced(&of, again) {
+                    prop_assert!(replaced.same_values(&made), "{:?}\n{:?}", made, replaced);
+                }
+                prop_assert!(!Value::Object(sent).to_string().contains("password\":"));
+            }
+            let path = format!("{OWN}:{path}");
+            let operations = json!([{"op": "add", "value": {OWN: body}}, {"op": "replace", "path": path, "value": body},
+                {"op": "remove", "path": path}]);
+            for operation in operations.as_array().unwrap() {
+                if let Ok(request) = PatchRequest::parse(&json!({"Operations": [operation]}), &Dialect::entra())
+                    && let Ok(changed) = request.apply(&of, &user, &dialect)
+                {
+                    let _ = changed.to_json(&of, None);
+                    // Under the built-in schemas nothing of it is seen.
+                    let hidden = Value::Object(changed.to_json(ResourceType::user(), None));
+                    prop_assert_eq!(hidden.get(OWN), None);
+                }
+            }
+            Mask::of([&of]).secrets(&mut body.clone());
         }
     }
 
