@@ -1,9 +1,9 @@
 //! A tenant as a file, and back: NDJSON, a JSON object a line, each with its number, its type and a sum.
 //!
 //! The first line is a header, the last a trailer; between them stand the tenant itself, where its turns, journal and
-//! traffic stood, the schemas that it has of its own, its connection, and then every user, group, list of members and journal record, in this order. The sum
-//! of a line is a digest of the line and of the sum before it, so a line that is missing, doubled, out of place or
-//! altered is noticed at its number, and a file that ends early at its end.
+//! traffic stood, the schemas that it has of its own, its connection, and then every user, group, list of members and
+//! journal record, in this order. The sum of a line is a digest of the line and of the sum before it, so a line that is
+//! missing, doubled, out of place or altered is noticed at its number, and a file that ends early at its end.
 //!
 //! Tokens are in the file as they are in the store: as digests, so that they work on, and sealed, so that only an
 //! installation with the same key can show them.
