@@ -143,6 +143,11 @@ impl Memory {
         Memory { backend, ..Memory::default() }
     }
 
+    /// What it is a model of.
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
     /// A store with the same data, that goes its own way from here.
     pub fn fork(&self) -> Memory {
         let (data, counters) = (self.data.clone(), self.counters.clone());

@@ -4,7 +4,7 @@
 use acceptance::life::{self, Reply, Tenant};
 use acceptance::native::Native;
 use acceptance::run::Server as _;
-use acceptance::store::Fault;
+use acceptance::store::{Backend, Fault};
 use acceptance::world::World;
 use rollcall_core::space::TenantId;
 use serde_json::{Value, json};
@@ -57,14 +57,43 @@ struct Setting {
     server: Native,
     tenant: Tenant,
     alice: String,
+    sales: String,
 }
 
 impl Setting {
-    fn new() -> Setting {
-        let mut server = Native::within(&World::new(&BTreeMap::new()));
+    /// A tenant with Alice, and Sales that has her.
+    fn on(backend: Backend) -> Setting {
+        let mut server = Native::within(&World::on(backend, &BTreeMap::new()));
         let tenant = Tenant::connect(&mut server);
+        tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
         let alice = tenant.create(&mut server, "alice@contoso.com").expect(201).text("/id");
-        Setting { server, tenant, alice }
+        let sales = group(&mut server, &tenant, "Sales", &[&alice]).expect(201).text("/id");
+        Setting { server, tenant, alice, sales }
+    }
+
+    fn new() -> Setting {
+        Setting::on(Backend::SQLITE)
+    }
+
+    /// The same, going its own way from here, in a new instance.
+    fn fork(&self) -> Setting {
+        let server = Native::within(&self.server.world.fork());
+        Setting { server, tenant: self.tenant.clone(), alice: self.alice.clone(), sales: self.sales.clone() }
+    }
+
+    /// The groups by name, and their members.
+    fn groups(&mut self) -> Value {
+        let list = self.tenant.scim(&mut self.server, "GET", "/Groups", None).body;
+        let plain = |group: &Value| {
+            let names = group["members"].as_array().map(Vec::as_slice).unwrap_or_default();
+            json!([group["displayName"], names.iter().map(|member| &member["value"]).collect::<Vec<_>>()])
+        };
+        list["Resources"].as_array().map(|groups| groups.iter().map(plain).collect()).unwrap_or_default()
+    }
+
+    fn group(&mut self, method: &str, body: Option<Value>) -> Reply {
+        let path = format!("/Groups/{}", self.sales);
+        self.tenant.scim(&mut self.server, method, &path, body.as_ref())
     }
 
     fn admin(&mut self, method: &str, path: &str, body: Option<Value>) -> Reply {
@@ -96,12 +125,17 @@ impl Setting {
 
 fn nothing(_: &mut Setting) {}
 
+fn group(server: &mut Native, tenant: &Tenant, name: &str, members: &[&String]) -> Reply {
+    let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+    tenant.scim(server, "POST", "/Groups", Some(&json!({"displayName": name, "members": members})))
+}
+
 fn connection(setting: &mut Setting) -> Value {
     let mut connection = setting.admin("GET", "/connection", None).body;
     json!([connection["state"].take(), connection["secretToken"].take(), connection["tokens"].as_array().map(Vec::len)])
 }
 
-const SCENARIOS: [Scenario; 11] = [
+const SCENARIOS: [Scenario; 16] = [
     Scenario {
         name: "create",
         before: nothing,
@@ -201,7 +235,7 @@ const SCENARIOS: [Scenario; 11] = [
         name: "delete the tenant",
         before: |setting| {
             setting.admin("DELETE", "/connection", None).expect(204);
-            setting.admin("DELETE", &format!("/users/{}", setting.alice), None).expect(204);
+            setting.admin("DELETE", "/users", Some(json!({"confirm": "Contoso"}))).expect(200);
         },
         act: |setting| setting.admin("DELETE", "", None),
         state: |setting| json!(setting.admin("GET", "", None).status),
@@ -209,49 +243,95 @@ const SCENARIOS: [Scenario; 11] = [
         recorded: false,
         turns: 2,
     },
+    Scenario {
+        name: "create a group",
+        before: nothing,
+        act: |setting| {
+            let alice = setting.alice.clone();
+            group(&mut setting.server, &setting.tenant, "Staff", &[&alice])
+        },
+        state: Setting::groups,
+        again: 409,
+        recorded: true,
+        turns: 1,
+    },
+    Scenario {
+        name: "rename a group and let its members go",
+        before: nothing,
+        act: |setting| setting.group("PUT", Some(json!({"displayName": "Staff", "members": []}))),
+        state: Setting::groups,
+        again: 200,
+        recorded: true,
+        turns: 1,
+    },
+    Scenario {
+        name: "delete a group",
+        before: nothing,
+        act: |setting| setting.group("DELETE", None),
+        state: Setting::groups,
+        again: 404,
+        recorded: true,
+        turns: 1,
+    },
+    Scenario {
+        name: "delete what an ended connection left",
+        before: |setting| drop(setting.admin("DELETE", "/connection", None).expect(204)),
+        act: |setting| setting.admin("DELETE", "/users", Some(json!({"confirm": "Contoso"}))),
+        state: Setting::users,
+        again: 200,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "switch groups off",
+        before: nothing,
+        act: |setting| setting.admin("PATCH", "/connection", Some(json!({"groups": false}))),
+        state: |setting| setting.admin("GET", "/connection", None).body["groups"].take(),
+        again: 200,
+        recorded: false,
+        turns: 1,
+    },
 ];
 
 #[test]
 fn a_failure_at_any_call_leaves_nothing_half_done() {
-    for scenario in &SCENARIOS {
-        let calls = calls_of(scenario);
-        assert!(calls > 3, "{}: {calls} calls", scenario.name);
-        for trouble in Trouble::ALL {
-            for n in 0..calls {
-                strike(scenario, trouble, n);
+    for backend in Backend::FIT {
+        let setting = Setting::on(backend);
+        for scenario in &SCENARIOS {
+            let mut prepared = setting.fork();
+            (scenario.before)(&mut prepared);
+            let (steps, done) = whole(scenario, &prepared);
+            assert!(steps > 3, "{}: {steps} steps", scenario.name);
+            for trouble in Trouble::ALL {
+                for n in 0..steps {
+                    strike(scenario, &prepared, &done, trouble, n);
+                }
             }
         }
     }
 }
 
-/// How many calls the request makes when all goes well.
-fn calls_of(scenario: &Scenario) -> usize {
-    let mut setting = prepared(scenario);
+/// How many steps the request makes when all goes well, and what is there afterwards.
+fn whole(scenario: &Scenario, prepared: &Setting) -> (usize, Value) {
+    let mut setting = prepared.fork();
     let before = (scenario.state)(&mut setting);
+    let mut setting = prepared.fork();
     setting.server.world.store.forget_calls();
     let reply = (scenario.act)(&mut setting);
     assert!(reply.succeeded(), "{}: {reply:?}", scenario.name);
-    let calls = setting.server.world.store.calls().len();
-    assert_ne!((scenario.state)(&mut setting), before, "{}: the state shows nothing", scenario.name);
-    calls
+    let steps = setting.server.world.store.steps().len();
+    let done = (scenario.state)(&mut setting);
+    assert_ne!(done, before, "{}: the state shows nothing", scenario.name);
+    (steps, done)
 }
 
-fn prepared(scenario: &Scenario) -> Setting {
-    let mut setting = Setting::new();
-    (scenario.before)(&mut setting);
-    setting
-}
-
-fn strike(scenario: &Scenario, trouble: Trouble, n: usize) {
-    let context = format!("{}, {trouble:?} at call {n}", scenario.name);
-    let done = {
-        let mut setting = prepared(scenario);
-        (scenario.act)(&mut setting);
-        (scenario.state)(&mut setting)
-    };
-    let mut setting = prepared(scenario);
+fn strike(scenario: &Scenario, prepared: &Setting, done: &Value, trouble: Trouble, n: usize) {
+    let backend = prepared.server.world.store.backend().name;
+    let context = format!("{} on {backend}, {trouble:?} at step {n}", scenario.name);
+    let mut setting = prepared.fork();
     let before = (scenario.state)(&mut setting);
     let recorded = setting.recorded_changes();
+    setting.restart();
     setting.server.world.store.forget_calls();
     for (calls, fault) in trouble.faults(n) {
         setting.server.world.store.fail(calls, fault);
@@ -263,7 +343,7 @@ fn strike(scenario: &Scenario, trouble: Trouble, n: usize) {
     setting.restart();
     setting.check(&context);
     let after = (scenario.state)(&mut setting);
-    let was_done = same(&after, &done);
+    let was_done = same(&after, done);
     assert!(was_done || after == before, "{context}: half done: {after}");
     assert!(was_done || !reply.succeeded(), "{context}: answered {} and lost", reply.status);
     let expected = recorded + usize::from(was_done && scenario.recorded);
@@ -280,7 +360,7 @@ fn strike(scenario: &Scenario, trouble: Trouble, n: usize) {
     assert!(again.succeeded() || was_done && again.status == scenario.again, "{context}: again: {again:?}");
     setting.check(&context);
     let (finally, twice) = ((scenario.state)(&mut setting), was_done && scenario.again == 200);
-    assert!(same(&finally, &done) || twice, "{context}: {finally}");
+    assert!(same(&finally, done) || twice, "{context}: {finally}");
     // Nobody is in the way of the next one: not even a turn that was never given back.
     let tenant = setting.tenant.clone();
     let next = life::admin(&mut setting.server, "POST", "/tenants", Some(&json!({"name": "Next"})));
@@ -309,7 +389,7 @@ fn same(left: &Value, right: &Value) -> bool {
 #[test]
 fn a_new_token_that_was_answered_works_and_one_that_was_not_can_be_seen() {
     for trouble in Trouble::ALL {
-        for n in 0..calls_of(&SCENARIOS[6]) {
+        for n in 0..whole(&SCENARIOS[6], &Setting::new()).0 {
             let mut setting = Setting::new();
             setting.server.world.store.forget_calls();
             for (calls, fault) in trouble.faults(n) {

@@ -460,6 +460,16 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Every key of the space, and of others. Costs the whole store.
+    pub(crate) fn keys(&self) -> Result<Vec<String>, Error> {
+        Ok(self.lease.ports.store.list_keys()?)
+    }
+
+    /// Whether the end of this turn deletes a key that the turn before it has emptied.
+    pub(crate) fn sweeps(&self, key: &str) -> bool {
+        self.base.emptied.iter().any(|emptied| emptied == key)
+    }
+
     /// Whether others may have taken this turn for dead.
     pub(crate) fn late(&self) -> bool {
         self.lease.late()

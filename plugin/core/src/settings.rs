@@ -90,6 +90,9 @@ pub struct Limits {
     pub tenants_paced_max: usize,
     /// The largest rate that may be set.
     pub requests_per_second_max: u64,
+    /// Values that one repair writes or removes, beside documents; whoever asks repeats it. Below what the head remembers
+    /// of emptied keys.
+    pub mended_at_once: usize,
     /// Users that one call deletes after a connection was ended; the page repeats the call.
     pub users_deleted_at_once: usize,
 }
@@ -137,6 +140,7 @@ pub const LIMITS: Limits = Limits {
     connections_remembered_max: 256,
     tenants_paced_max: 256,
     requests_per_second_max: 1_000_000,
+    mended_at_once: 400,
     users_deleted_at_once: 50,
 };
 

@@ -109,8 +109,25 @@ impl Space {
         match roll {
             Roll::Main => self.key(&format!("l{level}.{index}")),
             Roll::Groups => self.key(&format!("gl{level}.{index}")),
-            Roll::MembersOf(group) => self.key(&format!("gm.{group}.{level}.{index}")),
+            Roll::MembersOf(group) => self.key(&format!("{MEMBERS}{group}.{level}.{index}")),
         }
+    }
+
+    /// What the keys of all leaves of a roster start with.
+    pub(crate) fn leaf_prefix(&self, roll: &Roll) -> String {
+        self.roster(roll, 0, 0).trim_end_matches('0').to_owned()
+    }
+
+    /// What all keys of a group's roster start with.
+    pub(crate) fn members_prefix(&self, group: &str) -> String {
+        self.key(&format!("{MEMBERS}{group}."))
+    }
+
+    /// What the keys start with whose values can be made anew from documents and from rosters of members.
+    pub(crate) fn derived_prefixes(&self) -> Vec<String> {
+        let rosters = ["l0.", "l1.", "l2.", "l3.", "gl0.", "gl1.", "gl2.", "gl3.", MEMBERS, EDGES, GROUPS_OF];
+        let indexes = IndexKind::ALL.map(|kind| self.index_prefix(kind));
+        rosters.into_iter().map(|prefix| self.key(prefix)).chain(indexes).collect()
     }
 
     /// That a group has a member, and in which slot of the group's roster.
@@ -184,6 +201,7 @@ impl Space {
     }
 }
 
+const MEMBERS: &str = "gm.";
 const EDGES: &str = "e.";
 const GROUPS_OF: &str = "o.";
 

@@ -8,11 +8,12 @@
 //! - The schemas that the tenant has of its own can be read, and its connection says whether there are any.
 
 use super::membership::Member;
-use super::{Document, entries, extent, roster};
+use super::{Document, entries, extent, repair, roster};
 use crate::connection::Connection;
 use crate::ledger::{Error, Read, View};
 use crate::schemas;
 use crate::space::{IndexKind, Kind, Roll};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Documents by id.
@@ -41,11 +42,12 @@ pub fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
 
 fn seats(view: &View<'_>, kind: Kind, documents: &Documents, findings: &mut Vec<String>) -> Result<(), Error> {
     let noun = kind.noun();
-    let seats = roster::page(view, &kind.roll(), 0, usize::MAX)?;
+    let seats = read(roster::page(view, &kind.roll(), 0, usize::MAX), findings)?.unwrap_or_default();
     let counted = extent(&mut view.head()?, kind).members;
     if counted != count(seats.len()) {
         findings.push(format!("head: counts {counted} {noun}s, the roster has {}", seats.len()));
     }
+    nodes(view, &kind.roll(), &seats, findings)?;
     let mut seated = BTreeSet::new();
     for (slot, id) in &seats {
         seated.insert(id.as_str());
@@ -59,6 +61,18 @@ fn seats(view: &View<'_>, kind: Kind, documents: &Documents, findings: &mut Vec<
     }
     for id in documents.keys().filter(|id| !seated.contains(id.as_str())) {
         findings.push(format!("roster: {noun} {id} has no seat"));
+    }
+    Ok(())
+}
+
+/// The counts above the leaves: pages are found by them.
+fn nodes(view: &View<'_>, roll: &Roll, seats: &[(u64, String)], findings: &mut Vec<String>) -> Result<(), Error> {
+    let seats = seats.iter().cloned().collect();
+    for (key, value) in roster::values(view.space(), roll, &seats) {
+        let found: Option<Value> = read(view.read(&key), findings)?.flatten();
+        if !found.is_some_and(|found| repair::same(&found, &value)) {
+            findings.push(format!("roster: {key} says something else than the leaves"));
+        }
     }
     Ok(())
 }
@@ -100,7 +114,8 @@ fn indexes(
         }
     }
     for (key, (kind, ids)) in &expected {
-        let found: BTreeSet<String> = view.read::<Vec<String>>(key)?.unwrap_or_default().into_iter().collect();
+        let found: Vec<String> = read(view.read(key), findings)?.flatten().unwrap_or_default();
+        let found: BTreeSet<String> = found.into_iter().collect();
         if found != *ids {
             findings.push(format!("index {kind:?}: {key} names {found:?}, expected {ids:?}"));
         }
@@ -126,7 +141,9 @@ fn members(
     let mut edges: BTreeMap<String, u64> = BTreeMap::new();
     let mut lists: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (id, group) in groups {
-        let seats = roster::page(view, &Roll::MembersOf(id.clone()), 0, usize::MAX)?;
+        let roll = Roll::MembersOf(id.clone());
+        let seats = read(roster::page(view, &roll, 0, usize::MAX), findings)?.unwrap_or_default();
+        nodes(view, &roll, &seats, findings)?;
         if group.members.members != count(seats.len()) {
             findings.push(format!(
                 "group {id}: counts {} members, the roster has {}",
@@ -151,7 +168,7 @@ fn members(
     }
     compare(view, &edges, findings)?;
     for (key, ids) in &lists {
-        let listed: Vec<String> = view.read(key)?.unwrap_or_default();
+        let listed: Vec<String> = read(view.read(key), findings)?.flatten().unwrap_or_default();
         if listed.len() != ids.len() || !listed.iter().all(|id| ids.contains(id)) {
             findings.push(format!("groups: {key} names {listed:?}, expected {ids:?}"));
         }
@@ -184,12 +201,24 @@ fn own_schemas(view: &View<'_>, findings: &mut Vec<String>) -> Result<(), Error>
 
 fn compare(view: &View<'_>, edges: &BTreeMap<String, u64>, findings: &mut Vec<String>) -> Result<(), Error> {
     for (key, slot) in edges {
-        match view.read::<u64>(key)? {
+        match read(view.read::<u64>(key), findings)?.flatten() {
             Some(found) if found == *slot => {}
             found => findings.push(format!("edge: {key} says slot {found:?}, expected {slot}")),
         }
     }
     Ok(())
+}
+
+/// A value, or the finding that it does not read.
+fn read<T>(value: Result<T, Error>, findings: &mut Vec<String>) -> Result<Option<T>, Error> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(Error::Corrupt(what)) => {
+            findings.push(format!("value: {what}"));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn count(len: usize) -> u64 {

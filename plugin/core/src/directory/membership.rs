@@ -25,7 +25,7 @@ pub struct Member {
 
 impl Member {
     /// What its seat in the roster says.
-    fn seat(&self) -> String {
+    pub(super) fn seat(&self) -> String {
         match self.kind {
             Kind::User => self.id.clone(),
             Kind::Group => format!("{GROUP_MARK}{}", self.id),

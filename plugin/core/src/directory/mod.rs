@@ -8,6 +8,7 @@
 pub mod check;
 mod document;
 mod membership;
+pub mod repair;
 pub(crate) mod restore;
 pub(crate) mod roster;
 mod walk;

@@ -6,6 +6,8 @@
 
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::space::{Roll, Space};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 const LEAF_SLOTS: u64 = 64;
@@ -148,6 +150,34 @@ pub(crate) fn keys(space: &Space, roll: &Roll, slots: u64) -> Vec<String> {
         keys.extend((0..nodes).map(|index| space.roster(roll, level, index)));
     }
     keys
+}
+
+/// The leaf of a slot.
+pub(crate) fn leaf_of(slot: u64) -> u64 {
+    slot / LEAF_SLOTS
+}
+
+/// What has to stand under the keys of a roster that has these members.
+pub(crate) fn values(space: &Space, roll: &Roll, seats: &BTreeMap<u64, String>) -> Vec<(String, Value)> {
+    let mut leaves: BTreeMap<u64, Vec<(u64, &String)>> = BTreeMap::new();
+    for (slot, member) in seats {
+        leaves.entry(leaf_of(*slot)).or_default().push((*slot, member));
+    }
+    let mut values: Vec<(String, Value)> =
+        leaves.iter().map(|(index, leaf)| (space.roster(roll, 0, *index), json!(leaf))).collect();
+    let mut children: BTreeMap<u64, usize> = leaves.iter().map(|(index, leaf)| (*index, leaf.len())).collect();
+    for level in 1..=TOP {
+        let mut nodes: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (child, members) in children {
+            let (index, place) = if level == TOP { (0, child) } else { (child / NODE_CHILDREN, child % NODE_CHILDREN) };
+            let node = nodes.entry(index).or_default();
+            node.resize(usize::try_from(place).unwrap_or(usize::MAX), 0);
+            node.push(members);
+        }
+        values.extend(nodes.iter().map(|(index, node)| (space.roster(roll, level, *index), json!(node))));
+        children = nodes.into_iter().map(|(index, node)| (index, node.iter().sum())).collect();
+    }
+    values
 }
 
 struct Walk<'r> {

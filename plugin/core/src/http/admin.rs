@@ -111,6 +111,7 @@ impl Rollcall {
             (OfTenant::Requests, _) => self.list_requests(id, request),
             (OfTenant::Request(number), _) => self.show_request(id, *number),
             (OfTenant::Activity, _) => self.show_activity(id, &tenant),
+            (OfTenant::Repair, _) => self.repair(id),
             (OfTenant::Check, _) => {
                 let findings = self.check(id).map_err(|problem| self.call_failed(&problem))?;
                 Ok(admin_body(StatusCode::OK, &json!({"findings": findings})))
@@ -507,6 +508,16 @@ impl Rollcall {
         let groups: Vec<Value> = found.documents.iter().map(|(_, document)| group_row(document)).collect();
         let document = json!({"groups": groups, "totalResults": found.total, "startIndex": start});
         Ok(admin_body(StatusCode::OK, &document))
+    }
+
+    /// Mends what `check` names, some of it at a time; whoever asks repeats it until nothing remains.
+    fn repair(&self, id: &TenantId) -> Answered {
+        let failed = |error: ledger::Error| self.failed_call(error);
+        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let repair = directory::repair::repair(&mut turn).map_err(failed)?;
+        turn.commit().map_err(failed)?;
+        let left = &repair.left;
+        Ok(admin_body(StatusCode::OK, &json!({"mended": repair.mended, "remaining": repair.remaining, "left": left})))
     }
 
     // The journal

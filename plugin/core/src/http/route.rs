@@ -99,6 +99,8 @@ pub enum OfTenant {
     Import,
     /// `/check`
     Check,
+    /// `/repair`
+    Repair,
     /// `/schemas`
     Schemas,
     /// `/schemas/{urn}`
@@ -188,7 +190,7 @@ impl Admin {
             Admin::Tenant(_, OfTenant::Itself) => &[Method::GET, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Connection) => &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
             Admin::Tenant(_, OfTenant::Import) => &[Method::GET, Method::POST, Method::DELETE],
-            Admin::Tenant(_, OfTenant::Rotate) => &[Method::POST],
+            Admin::Tenant(_, OfTenant::Rotate | OfTenant::Repair) => &[Method::POST],
             Admin::Tenant(_, OfTenant::Schema(_)) => &[Method::GET, Method::PUT, Method::DELETE],
             Admin::Tenant(_, OfTenant::Users | OfTenant::User(_)) => &[Method::GET, Method::DELETE],
             Admin::Tenant(
@@ -299,6 +301,7 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["tenants", tenant, "requests", number] => of_tenant(tenant, OfTenant::Request(number.parse().ok()?)),
     ["tenants", tenant, "activity"] => of_tenant(tenant, OfTenant::Activity),
     ["tenants", tenant, "check"] => of_tenant(tenant, OfTenant::Check),
+    ["tenants", tenant, "repair"] => of_tenant(tenant, OfTenant::Repair),
     ["tenants", tenant, "export"] => of_tenant(tenant, OfTenant::Backup),
     ["tenants", tenant, "import"] => of_tenant(tenant, OfTenant::Import),
     ["tenants", tenant, "schemas"] => of_tenant(tenant, OfTenant::Schemas),

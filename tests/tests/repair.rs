@@ -1,0 +1,226 @@
+//! Damage of each kind is named by the check, mended by the repair, and then life goes on.
+
+use acceptance::life::{self, Tenant};
+use acceptance::native::Native;
+use acceptance::store::{Backend, Fault};
+use acceptance::world::World;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Alice and Bob, and Sales that has both of them and the group Inner.
+struct Setting {
+    server: Native,
+    tenant: Tenant,
+    alice: String,
+    bob: String,
+    sales: String,
+    inner: String,
+}
+
+impl Setting {
+    fn on(backend: Backend) -> Setting {
+        let mut server = Native::within(&World::on(backend, &BTreeMap::new()));
+        let tenant = Tenant::connect(&mut server);
+        tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+        let mut user = |name: &str| tenant.create(&mut server, name).expect(201).text("/id");
+        let (alice, bob) = (user("alice"), user("bob"));
+        let mut group = |name: &str, members: Value| {
+            let body = json!({"displayName": name, "members": members});
+            tenant.scim(&mut server, "POST", "/Groups", Some(&body)).expect(201).text("/id")
+        };
+        let inner = group("Inner", json!([]));
+        let sales = group("Sales", json!([{"value": alice}, {"value": bob}, {"value": inner}]));
+        Setting { server, tenant, alice, bob, sales, inner }
+    }
+
+    fn admin(&mut self, method: &str, path: &str) -> Value {
+        self.tenant.admin(&mut self.server, method, path, None).expect(200).body
+    }
+
+    fn findings(&mut self) -> Vec<String> {
+        let findings = self.admin("GET", "/check")["findings"].take();
+        findings.as_array().unwrap().iter().map(|finding| finding.as_str().unwrap().to_owned()).collect()
+    }
+
+    fn key(&self, rest: &str) -> String {
+        format!("t.{}.{rest}", self.tenant.id)
+    }
+
+    fn keys(&self, part: &str) -> Vec<String> {
+        let prefix = self.key(part);
+        self.server.world.store.keys().into_iter().filter(|key| key.starts_with(&prefix)).collect()
+    }
+
+    fn plant(&self, rest: &str, value: Value) {
+        let key = if rest.starts_with("t.") { rest.to_owned() } else { self.key(rest) };
+        let bytes = (!value.is_null()).then(|| value.to_string().into_bytes());
+        self.server.world.store.plant(&key, bytes);
+    }
+
+    fn change(&self, rest: &str, change: impl FnOnce(&mut Value)) {
+        let key = if rest.starts_with("t.") { rest.to_owned() } else { self.key(rest) };
+        let mut value: Value = serde_json::from_slice(&self.server.world.store.value(&key).unwrap()).unwrap();
+        change(&mut value);
+        self.plant(&key, value);
+    }
+
+    /// Everybody is found, in every way, and members come and go.
+    fn expect_life(&mut self) {
+        let (server, tenant) = (&mut self.server, &self.tenant);
+        for (name, id) in [("alice", &self.alice), ("bob", &self.bob)] {
+            assert_eq!(tenant.find(server, name).expect(200).text("/Resources/0/id"), *id);
+        }
+        assert_eq!(tenant.scim(server, "GET", "/Users", None).expect(200).body["totalResults"], 2);
+        let sales = format!("/Groups/{}", self.sales);
+        let members = tenant.scim(server, "GET", &sales, None).expect(200).body["members"].take();
+        assert_eq!(members.as_array().map(Vec::len), Some(3), "{members}");
+        let carol = tenant.create(server, "carol").expect(201).text("/id");
+        let add = life::patch(&json!([{"op": "Add", "path": "members", "value": [{"value": carol}]}]));
+        tenant.scim(server, "PATCH", &sales, Some(&add)).expect(204);
+        tenant.delete(server, &self.alice).expect(204);
+        tenant.scim(server, "DELETE", &sales, None).expect(204);
+        assert_eq!(self.findings(), [] as [String; 0]);
+    }
+}
+
+/// A name and what is done to the store.
+type Damage = (&'static str, fn(&Setting));
+
+/// Whatever can be made anew, gone, wrong, unreadable or too much.
+const DAMAGES: [Damage; 21] = [
+    ("an index entry is gone", |s| s.plant(&s.keys("n.")[0], Value::Null)),
+    ("an index entry names somebody else", |s| s.plant(&s.keys("n.")[0], json!([s.inner]))),
+    ("an index entry does not read", |s| s.plant(&s.keys("x.")[0], json!({"no": "list"}))),
+    ("an index entry belongs to nobody", |s| s.plant("m.AAAAAAAAAAAAAAAAAAAAAAAA", json!([s.alice]))),
+    ("the entry of a group's name is gone", |s| s.plant(&s.keys("p.")[0], Value::Null)),
+    ("a leaf of the roster is gone", |s| s.plant("l0.0", Value::Null)),
+    ("a leaf has a seat too many", |s| {
+        s.change("l0.0", |leaf| leaf.as_array_mut().unwrap().push(json!([9, "nobody"])))
+    }),
+    ("a leaf does not read", |s| s.plant("l0.0", json!("no leaf"))),
+    ("a node counts wrong", |s| s.plant("l1.0", json!([7]))),
+    ("the top is gone", |s| s.plant("l3.0", Value::Null)),
+    ("the roster of the groups is gone", |s| s.plant("gl0.0", Value::Null)),
+    ("the head counts wrong", |s| {
+        s.change("head", |head| {
+            head["members"] = json!(77);
+            head["active"] = json!(0);
+            head["groups"]["members"] = json!(5);
+        })
+    }),
+    ("two users have one slot", |s| s.change(&s.keys("u.")[0], |user| user["slot"] = json!(1))),
+    ("a user has a slot behind the end", |s| s.change(&s.keys("u.")[0], |user| user["slot"] = json!(200))),
+    ("an edge is gone", |s| s.plant(&s.keys("e.")[0], Value::Null)),
+    ("an edge says another slot", |s| s.plant(&s.keys("e.")[0], json!(40))),
+    ("an edge belongs to no member", |s| s.plant(&format!("e.{}.{}", s.inner, s.alice), json!(0))),
+    ("a list of groups is gone", |s| s.plant(&s.keys("o.")[0], Value::Null)),
+    ("a list of groups names another one", |s| s.plant(&s.keys("o.")[0], json!([s.inner]))),
+    ("the leaf of a group is gone", |s| s.plant(&s.key(&format!("gm.{}.0.0", s.sales)), Value::Null)),
+    ("a group counts wrong", |s| s.change(&format!("g.{}", s.sales), |group| group["members"]["members"] = json!(9))),
+];
+
+#[test]
+fn damage_of_each_kind_is_named_and_mended() {
+    for backend in Backend::FIT {
+        for (what, damage) in DAMAGES {
+            let mut setting = Setting::on(backend);
+            damage(&setting);
+            assert_ne!(setting.findings(), [] as [String; 0], "{what}");
+            let repair = setting.admin("POST", "/repair");
+            assert_eq!((&repair["remaining"], &repair["left"]), (&json!(0), &json!([])), "{what}: {repair}");
+            assert_eq!(setting.findings(), [] as [String; 0], "{what}");
+            assert_eq!(setting.admin("POST", "/repair")["mended"], 0, "{what}");
+            setting.expect_life();
+        }
+    }
+}
+
+#[test]
+fn a_repair_of_what_is_sound_changes_nothing() {
+    for backend in Backend::FIT {
+        let mut setting = Setting::on(backend);
+        setting.tenant.delete(&mut setting.server, &setting.bob).expect(204);
+        let values = |setting: &Setting| -> BTreeMap<String, Option<Vec<u8>>> {
+            let parts = ["u.", "g.", "gm.", "e.", "o.", "n.", "x.", "p.", "l", "gl"];
+            let keys = parts.iter().flat_map(|part| setting.keys(part));
+            let full =
+                |key: String| Some((key.clone(), setting.server.world.store.value(&key).filter(|v| !v.is_empty())));
+            keys.filter_map(full).filter(|(_, value)| value.is_some()).collect()
+        };
+        let before = values(&setting);
+        assert_eq!(setting.admin("POST", "/repair"), json!({"mended": 0, "remaining": 0, "left": []}));
+        assert_eq!(values(&setting), before);
+    }
+}
+
+#[test]
+fn a_member_who_is_gone_leaves_the_group_by_a_new_version() {
+    let mut setting = Setting::on(Backend::SQLITE);
+    let sales = format!("/Groups/{}", setting.sales);
+    let version = setting.tenant.scim(&mut setting.server, "GET", &sales, None).expect(200).text("/meta/version");
+    setting.plant(&format!("u.{}", setting.bob), Value::Null);
+    assert_ne!(setting.findings(), [] as [String; 0]);
+    setting.admin("POST", "/repair");
+    assert_eq!(setting.findings(), [] as [String; 0]);
+    let group = setting.tenant.scim(&mut setting.server, "GET", &sales, None).expect(200);
+    assert_eq!(group.body["members"].as_array().map(Vec::len), Some(2));
+    assert_ne!(group.text("/meta/version"), version);
+    assert_eq!(setting.tenant.create(&mut setting.server, "bob").status, 201);
+}
+
+#[test]
+fn what_only_a_person_can_decide_is_left_and_named() {
+    let mut setting = Setting::on(Backend::SQLITE);
+    let bob = setting.key(&format!("u.{}", setting.bob));
+    let before = setting.server.world.store.value(&bob).unwrap();
+    setting.plant(&bob, json!("unreadable"));
+    setting.plant("l3.0", Value::Null);
+    let repair = setting.admin("POST", "/repair");
+    assert_eq!(repair["left"].as_array().map(Vec::len), Some(1), "{repair}");
+    // Once it reads again, everything around it is as it was.
+    setting.server.world.store.plant(&bob, Some(before));
+    setting.admin("POST", "/repair");
+    setting.expect_life();
+
+    let mut setting = Setting::on(Backend::SQLITE);
+    setting.change(&format!("u.{}", setting.bob), |user| {
+        let text = user.to_string().replace("\"bob\"", "\"ALICE\"");
+        *user = serde_json::from_str(&text).unwrap();
+    });
+    let repair = setting.admin("POST", "/repair");
+    assert!(repair["left"][0].as_str().unwrap().contains("have the same name"), "{repair}");
+}
+
+#[test]
+fn a_large_damage_is_mended_in_several_calls() {
+    let mut setting = Setting::on(Backend::SQLITE);
+    for n in 0..401 {
+        setting.plant(&format!("m.{n}"), json!(["nobody"]));
+    }
+    assert_eq!(setting.admin("POST", "/repair"), json!({"mended": 400, "remaining": 1, "left": []}));
+    assert_eq!(setting.admin("POST", "/repair"), json!({"mended": 1, "remaining": 0, "left": []}));
+    assert_eq!(setting.findings(), [] as [String; 0]);
+}
+
+#[test]
+fn a_repair_that_fails_at_any_step_can_be_repeated() {
+    for backend in Backend::FIT {
+        let mut whole = Setting::on(backend);
+        whole.plant("l0.0", Value::Null);
+        whole.server.world.store.forget_calls();
+        whole.admin("POST", "/repair");
+        let steps = whole.server.world.store.steps().len();
+        for step in (0..steps).step_by(3) {
+            let mut setting = Setting::on(backend);
+            setting.plant("l0.0", Value::Null);
+            setting.plant(&setting.keys("n.")[0], Value::Null);
+            setting.server.world.store.forget_calls();
+            setting.server.world.store.fail(step..usize::MAX, Fault::Refused);
+            setting.tenant.admin(&mut setting.server, "POST", "/repair", None);
+            setting.server.world.store.forget_calls();
+            setting.server = Native::within(&setting.server.world);
+            setting.admin("POST", "/repair");
+            assert_eq!(setting.findings(), [] as [String; 0], "{}, step {step}", backend.name);
+        }
+    }
+}
