@@ -287,6 +287,25 @@ mod tests {
     }
 
     #[test]
+    fn references_of_a_tenants_own_are_values_and_bounded_as_such() {
+        let parts = json!([{"name": "value"}, {"name": "$ref", "type": "reference"}]);
+        let teams = types(&json!([{"name": "teams", "type": "complex", "multiValued": true, "subAttributes": parts}]));
+        let alice = user(&teams, &json!({})).unwrap();
+        let add = |count: usize| {
+            let value: Vec<Value> = (0..count).map(|n| json!({"value": n.to_string()})).collect();
+            let operation = json!({"op": "add", "path": format!("{URN}:teams"), "value": value});
+            let dialect = Dialect::entra();
+            PatchRequest::parse(&json!({"Operations": [operation]}), &dialect)
+                .and_then(|request| request.apply_apart(teams.of(Kind::User), &alice, &dialect).map(|_| ()))
+                .map_err(|error| error.to_string())
+        };
+        let max = LIMITS.values_max;
+        assert_eq!(add(max), Ok(()));
+        let refused = format!("Operations[0].path {URN}:teams: expected at most {max} values, found {}", max + 1);
+        assert_eq!(add(max + 1), Err(refused));
+    }
+
+    #[test]
     fn an_active_of_a_tenants_own_is_not_the_users() {
         let own = types(&json!([{"name": "active", "type": "boolean"}]));
         let alice = user(&own, &json!({"active": false})).unwrap();

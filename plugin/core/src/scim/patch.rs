@@ -355,6 +355,10 @@ impl<'s> Patch<'s> {
         let admitted = self.admit(attribute, assignment)?;
         if let Some(new) = &admitted {
             value::check_primary(attribute, new, &assignment.place)?;
+            // More references than values may come in one request, but only for what is kept apart, which this is not.
+            if let (Value::Array(new), Some(_)) = (new, &self.steps) {
+                bounded(new, &assignment.place)?;
+            }
         }
         match (assignment.op, admitted) {
             (Op::Add, Some(Value::Array(new))) => {
