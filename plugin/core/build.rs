@@ -1,13 +1,19 @@
-//! Packs the files of `page/` and lists them, so that none is forgotten when they are embedded.
+//! Packs the files of `page/` and lists them, so that none is forgotten when they are embedded; and the OpenAPI document.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+const OPENAPI: &str = "src/http/openapi.json";
+
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=page");
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("page");
+    println!("cargo::rerun-if-changed={OPENAPI}");
+    let crate_root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
+    let root = crate_root.join("page");
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
+    let openapi = fs::read_to_string(crate_root.join(OPENAPI))?;
+    fs::write(out.join("openapi.json"), minifier::json::minify(&openapi).to_string())?;
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();

@@ -1,6 +1,7 @@
 //! The page's files. They are part of the component, and their address changes with their content.
 
-use super::respond;
+use super::route::FILE_METHODS;
+use super::{openapi, respond};
 use crate::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,11 +27,6 @@ fn policy(frame_ancestors: &str) -> String {
 /// Answers a request for a file. `assets/<digest>/…` never changes and may be kept for ever; the page itself is asked
 /// for again each time, and names the present digest.
 pub(super) fn answer(file: &str, request: &Request<Vec<u8>>, settings: &Settings) -> Response<Vec<u8>> {
-    if ![Method::GET, Method::HEAD].contains(request.method()) {
-        let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
-        respond::set(&mut response, ALLOW, "GET, HEAD");
-        return response;
-    }
     let digest = digest();
     let fixed = file.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix(&format!("{digest}/")));
     let name = fixed.map_or_else(|| file.to_owned(), |rest| format!("{FOLDER}{rest}"));
@@ -38,14 +34,34 @@ pub(super) fn answer(file: &str, request: &Request<Vec<u8>>, settings: &Settings
         return respond::empty(StatusCode::NOT_FOUND);
     };
     let content = if name == "index.html" { with_digest(content, digest) } else { content.to_vec() };
+    let cache = if fixed.is_some() { "public, max-age=31536000, immutable" } else { "no-cache" };
+    serve(content, media_type(&name), cache, request, settings)
+}
+
+/// The OpenAPI document.
+pub(super) fn openapi(request: &Request<Vec<u8>>, settings: &Settings) -> Response<Vec<u8>> {
+    serve(openapi::document().to_vec(), "application/json; charset=utf-8", "no-cache", request, settings)
+}
+
+fn serve(
+    content: Vec<u8>,
+    media_type: &str,
+    cache: &str,
+    request: &Request<Vec<u8>>,
+    settings: &Settings,
+) -> Response<Vec<u8>> {
+    if !FILE_METHODS.contains(request.method()) {
+        let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
+        respond::set(&mut response, ALLOW, "GET, HEAD");
+        return response;
+    }
     let tag = format!("\"{}\"", short(&Sha256::digest(&content)));
     let known = request.headers().get_all(IF_NONE_MATCH).iter().any(|value| value.as_bytes() == tag.as_bytes());
     let mut response = respond::empty(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
-    let cache = if fixed.is_some() { "public, max-age=31536000, immutable" } else { "no-cache" };
     let headers: [(HeaderName, &str); 6] = [
         (ETAG, &tag),
         (CACHE_CONTROL, cache),
-        (CONTENT_TYPE, media_type(&name)),
+        (CONTENT_TYPE, media_type),
         (CONTENT_SECURITY_POLICY, &policy(&settings.frame_ancestors)),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "same-origin"),

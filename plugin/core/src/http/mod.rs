@@ -4,6 +4,7 @@ mod admin;
 mod asset;
 mod backup;
 mod export;
+mod openapi;
 pub mod respond;
 pub mod route;
 mod scim;
@@ -104,6 +105,7 @@ impl Rollcall {
         match Route::of(request.uri().path()) {
             Route::Scim(tenant) => self.over_http(tenant.as_ref(), &request).map(Body::Full),
             Route::Admin(admin) => self.admin(&admin, &request),
+            Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),
             Route::Nowhere => respond::empty(http::StatusCode::NOT_FOUND).map(Body::Full),
         }

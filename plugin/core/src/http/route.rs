@@ -14,6 +14,8 @@ pub enum Route {
     Scim(Option<TenantId>),
     /// The admin API.
     Admin(Admin),
+    /// The OpenAPI document.
+    OpenApi,
     /// The page and its assets, by file name.
     Page(String),
     /// Nothing of ours.
@@ -125,6 +127,9 @@ impl Route {
             && [first, second, third] == ["admin", "api", "v1"]
         {
             return Route::Admin(admin(rest).unwrap_or(Admin::Nowhere));
+        }
+        if let Some(route) = open(&segments) {
+            return route;
         }
         match segments.as_slice() {
             [] => Route::Page("index.html".to_owned()),
@@ -246,6 +251,7 @@ pub fn table() -> Vec<Row> {
             rows.push(row(format!("/admin/api/v1{template}"), route.methods(), route.door()));
         }
     }
+    rows.extend(OPEN_PATHS.iter().map(|path| row(written(path).0, FILE_METHODS, Door::Open)));
     rows
 }
 
@@ -307,6 +313,13 @@ routes!(admin, ADMIN_PATHS, Admin, {
     ["tenants", tenant, "schemas"] => of_tenant(tenant, OfTenant::Schemas),
     ["tenants", tenant, "schemas", urn] => of_tenant(tenant, OfTenant::Schema((*urn).to_owned())),
 });
+
+routes!(open, OPEN_PATHS, Route, {
+    ["openapi.json"] => Some(Route::OpenApi),
+});
+
+/// The methods of the page's files, and of every other document that is the same for everybody.
+pub(super) const FILE_METHODS: &[Method] = &[Method::GET, Method::HEAD];
 
 fn of_tenant(tenant: &str, what: OfTenant) -> Option<Admin> {
     TenantId::parse(tenant).map(|tenant| Admin::Tenant(tenant, what))
@@ -420,13 +433,14 @@ mod tests {
     #[test]
     fn every_row_of_the_table_leads_somewhere() {
         let rows = table();
-        assert_eq!(rows.len(), SCIM_PATHS.len() + ADMIN_PATHS.len());
+        assert_eq!(rows.len(), SCIM_PATHS.len() + ADMIN_PATHS.len() + OPEN_PATHS.len());
         for row in rows {
             let path: Vec<&str> =
                 row.template.split('/').map(|part| if part.starts_with('{') { "2222222222" } else { part }).collect();
             let (methods, door) = match Route::of(&path.join("/")) {
                 Route::Scim(_) => (Scim::of(&format!("/{}", path[4..].join("/"))).methods(), Door::Token),
                 Route::Admin(admin) => (admin.methods(), admin.door()),
+                Route::OpenApi => (FILE_METHODS, Door::Open),
                 Route::Page(_) | Route::Nowhere => panic!("{}", row.template),
             };
             assert!(!methods.is_empty() && methods == row.methods && door == row.door, "{}", row.template);
