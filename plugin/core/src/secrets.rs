@@ -137,7 +137,7 @@ impl<'de> Deserialize<'de> for Digest {
 pub(crate) fn scrub(text: &str, presented: Option<&str>) -> String {
     let text = match presented {
         // Whoever presents a word of everyday language has no secret.
-        Some(secret) if secret.len() >= 8 => text.replace(secret, MASK),
+        Some(secret) if secret.len() >= 8 => hide(text, secret),
         Some(_) | None => text.to_owned(),
     };
     let mut parts = text.split(TOKEN_PREFIX);
@@ -152,6 +152,25 @@ pub(crate) fn scrub(text: &str, presented: Option<&str>) -> String {
     }
     clean
 }
+
+/// Takes a secret out of a text, and its beginning where somebody has cut it off.
+fn hide(text: &str, secret: &str) -> String {
+    let head = secret.get(..HEAD_BYTES).unwrap_or(secret);
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, found)) = rest.find(head).map(|place| rest.split_at(place)) {
+        let same = found.chars().zip(secret.chars()).take_while(|(a, b)| a == b);
+        let (_, behind) = found.split_at(same.map(|(c, _)| c.len_utf8()).sum());
+        clean.push_str(before);
+        clean.push_str(MASK);
+        rest = behind;
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// As much of a secret as is taken for it: our tokens' prefix and as much again.
+const HEAD_BYTES: usize = 16;
 
 /// Random bytes as text.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
@@ -205,6 +224,8 @@ mod tests {
         assert_eq!(scrub(&format!("a {stray}, b {stray}"), None), "a ***, b ***");
         assert_eq!(scrub("rollcall_app of rollcall_", None), "rollcall_app of rollcall_");
         assert_eq!(scrub("é secret-of-theirs é", Some("secret-of-theirs")), "é *** é");
+        let secret = Some("the-secret-of-theirs-é-whole");
+        assert_eq!(scrub("the-secret-of-theirs-é-whole, \"the-secret-of-theirs-é-w\"", secret), "***, \"***\"");
     }
 
     #[test]
