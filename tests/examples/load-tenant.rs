@@ -47,7 +47,7 @@ fn main() {
     let ports = store.ports();
     for from in (0..users).step_by(crowd::AT_ONCE) {
         crowd::gather_on(&ports, &settings, &id, from..users.min(from + crowd::AT_ONCE));
-        if (from + crowd::AT_ONCE) % BATCH == 0 {
+        if (from + crowd::AT_ONCE).is_multiple_of(BATCH) {
             store.flush().unwrap();
             eprint!("\r{} users", from + crowd::AT_ONCE);
         }

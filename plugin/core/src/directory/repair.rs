@@ -293,7 +293,9 @@ pub(super) fn same(left: &Value, right: &Value) -> bool {
             let end = items.iter().rposition(|count| *count != json!(0)).map_or(0, |last| last + 1);
             Value::Array(items[..end].to_vec())
         }
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            value.clone()
+        }
     };
     plain(left) == plain(right)
 }
