@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     for part in 0..PARTS {
         let duration = Duration::from_secs(seconds as u64) / PARTS;
         let load = Load {
-            address: soak.host.address,
+            address: soak.host.address(),
             connections: CONNECTIONS,
             duration,
             rate: Some(rate as f64),
@@ -95,7 +95,7 @@ impl Soak {
     /// Many at once, one request each.
     fn burst(&mut self, connections: usize) {
         let load = Load {
-            address: self.host.address,
+            address: self.host.address(),
             connections,
             duration: Duration::from_secs(600),
             rate: None,
@@ -113,7 +113,7 @@ impl Soak {
 
     /// What one tenant notices of another that does not stop.
     fn flood(&mut self) {
-        let address = self.host.address;
+        let address = self.host.address();
         let quiet = move |crowd: Arc<Vec<(Tenant, Vec<String>)>>| {
             let duration = Duration::from_secs(8);
             let load = Load { address, connections: 4, duration, rate: Some(25.0), requests_each: None };
@@ -170,7 +170,7 @@ impl Soak {
 
     /// What the program holds in memory, where the system tells.
     fn memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.host.child.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.host.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         let kilobytes: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
         Some(kilobytes << 10)

@@ -102,6 +102,11 @@ impl Host {
         self.process.address
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.child.id()
+    }
+
     /// SIGKILL, and a start on the same data.
     pub fn kill_and_start(&mut self, state: &Path) {
         self.process.kill();

@@ -8,9 +8,11 @@ mod targets;
 
 use std::path::Path;
 
+type Target = fn(&[u8]);
+
 #[test]
 fn every_input_of_every_corpus_passes() {
-    let targets: [(&str, fn(&[u8])); 6] = [
+    let targets: [(&str, Target); 6] = [
         ("filter", targets::filter),
         ("path", targets::path),
         ("patch", targets::patch),
