@@ -77,7 +77,7 @@ struct Soak {
 
 impl Soak {
     fn start() -> Soak {
-        let mut host = Host::start(&fresh("soak"));
+        let mut host = Host::as_shipped(&fresh("soak"));
         let mut crowd = Vec::new();
         for _ in 0..TENANTS {
             let tenant = Tenant::connect(&mut host);

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
+const UNPACED: &str = "requests_per_second=off";
+
 /// A program that listens. It is killed when nobody holds it any more.
 pub struct Process {
     child: Child,
@@ -71,9 +73,14 @@ pub struct Host {
 }
 
 impl Host {
-    /// Starts it with the admin secret of the tests.
+    /// Starts it with the admin secret of the tests, which send as fast as they can.
     pub fn start(state: &Path) -> Host {
-        Host::with(state, &["--variable", &format!("admin_secret={ADMIN_SECRET}")])
+        Host::with(state, &["--variable", &secret(), "--variable", UNPACED])
+    }
+
+    /// Starts it with the admin secret of the tests and everything else as users have it.
+    pub fn as_shipped(state: &Path) -> Host {
+        Host::with(state, &["--variable", &secret()])
     }
 
     /// Starts it with further options.
@@ -158,10 +165,14 @@ impl Redis {
 
     /// A host with its data here.
     pub fn host(&self, name: &str) -> Host {
-        let secret = format!("admin_secret={ADMIN_SECRET}");
-        let options = ["--store", &self.url(), "--variable", &secret, "--variable", "journal_capacity=100000"];
-        Host::with(&self.folder.join(name), &options)
+        let (url, secret) = (self.url(), secret());
+        let options = ["--store", &url, "--variable", &secret, "--variable", UNPACED];
+        Host::with(&self.folder.join(name), &[&options[..], &["--variable", "journal_capacity=100000"]].concat())
     }
+}
+
+fn secret() -> String {
+    format!("admin_secret={ADMIN_SECRET}")
 }
 
 /// An empty folder.
