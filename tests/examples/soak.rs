@@ -114,12 +114,12 @@ impl Soak {
     /// What one tenant notices of another that does not stop.
     fn flood(&mut self) {
         let address = self.host.address();
-        let quiet = move |crowd: Arc<Vec<(Tenant, Vec<String>)>>| {
+        let quiet = move |part: u32, crowd: Arc<Vec<(Tenant, Vec<String>)>>| {
             let duration = Duration::from_secs(8);
             let load = Load { address, connections: 4, duration, rate: Some(25.0), requests_each: None };
-            load.run(move |connection, nth| load::bytes(&mixed(&crowd[1..2], PARTS, connection, nth))).unwrap()
+            load.run(move |connection, nth| load::bytes(&mixed(&crowd[1..2], part, connection, nth))).unwrap()
         };
-        let alone = quiet(self.crowd.clone());
+        let alone = quiet(PARTS, self.crowd.clone());
         let (tenant, users) = &self.crowd[0];
         let (tenant, user) = (tenant.clone(), users[0].clone());
         let flood = std::thread::spawn(move || {
@@ -128,7 +128,7 @@ impl Soak {
             load.run(move |_, _| load::bytes(&tenant.request("GET", &format!("/Users/{user}"), None))).unwrap()
         });
         std::thread::sleep(Duration::from_secs(1));
-        let beside = quiet(self.crowd.clone());
+        let beside = quiet(PARTS + 1, self.crowd.clone());
         let flood = flood.join().unwrap();
         self.judge("a tenant alone", &alone);
         self.judge("the same beside a flood", &beside);

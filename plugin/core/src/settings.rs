@@ -236,8 +236,8 @@ fn journal_capacity(text: Option<&str>) -> Result<u64, SettingsError> {
 fn requests_per_second(text: Option<&str>) -> Result<Option<u64>, SettingsError> {
     let max = LIMITS.requests_per_second_max;
     match text {
-        // Four times what Entra sends at most.
-        None => Ok(Some(100)),
+        // Forty times what Entra sends at most, and enough for a conformance suite or a first import in a hurry.
+        None => Ok(Some(1_000)),
         Some("off") => Ok(None),
         Some(text) => {
             let rate = text.parse().ok().filter(|rate| (1..=max).contains(rate));
@@ -334,7 +334,7 @@ mod tests {
             |value| read(&[("admin_secret", "s"), ("requests_per_second", value)]).map(|s| s.requests_per_second);
         assert_eq!(
             [with(""), with("1"), with("1000000"), with("off")],
-            [Ok(Some(100)), Ok(Some(1)), Ok(Some(1_000_000)), Ok(None)]
+            [Ok(Some(1_000)), Ok(Some(1)), Ok(Some(1_000_000)), Ok(None)]
         );
         assert_eq!(
             with("1000001"),
