@@ -172,11 +172,6 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> Result<Filter, Error> {
-        self.terms += 1;
-        if self.terms > LIMITS.filter_terms_max {
-            let max = LIMITS.filter_terms_max;
-            return Err(Error::filter(format!("expected at most {max} comparisons, found more")));
-        }
         let name = self.scan.take(is_name);
         if name.is_empty() {
             return Err(self.expected("an attribute"));
@@ -210,6 +205,11 @@ impl Parser<'_> {
     }
 
     fn operator(&mut self, name: &str) -> Result<Filter, Error> {
+        self.terms += 1;
+        if self.terms > LIMITS.filter_terms_max {
+            let max = LIMITS.filter_terms_max;
+            return Err(Error::filter(format!("expected at most {max} comparisons, found more")));
+        }
         if !self.scan.blanks() {
             return Err(self.expected("a blank and an operator"));
         }
