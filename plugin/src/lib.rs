@@ -4,11 +4,12 @@
 //! journal's buffer with its bound.
 
 mod exports;
+mod lines;
 mod ports;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
-use rollcall_core::http::{Body, Rollcall};
+use rollcall_core::http::{Begun, Body, Rollcall};
 use rollcall_core::journal::LOOK_EVERY;
 use rollcall_core::settings::{LIMITS, Settings};
 use spin_sdk::http::{BoxBody, FullBody, Request, box_body};
@@ -32,7 +33,10 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
             Ok(body) => body.to_bytes().to_vec(),
             Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
         };
-        rollcall.handle(http::Request::from_parts(head, body))
+        match rollcall.begin(http::Request::from_parts(head, body)) {
+            Begun::Answered(response) => response,
+            Begun::Waiting(change) => lines::answer(&rollcall, change).await,
+        }
     };
     schedule_flush(&rollcall);
     if let Body::Full(bytes) = response.body()
@@ -142,7 +146,10 @@ fn schedule_flush(rollcall: &Rc<Rollcall>) {
     spin_sdk::wasip3::spawn(async move {
         loop {
             spin_sdk::time::sleep(LOOK_EVERY).await;
-            if !rollcall.flush_when_quiet() {
+            for tenant in rollcall.due() {
+                lines::write_records(&rollcall, &tenant).await;
+            }
+            if !rollcall.has_buffered() {
                 break;
             }
         }

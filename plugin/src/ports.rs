@@ -18,6 +18,7 @@ pub(crate) fn open() -> Result<Ports, String> {
         entropy: Box::new(WasiRandom),
         log: Box::new(ErrorOutput),
         known: rollcall_core::backend::Known::default(),
+        tickets: rollcall_core::ledger::Tickets::default(),
     })
 }
 

@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 use rollcall_core::backend::Known;
+use rollcall_core::ledger::Tickets;
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_host::keyvalue;
 use std::cell::RefCell;
@@ -36,6 +37,7 @@ impl BulkStore {
             entropy: Box::new(Random),
             log: Box::new(ErrorOutput),
             known: Known::default(),
+            tickets: Tickets::default(),
         }
     }
 

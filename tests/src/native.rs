@@ -27,6 +27,16 @@ impl Native {
     }
 }
 
+impl Native {
+    /// What the component does every [`LOOK_EVERY`](rollcall_core::journal::LOOK_EVERY). Answers whether records wait on.
+    pub fn look(&self) -> bool {
+        if !self.rollcall.due().is_empty() {
+            self.rollcall.flush();
+        }
+        self.rollcall.has_buffered()
+    }
+}
+
 impl Server for Native {
     fn answer(&mut self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let (head, body) = self.rollcall.handle(request).into_parts();

@@ -75,6 +75,7 @@ impl World {
             entropy: Box::new(self.random.clone()),
             log: Box::new(Lines(self.log.clone())),
             known: rollcall_core::backend::Known::default(),
+            tickets: rollcall_core::ledger::Tickets::default(),
         }
     }
 

@@ -148,7 +148,7 @@ fn records_are_written_when_none_has_come_for_a_look_or_the_oldest_is_a_second_o
     let read = || rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
     let look = || {
         world.time.pass(LOOK_EVERY);
-        rollcall.flush_when_quiet()
+        setting.server.look()
     };
     read();
     assert!(look(), "it has come since the look before");

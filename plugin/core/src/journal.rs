@@ -458,6 +458,12 @@ pub fn cut(text: &str) -> String {
     cut_at(text, LIMITS.journal_body_bytes_max)
 }
 
+/// The same of the beginning of a longer text.
+pub(crate) fn cut_of(text: &str, longer: bool) -> String {
+    let kept = cut(text);
+    if longer && kept.len() == text.len() { format!("{kept}{CUT}") } else { kept }
+}
+
 /// Cuts a text to a length.
 pub(crate) fn cut_at(text: &str, max: usize) -> String {
     if text.len() <= max {

@@ -35,7 +35,7 @@ use crate::traffic::Traffic;
 use intent::{Intent, Pair};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -316,32 +316,30 @@ impl Read for View<'_> {
 pub struct Turn<'a> {
     lease: Lease<'a>,
     batches: Batches,
-    staged: BTreeMap<String, Option<Vec<u8>>>,
+    /// What the changes before this one have staged.
+    kept: Staged,
+    /// What this change has staged.
+    staged: Staged,
     finished: bool,
     /// Where the space stood when the turn began.
     base: Head,
+    /// Where it stands after the changes before this one.
+    reached: Head,
     /// Where the space stands; changes to it are committed with the rest.
     pub head: Head,
 }
 
+/// Values to be written, and keys to be removed.
+type Staged = BTreeMap<String, Option<Vec<u8>>>;
+
 impl<'a> Turn<'a> {
     /// Waits for this caller's turn, in a space of this version's layout.
     pub fn take(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
+        let waiter = Waiter::arrive(ports, space);
         loop {
-            let mut turn = Turn::wait(ports, settings, space.clone())?;
-            if !layout::advance(&mut turn, layout::STEPS, LAYOUT)? {
-                return Ok(turn);
-            }
-            turn.commit()?;
-        }
-    }
-
-    fn wait(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
-        let queue = Queue::on(ports, settings, space, backend::batches(ports, settings)?);
-        loop {
-            let ticket = queue.ticket()?;
-            if let Some(turn) = queue.wait(ticket)? {
-                return Ok(turn);
+            match waiter.look(ports, settings)? {
+                Look::Turn(turn) => return Ok(*turn),
+                Look::Later(pause) => ports.clock.pause(pause),
             }
         }
     }
@@ -364,10 +362,17 @@ impl<'a> Turn<'a> {
         self.staged.insert(key, None);
     }
 
-    /// Forgets what was staged and what was changed in the head; the turn itself stays.
+    /// Takes what was staged for good. What comes is a change of its own, in the same turn: it sees this one, and is undone
+    /// without it.
+    pub fn keep(&mut self) {
+        self.kept.append(&mut self.staged);
+        self.reached = self.head.clone();
+    }
+
+    /// Forgets what was staged and what was changed in the head since the last [`keep`](Turn::keep); the turn itself stays.
     pub fn undo(&mut self) {
         self.staged.clear();
-        self.head = self.base.clone();
+        self.head = self.reached.clone();
     }
 
     /// Writes everything that was staged, and the head that gives the turn on: whole, whatever happens meanwhile.
@@ -375,27 +380,35 @@ impl<'a> Turn<'a> {
     /// A write that is reported as failed may have been done. The head tells, so it is tried once more only where it was
     /// not, and success is what the store holds, not what it said.
     pub fn commit(mut self) -> Result<(), Error> {
+        self.keep();
         self.keep_before()?;
         self.finish()
     }
 
     /// Gives the turn on without writing anything else.
     pub fn release(mut self) -> Result<(), Error> {
-        self.undo();
+        self.give_up();
         self.finish()
     }
 
+    fn give_up(&mut self) {
+        self.kept.clear();
+        self.reached = self.base.clone();
+        self.undo();
+    }
+
     fn finish(&mut self) -> Result<(), Error> {
+        self.keep();
         self.finished = true;
         self.head.done += 1;
         self.head.beat = 0;
         let emptied = std::mem::take(&mut self.head.emptied);
-        let removed = self.staged.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
+        let removed = self.kept.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
         self.head.emptied = removed.take(EMPTIED_MAX).collect();
         self.sweep(emptied);
         // A batch cannot delete, so what is removed becomes empty and is left to the next turn.
-        let staged = std::mem::take(&mut self.staged).into_iter();
-        let pairs: Vec<Pair> = staged.map(|(key, bytes)| (key, bytes.unwrap_or_default())).collect();
+        let kept = std::mem::take(&mut self.kept).into_iter();
+        let pairs: Vec<Pair> = kept.map(|(key, bytes)| (key, bytes.unwrap_or_default())).collect();
         match self.batches {
             Batches::Parts if !pairs.is_empty() => self.write_in_parts(&pairs),
             Batches::Parts | Batches::Whole => self.write_whole(pairs),
@@ -451,7 +464,7 @@ impl<'a> Turn<'a> {
     /// Deletes what the turn before emptied, unless this turn writes it. The keys are absent for every reader already;
     /// deleting them only gives back their room.
     fn sweep(&self, mut emptied: Vec<String>) {
-        emptied.retain(|key| !self.staged.contains_key(key));
+        emptied.retain(|key| !self.kept.contains_key(key));
         if emptied.is_empty() || self.late() {
             return;
         }
@@ -486,7 +499,7 @@ impl Drop for Turn<'_> {
         if self.finished {
             return;
         }
-        self.undo();
+        self.give_up();
         if self.finish().is_err() {
             self.lease.ports.log.line(&format!("turns: one of {} was left behind", self.lease.space.head()));
         }
@@ -499,7 +512,7 @@ impl Read for Turn<'_> {
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        match self.staged.get(key) {
+        match self.staged.get(key).or_else(|| self.kept.get(key)) {
             Some(staged) => Ok(staged.clone()),
             None => {
                 self.lease.renew(&self.base);
@@ -557,6 +570,63 @@ impl Lease<'_> {
     }
 }
 
+/// One who waits for a turn without holding up whoever shares its thread: it looks, and is told when to look again.
+pub struct Waiter {
+    space: Space,
+    arrived: Duration,
+}
+
+/// What a [`Waiter`] sees.
+pub enum Look<'a> {
+    /// Its turn.
+    Turn(Box<Turn<'a>>),
+    /// That others come first. It may look again after this.
+    Later(Duration),
+}
+
+/// The numbers that an instance has asked for and that have not come up yet, one for each space. All who wait in the
+/// instance share it, and whoever looks first when it comes up has the turn: one who holds the instance up while it waits
+/// must never wait for one who cannot go on meanwhile.
+#[derive(Default)]
+pub struct Tickets(RefCell<BTreeMap<Space, Ticket>>);
+
+impl Waiter {
+    /// Begins to wait.
+    pub fn arrive(ports: &Ports, space: Space) -> Waiter {
+        Waiter { space, arrived: ports.clock.elapsed() }
+    }
+
+    /// Asks for a number where this instance has none, and looks whether it is its turn. A space of an earlier layout is
+    /// migrated on the way.
+    pub fn look<'a>(&self, ports: &'a Ports, settings: &'a Settings) -> Result<Look<'a>, Error> {
+        let batches = backend::batches(ports, settings)?;
+        let queue = Queue { ports, settings, space: self.space.clone(), batches, arrived: self.arrived };
+        loop {
+            let held = ports.tickets.0.borrow_mut().remove(&self.space);
+            let mut ticket = held.map_or_else(|| queue.ticket(), Ok)?;
+            let seen = queue.look(&mut ticket);
+            match seen {
+                Ok(Seen::Later(pause)) => {
+                    ports.tickets.0.borrow_mut().insert(self.space.clone(), ticket);
+                    return Ok(Look::Later(pause));
+                }
+                Ok(Seen::Passed) => {}
+                Ok(Seen::Turn(mut turn)) => {
+                    if !layout::advance(&mut turn, layout::STEPS, LAYOUT)? {
+                        return Ok(Look::Turn(turn));
+                    }
+                    turn.commit()?;
+                }
+                Err(error) => {
+                    // The number is still good for whoever comes next.
+                    ports.tickets.0.borrow_mut().insert(self.space.clone(), ticket);
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
 /// Those who wait for their turn in a space.
 pub(crate) struct Queue<'a> {
     ports: &'a Ports,
@@ -573,6 +643,15 @@ pub(crate) struct Ticket {
     number: u64,
     /// The turn had not begun by then.
     since: Duration,
+    watch: Option<Watch>,
+}
+
+/// What the holder of a ticket sees.
+enum Seen<'a> {
+    Turn(Box<Turn<'a>>),
+    /// Others went on without it.
+    Passed,
+    Later(Duration),
 }
 
 impl<'a> Queue<'a> {
@@ -588,7 +667,7 @@ impl<'a> Queue<'a> {
         loop {
             let since = self.ports.clock.elapsed();
             match self.ports.store.increment(&key, 1) {
-                Ok(number) => return Ok(Ticket { epoch, number: count(number), since }),
+                Ok(number) => return Ok(Ticket { epoch, number: count(number), since, watch: None }),
                 Err(error) if asked == ASKED_MAX => return Err(error.into()),
                 Err(_) => self.ports.clock.pause(self.apart(asked)),
             }
@@ -604,36 +683,43 @@ impl<'a> Queue<'a> {
     }
 
     /// Waits for the turn of this number. Nothing where it was passed over.
-    pub(crate) fn wait(&self, ticket: Ticket) -> Result<Option<Turn<'a>>, Error> {
-        let Ticket { epoch, number, mut since } = ticket;
-        let mut watch: Option<Watch> = None;
+    pub(crate) fn wait(&self, mut ticket: Ticket) -> Result<Option<Box<Turn<'a>>>, Error> {
         loop {
-            let looked = self.ports.clock.elapsed();
-            let head = self.look()?;
-            if head.epoch != epoch || head.done >= number {
-                return Ok(None);
-            }
-            if head.done + 1 == number && head.intent.is_none() {
-                return Ok(Some(self.turn(since, head)));
-            }
-            since = looked;
-            let now = self.ports.clock.elapsed();
-            if now.saturating_sub(self.arrived) > WAIT_MAX {
-                return Err(Error::Busy);
-            }
-            let watch = watch.get_or_insert_with(|| Watch::new(now, &head));
-            if watch.stuck(now, &head) {
-                self.end_epoch(&head, watch.rounds)?;
-                watch.rounds += 1;
-                watch.since = self.ports.clock.elapsed();
-            } else {
-                self.ports.clock.pause(patience(number - head.done - 1, now.saturating_sub(watch.since)));
+            match self.look(&mut ticket)? {
+                Seen::Turn(turn) => return Ok(Some(turn)),
+                Seen::Passed => return Ok(None),
+                Seen::Later(pause) => self.ports.clock.pause(pause),
             }
         }
     }
 
+    fn look(&self, ticket: &mut Ticket) -> Result<Seen<'a>, Error> {
+        let looked = self.ports.clock.elapsed();
+        let head = self.head()?;
+        if head.epoch != ticket.epoch || head.done >= ticket.number {
+            return Ok(Seen::Passed);
+        }
+        if head.done + 1 != ticket.number || head.intent.is_some() {
+            ticket.since = looked;
+        } else if looked.saturating_sub(ticket.since) <= HOLD {
+            return Ok(Seen::Turn(Box::new(self.turn(ticket.since, head))));
+        }
+        let now = self.ports.clock.elapsed();
+        if now.saturating_sub(self.arrived) > WAIT_MAX {
+            return Err(Error::Busy);
+        }
+        let watch = ticket.watch.get_or_insert_with(|| Watch::new(now, &head));
+        if watch.stuck(now, &head) {
+            self.end_epoch(&head, watch.rounds)?;
+            watch.rounds += 1;
+            watch.since = self.ports.clock.elapsed();
+            return Ok(Seen::Later(Duration::ZERO));
+        }
+        Ok(Seen::Later(patience(ticket.number - head.done - 1, now.saturating_sub(watch.since))))
+    }
+
     /// The head, from a store that may be gone for a moment.
-    fn look(&self) -> Result<Head, Error> {
+    fn head(&self) -> Result<Head, Error> {
         let since = self.ports.clock.elapsed();
         loop {
             let head = Head::read(self.ports, self.settings, &self.space);
@@ -653,7 +739,8 @@ impl<'a> Queue<'a> {
     fn turn(&self, since: Duration, base: Head) -> Turn<'a> {
         let lease = self.lease(since, base.beat);
         let head = base.clone();
-        Turn { lease, batches: self.batches, staged: BTreeMap::new(), finished: false, base, head }
+        let (kept, staged, reached) = (Staged::new(), Staged::new(), base.clone());
+        Turn { lease, batches: self.batches, kept, staged, finished: false, base, reached, head }
     }
 
     /// Ends an epoch whose next turn is dead, after writing what that turn had decided. Of all who try in one round, one
@@ -685,6 +772,7 @@ impl<'a> Queue<'a> {
 }
 
 /// How long a waiter has seen the same moment of a turn.
+#[derive(Clone, Copy)]
 struct Watch {
     since: Duration,
     moment: (u64, u64),

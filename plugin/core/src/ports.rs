@@ -4,6 +4,7 @@
 //! backends. Nothing else in this crate reaches outside.
 
 use crate::backend::Known;
+use crate::ledger::Tickets;
 use jiff::Timestamp;
 use std::fmt;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Ports {
     pub log: Box<dyn Log>,
     /// What this instance knows of its store; nothing at first.
     pub known: Known,
+    /// Turns that this instance has asked for and not had yet; none at first.
+    pub tickets: Tickets,
 }
 
 /// The few verbs that every key-value backend of Spin keeps.

@@ -202,7 +202,7 @@ mod tests {
     }
 
     fn seen(types: &Types, user: &Resource) -> Value {
-        user.to_json(types.of(Kind::User), None).get(URN).cloned().unwrap_or_default()
+        user.clone().into_json(types.of(Kind::User), None).get(URN).cloned().unwrap_or_default()
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub struct Limits {
     /// Connections that one instance remembers at once, see [`cache`](crate::connection::cache). A tenant beyond them costs
     /// one read more.
     pub connections_remembered_max: usize,
+    /// Changes of one tenant that an instance carries out in one turn: as many requests as Spin gives an instance at once.
+    pub changes_together_max: usize,
     /// Tenants whose requests one instance counts at once, see [`pace`](crate::pace).
     pub tenants_paced_max: usize,
     /// The largest rate that may be set.
@@ -138,6 +140,7 @@ pub const LIMITS: Limits = Limits {
     slots_max: 1 << 32,
     import_checked_max: 10_000,
     connections_remembered_max: 256,
+    changes_together_max: 16,
     tenants_paced_max: 256,
     requests_per_second_max: 1_000_000,
     mended_at_once: 400,

@@ -203,7 +203,7 @@ proptest! {
             named.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:User"]));
             if let Ok(made) = ResourceBody::parse(ResourceType::user(), &named, &dialect) {
                 let made = Resource::new("1".to_owned(), user.meta.clone(), made);
-                let sent = made.to_json(ResourceType::user(), None);
+                let sent = made.clone().into_json(ResourceType::user(), None);
                 let again = Resource::new("1".to_owned(), user.meta.clone(), ResourceBody::parse(ResourceType::user(), &sent, &dialect).unwrap());
                 prop_assert_eq!(made, again);
             }
@@ -228,7 +228,7 @@ proptest! {
             if let Ok(made) = ResourceBody::parse(&of, &named, &dialect) {
                 let made = Resource::new("1".to_owned(), user.meta.clone(), made);
                 // What is seen is what a client may send back, and that changes nothing.
-                let sent = made.to_json(&of, None);
+                let sent = made.clone().into_json(&of, None);
                 let again = ResourceBody::parse(&of, &sent, &dialect).unwrap();
                 if let Ok(replaced) = made.replaced(&of, again) {
                     prop_assert!(replaced.same_values(&made), "{:?}\n{:?}", made, replaced);
@@ -242,9 +242,9 @@ proptest! {
                 if let Ok(request) = PatchRequest::parse(&json!({"Operations": [operation]}), &Dialect::entra())
                     && let Ok(changed) = request.apply(&of, &user, &dialect)
                 {
-                    let _ = changed.to_json(&of, None);
+                    let _ = changed.clone().into_json(&of, None);
                     // Under the built-in schemas nothing of it is seen.
-                    let hidden = Value::Object(changed.to_json(ResourceType::user(), None));
+                    let hidden = Value::Object(changed.into_json(ResourceType::user(), None));
                     prop_assert_eq!(hidden.get(OWN), None);
                 }
             }
@@ -355,7 +355,7 @@ proptest! {
 /// The attributes of a user by their names, extensions without URN.
 fn flat(user: &Resource) -> Map<String, Value> {
     let mut flat = Map::new();
-    for (name, value) in user.to_json(ResourceType::user(), None) {
+    for (name, value) in user.clone().into_json(ResourceType::user(), None) {
         match value {
             Value::Object(parts) if name.starts_with("urn:") => flat.extend(parts),
             Value::Object(parts) if name == "name" => {

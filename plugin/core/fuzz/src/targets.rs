@@ -68,7 +68,7 @@ pub fn patch(data: &[u8]) {
             continue;
         };
         if let Ok(changed) = request.apply(ResourceType::user(), &alice(), &dialect) {
-            let sent = changed.to_json(ResourceType::user(), None);
+            let sent = changed.clone().into_json(ResourceType::user(), None);
             if let Err(error) = ResourceBody::parse(ResourceType::user(), &sent, &Dialect::entra()) {
                 panic!("{error}: {}", Value::Object(sent));
             }

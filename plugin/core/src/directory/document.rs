@@ -1,12 +1,14 @@
 //! A resource as it is stored.
 
 use crate::ledger::Extent;
-use crate::scim::Resource;
+use crate::scim::{Meta, Resource};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// The truth about one user or group; everything else can be made anew from it, but for the members of a group, whose
 /// roster and edges are the truth themselves.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(from = "Stored")]
 pub struct Document {
     /// Its place in the roster.
     pub slot: u64,
@@ -16,6 +18,26 @@ pub struct Document {
     /// The user or group.
     #[serde(flatten)]
     pub resource: Resource,
+}
+
+/// The same as one flat object: read like this, no value is read into anything but its place.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    slot: u64,
+    #[serde(default)]
+    members: Extent,
+    id: String,
+    external_id: Option<String>,
+    meta: Meta,
+    attributes: Map<String, Value>,
+}
+
+impl From<Stored> for Document {
+    fn from(stored: Stored) -> Document {
+        let Stored { slot, members, id, external_id, meta, attributes } = stored;
+        Document { slot, members, resource: Resource::stored(id, external_id, meta, attributes) }
+    }
 }
 
 fn is_empty(extent: &Extent) -> bool {

@@ -319,14 +319,14 @@ impl<'v, V: Read> Relations<'v, V> {
     }
 
     /// The resource with the wanted part of its relation, as its type's schema has it.
-    pub fn complete(&mut self, kind: Kind, document: &Document, wanted: &Wanted) -> Result<Resource, Error> {
+    pub fn complete(&mut self, kind: Kind, document: Document, wanted: &Wanted) -> Result<Resource, Error> {
         let elements = match (kind, wanted) {
             (_, Wanted::Nothing) => Vec::new(),
             (Kind::User, Wanted::Ids(_) | Wanted::Whole) => self.groups_of_user(&document.resource.id)?,
-            (Kind::Group, Wanted::Ids(ids)) => self.named_members(document, ids)?,
-            (Kind::Group, Wanted::Whole) => self.members(document)?,
+            (Kind::Group, Wanted::Ids(ids)) => self.named_members(&document, ids)?,
+            (Kind::Group, Wanted::Whole) => self.members(&document)?,
         };
-        let mut resource = document.resource.clone();
+        let mut resource = document.resource;
         if !elements.is_empty() {
             let relation = kind.resource_type().relation;
             resource.attributes_mut().insert(relation.to_owned(), Value::Array(elements));

@@ -279,7 +279,7 @@ impl Sieve<'_> {
         Ok(match Wanted::from(self.filter.reads()) {
             Wanted::Nothing => self.filter.matches(&document.resource),
             wanted @ (Wanted::Ids(_) | Wanted::Whole) => {
-                self.filter.matches(&relations.complete(kind, document, &wanted)?)
+                self.filter.matches(&relations.complete(kind, document.clone(), &wanted)?)
             }
         })
     }

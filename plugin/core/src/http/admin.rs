@@ -432,7 +432,7 @@ impl Rollcall {
         let document = directory::get(&view, Resources::User, user).map_err(|error| self.refused(&error.into()))?;
         let types = Types::read(&view).map_err(|error| self.failed_call(error))?;
         let mut row = user_row(&document.resource);
-        row["resource"] = Value::Object(document.resource.to_json(types.of(Resources::User), None));
+        row["resource"] = Value::Object(document.resource.into_json(types.of(Resources::User), None));
         Ok(admin_body(StatusCode::OK, &row))
     }
 

@@ -11,7 +11,7 @@ mod scim;
 mod session;
 
 pub use export::Stream;
-pub use scim::Provision;
+pub use scim::{Begun, Place, Progress, Provision, Waiting};
 
 use crate::connection::cache::Cache;
 use crate::directory;
@@ -102,13 +102,23 @@ impl Rollcall {
 
     /// Answers one HTTP request.
     pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Body> {
-        match Route::of(request.uri().path()) {
-            Route::Scim(tenant) => self.over_http(tenant.as_ref(), &request).map(Body::Full),
+        match self.begin(request) {
+            Begun::Answered(response) => response,
+            Begun::Waiting(change) => self.carry_out_now(change),
+        }
+    }
+
+    /// Answers one HTTP request, unless it is a change that has to wait for the turn of its tenant: that is given back, to
+    /// be carried out together with others by [`Rollcall::advance`].
+    pub fn begin(&self, request: Request<Vec<u8>>) -> Begun {
+        Begun::Answered(match Route::of(request.uri().path()) {
+            Route::Scim(Some(tenant)) => return self.begin_scim(tenant, request),
+            Route::Scim(None) => self.without_tenant().map(Body::Full),
             Route::Admin(admin) => self.admin(&admin, &request),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),
             Route::Nowhere => respond::empty(http::StatusCode::NOT_FOUND).map(Body::Full),
-        }
+        })
     }
 
     /// Whether records wait in memory for [`Rollcall::flush`].
@@ -116,14 +126,11 @@ impl Rollcall {
         !self.buffer.borrow().is_empty()
     }
 
-    /// What is due every [`LOOK_EVERY`](journal::LOOK_EVERY) while records wait in memory: writes them, unless more are
-    /// coming in and none has waited for [`WAIT_MAX`](journal::WAIT_MAX). Answers whether some wait on.
-    pub fn flush_when_quiet(&self) -> bool {
-        let now = self.ports.clock.elapsed();
-        if self.buffer.borrow_mut().is_due(now) {
-            self.flush();
-        }
-        self.has_buffered()
+    /// Asked every [`LOOK_EVERY`](journal::LOOK_EVERY) while records wait in memory: the tenants whose records are to be
+    /// written now. None while more are coming in and none has waited for [`WAIT_MAX`](journal::WAIT_MAX).
+    pub fn due(&self) -> Vec<TenantId> {
+        let due = self.buffer.borrow_mut().is_due(self.ports.clock.elapsed());
+        if due { self.buffer.borrow().tenants() } else { Vec::new() }
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
@@ -167,7 +174,7 @@ impl Rollcall {
     pub fn user(&self, tenant: &TenantId, id: &str) -> Result<Option<UserEntry>, Unanswered> {
         let view = self.view(tenant);
         match directory::get(&view, Kind::User, id) {
-            Ok(document) => Ok(Some(user_entry(&self.types(&view)?, &document.resource))),
+            Ok(document) => Ok(Some(user_entry(&self.types(&view)?, document.resource))),
             Err(directory::Error::NotFound(..)) => Ok(None),
             Err(error) => Err(self.unanswered(error)),
         }
@@ -180,7 +187,7 @@ impl Rollcall {
         let Some(document) = found else {
             return Ok(None);
         };
-        Ok(Some(user_entry(&self.types(&view)?, &document.resource)))
+        Ok(Some(user_entry(&self.types(&view)?, document.resource)))
     }
 
     /// Users in the order of their creation, and how many there are.
@@ -198,7 +205,7 @@ impl Rollcall {
         let found = directory::search(&view, &[directory::Query::all(Kind::User)], false, start_index - 1, count)
             .map_err(|error| self.unanswered(error))?;
         let types = self.types(&view)?;
-        let entries = found.documents.iter().map(|(_, document)| user_entry(&types, &document.resource)).collect();
+        let entries = found.documents.into_iter().map(|(_, document)| user_entry(&types, document.resource)).collect();
         Ok((entries, found.total))
     }
 
@@ -277,7 +284,7 @@ fn within(what: &str, count: usize) -> Result<(), Unanswered> {
     Err(Unanswered::OutOfRange(format!("{what}: expected at most {}, found {count}", LIMITS.page_max)))
 }
 
-fn user_entry(types: &Types, resource: &crate::scim::Resource) -> UserEntry {
+fn user_entry(types: &Types, resource: crate::scim::Resource) -> UserEntry {
     UserEntry {
         id: resource.id.clone(),
         user_name: resource.user_name().unwrap_or_default().to_owned(),
@@ -287,6 +294,6 @@ fn user_entry(types: &Types, resource: &crate::scim::Resource) -> UserEntry {
         created: resource.meta.created,
         last_modified: resource.meta.last_modified,
         version: resource.meta.version(),
-        document: json_text(&resource.to_json(types.of(Kind::User), None)),
+        document: json_text(&resource.into_json(types.of(Kind::User), None)),
     }
 }

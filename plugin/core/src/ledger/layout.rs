@@ -49,6 +49,7 @@ pub(super) fn expect_known(layout: u32) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Queue;
     use super::*;
     use crate::ledger::Head;
     use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
@@ -135,7 +136,14 @@ mod tests {
 
     fn ports(map: &Map) -> Ports {
         let each = || Box::new(map.clone());
-        Ports { store: each(), clock: each(), entropy: each(), log: each(), known: crate::backend::Known::default() }
+        Ports {
+            store: each(),
+            clock: each(),
+            entropy: each(),
+            log: each(),
+            known: crate::backend::Known::default(),
+            tickets: crate::ledger::Tickets::default(),
+        }
     }
 
     fn space() -> Space {
@@ -161,11 +169,17 @@ mod tests {
         map.data.borrow_mut().insert(key, serde_json::to_vec(&head).unwrap());
     }
 
+    /// A turn, whatever the layout.
+    fn turn<'a>(ports: &'a Ports, settings: &'a Settings) -> Result<Turn<'a>, Error> {
+        let queue = Queue::on(ports, settings, space(), crate::backend::batches(ports, settings)?);
+        Ok(*queue.wait(queue.ticket()?)?.expect("nobody else asks"))
+    }
+
     fn migrate(map: &Map) -> Result<usize, Error> {
         let (ports, settings) = (ports(map), settings());
         let mut pieces = 0;
         loop {
-            let mut turn = Turn::wait(&ports, &settings, space())?;
+            let mut turn = turn(&ports, &settings)?;
             if !advance(&mut turn, &[SPLIT], LAYOUT)? {
                 assert_eq!(turn.get(&space().connection())?, None);
                 for (at, value) in [(0, "a"), (1, "b"), (2, "c")] {
@@ -201,7 +215,7 @@ mod tests {
     fn a_layout_that_no_step_starts_from_is_refused() {
         let (map, settings) = (old(), settings());
         let ports = ports(&map);
-        let mut turn = Turn::wait(&ports, &settings, space()).unwrap();
+        let mut turn = turn(&ports, &settings).unwrap();
         let refused = advance(&mut turn, &[], LAYOUT).unwrap_err();
         let expected = "t.abcdefghjk.head: expected layout 1 or an earlier one that is known, found 0";
         assert_eq!(refused, Error::Corrupt(expected.to_owned()));

@@ -147,7 +147,7 @@ impl Turn<'_> {
         }
         let mut kept = Vec::new();
         let ports = self.lease.ports;
-        for key in self.staged.keys() {
+        for key in self.kept.keys() {
             self.lease.renew(&self.base);
             let place = self.lease.space.before(&held.id, key);
             if value(ports, &place)?.is_none() {

@@ -97,6 +97,11 @@ impl<'s> Mask<'s> {
 
     /// Keeps a filter up to the name of the secret: a literal behind it may lack its quotes, which is then the client's
     /// mistake and still its secret.
+    /// Whether a secret attribute's name stands in a text.
+    pub fn mentions(&self, text: &str) -> bool {
+        self.is_secret(text)
+    }
+
     fn up_to_name(&self, text: &str) -> String {
         match self.ends(text).min().and_then(|end| text.get(..end)) {
             Some(kept) if kept.len() < text.len() => format!("{kept} {MASK}"),

@@ -4,14 +4,15 @@ use serde_json::{Map, Value, json};
 
 /// A page of a list. `totalResults` counts all matches, not only those of the page.
 pub fn list_response(total: u64, start_index: u64, resources: Vec<Map<String, Value>>) -> Value {
-    json!({
+    let mut body = json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": total,
         "startIndex": start_index,
         "itemsPerPage": resources.len(),
-        // RFC 7644 §3.4.2 asks for it only where there are matches; Microsoft's own server always has it.
-        "Resources": resources,
-    })
+    });
+    // RFC 7644 §3.4.2 asks for it only where there are matches; Microsoft's own server always has it.
+    body["Resources"] = objects(resources);
+    body
 }
 
 /// The same of a walk by cursor, RFC 9865 §2. Without a next page there is no `nextCursor`, and on the first one no
@@ -28,8 +29,12 @@ pub fn cursor_response(
     body.insert("itemsPerPage".to_owned(), json!(resources.len()));
     body.extend(previous.map(|cursor| ("previousCursor".to_owned(), json!(cursor))));
     body.extend(next.map(|cursor| ("nextCursor".to_owned(), json!(cursor))));
-    body.insert("Resources".to_owned(), json!(resources));
+    body.insert("Resources".to_owned(), objects(resources));
     Value::Object(body)
+}
+
+fn objects(resources: Vec<Map<String, Value>>) -> Value {
+    Value::Array(resources.into_iter().map(Value::Object).collect())
 }
 
 /// A refusal. `status` is a string: RFC 7644 §3.12 says so, and deserialisers that were made from it insist.

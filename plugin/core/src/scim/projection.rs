@@ -36,36 +36,32 @@ impl<'s> Projection<'s> {
     }
 
     /// Leaves out of a resource what the client does not want, and what nobody gets.
-    pub fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {
-        let project = |(name, value): (String, Value)| {
-            let value = match self.of.extension(&name) {
-                Some(schema) => self.extension(schema, value),
-                None => match self.of.resolve(&name) {
-                    Ok(Target::Attribute { attribute, .. }) => self.attribute(None, attribute, value),
-                    Ok(Target::Extension(_)) | Err(_) => None,
-                },
-            };
-            Some((name, value?))
-        };
-        resource.into_iter().filter_map(project).collect()
+    pub fn apply(&self, mut resource: Map<String, Value>) -> Map<String, Value> {
+        resource.retain(|name, value| match self.of.extension(name) {
+            Some(schema) => self.keep_extension(schema, value),
+            None => match self.of.resolve(name) {
+                Ok(Target::Attribute { attribute, .. }) => self.keep(None, attribute, value),
+                Ok(Target::Extension(_)) | Err(_) => false,
+            },
+        });
+        resource
     }
 
-    fn extension(&self, schema: &Schema, value: Value) -> Option<Value> {
+    fn keep_extension(&self, schema: &Schema, value: &mut Value) -> bool {
         let Value::Object(parts) = value else {
-            return None;
+            return false;
         };
-        let project = |(name, value): (String, Value)| {
-            let value = self.attribute(Some(schema), schema.attribute(&name)?, value)?;
-            Some((name, value))
-        };
-        let parts: Map<String, Value> = parts.into_iter().filter_map(project).collect();
-        (!parts.is_empty()).then_some(Value::Object(parts))
+        parts.retain(|name, value| {
+            schema.attribute(name).is_some_and(|attribute| self.keep(Some(schema), attribute, value))
+        });
+        !parts.is_empty()
     }
 
-    fn attribute(&self, extension: Option<&Schema>, attribute: &Attribute, value: Value) -> Option<Value> {
+    /// Leaves what is kept of a value, if anything is.
+    fn keep(&self, extension: Option<&Schema>, attribute: &Attribute, value: &mut Value) -> bool {
         match attribute.returned {
-            Returned::Always => return Some(value),
-            Returned::Never => return None,
+            Returned::Always => return true,
+            Returned::Never => return false,
             Returned::Default | Returned::Request => {}
         }
         let named = self.wanted.as_deref().map(|wanted| Share::of(wanted, extension, attribute));
@@ -80,10 +76,7 @@ impl<'s> Projection<'s> {
             (None, returned) => returned == Returned::Default,
             (Some(named), _) => *named != Share::Nothing,
         };
-        if !chosen || excluded == Share::Whole {
-            return None;
-        }
-        parts(attribute, value, &keeps)
+        chosen && excluded != Share::Whole && keep_parts(attribute, value, &keeps)
     }
 }
 
@@ -131,23 +124,21 @@ impl<'s> Share<'s> {
     }
 }
 
-/// The parts of a complex value that are kept; a simple one has none and is kept as it is.
-fn parts(attribute: &Attribute, value: Value, keeps: &impl Fn(&Attribute) -> bool) -> Option<Value> {
+/// Leaves the parts of a complex value that are kept; a simple one has none and is kept as it is.
+fn keep_parts(attribute: &Attribute, value: &mut Value, keeps: &impl Fn(&Attribute) -> bool) -> bool {
     if attribute.sub_attributes.is_empty() {
-        return Some(value);
+        return true;
     }
     match value {
         Value::Array(elements) => {
-            let elements: Vec<Value> =
-                elements.into_iter().filter_map(|element| parts(attribute, element, keeps)).collect();
-            (!elements.is_empty()).then_some(Value::Array(elements))
+            elements.retain_mut(|element| keep_parts(attribute, element, keeps));
+            !elements.is_empty()
         }
         Value::Object(object) => {
-            let kept: Map<String, Value> =
-                object.into_iter().filter(|(name, _)| attribute.sub(name).is_some_and(keeps)).collect();
-            (!kept.is_empty()).then_some(Value::Object(kept))
+            object.retain(|name, _| attribute.sub(name).is_some_and(keeps));
+            !object.is_empty()
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Some(value),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
     }
 }
 

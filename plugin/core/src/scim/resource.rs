@@ -83,6 +83,16 @@ impl Resource {
         Resource { id, external_id: body.external_id, meta, attributes: body.attributes }
     }
 
+    /// A resource as it was stored.
+    pub(crate) fn stored(
+        id: String,
+        external_id: Option<String>,
+        meta: Meta,
+        attributes: Map<String, Value>,
+    ) -> Resource {
+        Resource { id, external_id, meta, attributes }
+    }
+
     /// This resource with everything in it replaced, RFC 7644 §3.5.1. Revision and times are the caller's.
     ///
     /// The RFC leaves to us what becomes of an attribute that the body does not have. We unset it, but leave `active` as it
@@ -188,17 +198,12 @@ impl Resource {
     /// What an attribute of an extension has here. A tenant may change or remove a schema of its own under the documents that
     /// use it; what does not fit it stays where it is and is not seen.
     pub(crate) fn of_extension(&self, schema: &Schema, attribute: &Attribute) -> Option<Value> {
-        let value = self.attributes.get(&*schema.id)?.get(&*attribute.name)?;
-        if attribute.is_hidden() { None } else { value::seen(attribute, value) }
+        seen_part(attribute, self.attributes.get(&*schema.id)?.get(&*attribute.name)?)
     }
 
     /// What an extension has here, as clients see it; nothing where that is nothing.
     fn extension(&self, schema: &Schema) -> Option<Map<String, Value>> {
-        let found = parts(self.attributes.get(&*schema.id)?);
-        let seen =
-            |(name, _): (&String, &Value)| Some((name.clone(), self.of_extension(schema, schema.attribute(name)?)?));
-        let seen: Map<String, Value> = found.filter_map(seen).collect();
-        (!seen.is_empty()).then_some(seen)
+        seen(schema, self.attributes.get(&*schema.id)?)
     }
 
     /// The values that a target has here: one, several, or none.
@@ -227,20 +232,27 @@ impl Resource {
     }
 
     /// The resource as it is sent, RFC 7643 §8, before any projection.
-    pub fn to_json(&self, of: &ResourceType, location: Option<&str>) -> Map<String, Value> {
-        let mut document = Map::new();
-        document.insert("schemas".into(), json!(self.schemas(of)));
-        document.insert("id".into(), json!(self.id));
-        if let Some(external_id) = &self.external_id {
-            document.insert("externalId".into(), json!(external_id));
+    pub fn into_json(mut self, of: &ResourceType, location: Option<&str>) -> Map<String, Value> {
+        let attributes = std::mem::take(&mut self.attributes);
+        let mut document = Map::with_capacity(attributes.len() + 4);
+        let mut schemas = vec![Value::from(&*of.schema.id)];
+        document.insert("schemas".into(), Value::Null);
+        document.insert("id".into(), Value::from(self.id.as_str()));
+        document.extend(self.external_id.take().map(|id| ("externalId".to_owned(), Value::String(id))));
+        for (name, value) in attributes {
+            match of.extension(&name) {
+                None if is_urn(&name) => {}
+                None => drop(document.insert(name, value)),
+                Some(schema) => {
+                    let seen = seen(schema, &value);
+                    document.extend(seen.map(|seen| (name, Value::Object(seen))));
+                }
+            }
         }
-        for (name, value) in &self.attributes {
-            let seen = match of.extension(name) {
-                Some(schema) => self.extension(schema).map(Value::Object),
-                None => (!is_urn(name)).then(|| value.clone()),
-            };
-            document.extend(seen.map(|value| (name.clone(), value)));
-        }
+        schemas.extend(
+            of.schemas().filter(|schema| document.contains_key(&*schema.id)).map(|schema| Value::from(&*schema.id)),
+        );
+        document.insert("schemas".into(), Value::Array(schemas));
         document.insert("meta".into(), self.meta_json(of, location));
         document
     }
@@ -305,6 +317,17 @@ fn flat(resource: &Resource) -> Map<String, Value> {
 /// No attribute's name has a colon, and every URN has.
 fn is_urn(name: &str) -> bool {
     name.contains(':')
+}
+
+/// What clients see of the values of an extension; nothing where that is nothing.
+fn seen(schema: &Schema, value: &Value) -> Option<Map<String, Value>> {
+    let seen = |(name, value): (&String, &Value)| Some((name.clone(), seen_part(schema.attribute(name)?, value)?));
+    let seen: Map<String, Value> = parts(value).filter_map(seen).collect();
+    (!seen.is_empty()).then_some(seen)
+}
+
+fn seen_part(attribute: &Attribute, value: &Value) -> Option<Value> {
+    if attribute.is_hidden() { None } else { value::seen(attribute, value) }
 }
 
 fn parts(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
@@ -527,7 +550,7 @@ mod tests {
     /// The resource that a body makes, without what the server adds.
     fn made(body: Value) -> Value {
         let resource = parse(body, Dialect::entra()).unwrap();
-        let mut document = resource.to_json(ResourceType::user(), None);
+        let mut document = resource.into_json(ResourceType::user(), None);
         for name in ["schemas", "id", "meta"] {
             assert!(document.shift_remove(name).is_some());
         }
@@ -580,7 +603,7 @@ mod tests {
         });
         let expected = json!({"department": "Sales", "manager": {"value": "2"}});
         assert_eq!(made(body.clone())[ENTERPRISE], expected);
-        let document = parse(body, Dialect::strict()).unwrap().to_json(ResourceType::user(), None);
+        let document = parse(body, Dialect::strict()).unwrap().into_json(ResourceType::user(), None);
         assert_eq!(document["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE]));
     }
 
@@ -731,7 +754,7 @@ mod tests {
         let body = json!({"userName": "a", "externalId": "x", "title": "Boss"});
         let document = parse(body, Dialect::entra())
             .unwrap()
-            .to_json(ResourceType::user(), Some("https://scim.example.com/Users/1"));
+            .into_json(ResourceType::user(), Some("https://scim.example.com/Users/1"));
         assert_eq!(
             Value::Object(document).to_string(),
             concat!(

@@ -3,6 +3,7 @@
 
 use super::context::Context;
 use super::describe::Event;
+use super::lane::Lane;
 use super::record::Span;
 use super::{Answer, Provision, Rollcall, refused_event};
 use crate::http::respond::{self, Problem};
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 impl Rollcall {
     /// RFC 7644 §3.7. The answer is 200 whatever becomes of the operations, §3.7.3.
-    pub(super) fn bulk<'a>(&'a self, view: &View<'_>, context: &Context<'_>, span: &Span<'_>) -> Answer<'a> {
+    pub(super) fn bulk<'l, 'r>(&'r self, view: &View<'_>, context: &Context<'_>, span: &Span<'_>) -> Answer<'l, 'r> {
         let mut event = Event::of(Action::Bulk, "bulk request".to_owned());
         let done = (|| {
             let request = BulkRequest::parse(&context.json_object()?, &context.dialect)?;
@@ -45,7 +46,7 @@ impl Rollcall {
                 "Operations": job.done.values().collect::<Vec<_>>(),
             }))
         })();
-        Answer { response: done.map(|document| respond::scim_body(StatusCode::OK, &document)), event, turn: None }
+        Answer::without_turn(event, done.map(|document| respond::scim_body(StatusCode::OK, &document)))
     }
 }
 
@@ -101,7 +102,7 @@ impl Job<'_> {
         if let Some(problem) = &operation.problem {
             return Err(problem.clone().into());
         }
-        let passed = self.rollcall.ports.clock.elapsed().saturating_sub(self.span.started);
+        let passed = self.rollcall.ports.clock.elapsed().saturating_sub(self.span.arrival.started);
         if passed > Duration::from_secs(LIMITS.bulk_seconds_max) {
             return Err(ledger::Error::Busy.into());
         }
@@ -143,7 +144,9 @@ impl Job<'_> {
             headers.insert(IF_MATCH, HeaderValue::from_str(version).unwrap_or(HeaderValue::from_static("\"\"")));
         }
         let body = data.map(|data| data.to_string().into_bytes()).unwrap_or_default();
-        self.request(method, path, &headers, &body, |context, span| self.rollcall.answer(self.view, context, span))
+        self.request(method, path, &headers, &body, |context, span| {
+            self.rollcall.answer(self.view, context, span, Lane::Own)
+        })
     }
 
     fn refuse(
@@ -166,24 +169,22 @@ impl Job<'_> {
         headers
     }
 
-    fn request<'a>(
-        &'a self,
+    fn request<'r>(
+        &'r self,
         method: &str,
         path: &str,
         headers: &HeaderMap,
         body: &[u8],
-        answer: impl FnOnce(&Context<'_>, &Span<'_>) -> Answer<'a>,
+        answer: impl FnOnce(&Context<'_>, &Span<'_>) -> Answer<'r, 'r>,
     ) -> Response<Vec<u8>> {
         let Provision { tenant, tenant_url, .. } = *self.context.request;
         // A method that is none was refused; its record says what it was as a part of the bulk request.
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
         let request = Provision { tenant, tenant_url, method: &method, path, query: None, headers, body };
-        let clock = &self.rollcall.ports.clock;
-        let (now, started) = (clock.now(), clock.elapsed());
+        let arrival = &self.rollcall.arrival_within(self.span.arrival);
         let base = self.context.base.clone();
-        let context = Context { request: &request, base, now, ..*self.context };
-        let request_id = self.span.request_id.clone();
-        let span = Span { request: &request, request_id, now, started, ..*self.span };
+        let context = Context { request: &request, arrival, base, ..*self.context };
+        let span = Span { request: &request, arrival, ..*self.span };
         let answer = answer(&context, &span);
         self.rollcall.finish(span, answer)
     }

@@ -2,8 +2,9 @@
 
 use super::context::{Context, cap, tags};
 use super::describe::{Event, describe_change, name_of};
+use super::lane::{Held, Lane};
 use super::{Answer, Rollcall};
-use crate::directory::{self, Change, Plan};
+use crate::directory::{self, Change, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::{Read, Turn, View};
@@ -16,7 +17,13 @@ use serde_json::Value;
 
 impl Rollcall {
     /// RFC 7644 §3.3.
-    pub(super) fn create<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind) -> Answer<'a> {
+    pub(super) fn create<'l, 'r>(
+        &'r self,
+        view: &View<'_>,
+        context: &Context<'_>,
+        kind: Kind,
+        lane: Lane<'l, 'r>,
+    ) -> Answer<'l, 'r> {
         let of = context.types.of(kind);
         let mut event = Event::of(Action::Create, format!("create {}", kind.noun()));
         let change = (|| {
@@ -26,26 +33,29 @@ impl Rollcall {
                 event.operation = format!("create {} {}", kind.noun(), cap(name));
             }
             let body = ResourceBody::parse(of, &body, &context.dialect)?;
-            Ok(Change::Create { id: self.new_id(), body })
+            Ok(Change::Create { id: self.new_id_of(context.arrival), body })
         })();
-        self.change(view, context, kind, event, change)
+        self.change(view, context, kind, event, change, lane)
     }
 
     /// RFC 7644 §3.5.1, §3.5.2, §3.6.
-    pub(super) fn modify<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'a> {
+    pub(super) fn modify<'l, 'r>(
+        &'r self,
+        view: &View<'_>,
+        context: &Context<'_>,
+        kind: Kind,
+        id: &str,
+        lane: Lane<'l, 'r>,
+    ) -> Answer<'l, 'r> {
         let (id, of, noun) = (id.to_owned(), context.types.of(kind), kind.noun());
         let (action, words) = match *context.request.method {
             Method::DELETE => (Action::Delete, "delete"),
             _ => (Action::Update, "update"),
         };
-        let mut event = Event::of(action, format!("{words} {noun} {id}"));
-        // A request that is refused shall still say in the journal whom it was about.
-        if let Ok(document) = directory::get(view, kind, &id) {
-            event.about(kind, &document.resource);
-            event.operation = format!("{words} {noun} {}", name_of(kind, &document.resource));
-        }
+        let event = Event::of(action, format!("{words} {noun} {id}"));
         let change = (|| {
             let dialect = &context.dialect;
+            let id = id.clone();
             Ok(match *context.request.method {
                 Method::DELETE => Change::Delete { id },
                 Method::PUT => Change::Replace { id, body: ResourceBody::parse(of, &context.json_object()?, dialect)? },
@@ -54,52 +64,70 @@ impl Rollcall {
                 }
             })
         })();
-        self.change(view, context, kind, event, change)
+        let mut answer = self.change(view, context, kind, event, change, lane);
+        // A request that is refused shall still say in the journal whom it was about.
+        if answer.response.is_err()
+            && let Ok(document) = directory::get(view, kind, &id)
+        {
+            answer.event.about(kind, &document.resource);
+            answer.event.operation = format!("{words} {noun} {}", name_of(kind, &document.resource));
+        }
+        answer
     }
 
     /// Plans the change on what is there now; where that leads to a write, plans it again within a turn and stages it.
-    fn change<'a>(
-        &'a self,
+    fn change<'l, 'r>(
+        &'r self,
         view: &View<'_>,
         context: &Context<'_>,
         kind: Kind,
         mut event: Event,
         change: Result<Change, Problem>,
-    ) -> Answer<'a> {
+        lane: Lane<'l, 'r>,
+    ) -> Answer<'l, 'r> {
         let prepared = change.and_then(|change| {
             let projection = context.projection(kind)?;
-            let if_match = tags(context.request.headers, IF_MATCH);
-            let plan = directory::plan(view, kind, &change, &if_match, context.terms())?;
-            context.check_unwanted(&plan)?;
-            Ok((projection, change, if_match, plan))
+            Ok((Request { kind, change, if_match: tags(context.request.headers, IF_MATCH) }, projection))
         });
-        let (projection, change, if_match, plan) = match prepared {
+        let (request, projection) = match prepared {
             Ok(prepared) => prepared,
             Err(problem) => return Answer::refused(event, problem),
         };
-        if !plan.changes() {
-            describe_change(&mut event, &plan);
-            return Answer { response: context.changed(view, &plan, &projection), event, turn: None };
-        }
-        let space = Space::tenant(context.request.tenant);
-        let mut turn = match Turn::take(&self.ports, &self.settings, space) {
-            Ok(turn) => turn,
-            Err(error) => return Answer::refused(event, error),
-        };
-        let staged = (|| {
-            let plan = directory::plan(&turn, kind, &change, &if_match, context.terms())?;
-            context.check_unwanted(&plan)?;
-            self.seat(context, &turn, &plan)?;
-            directory::carry_out(&mut turn, &plan)?;
-            Ok(plan)
-        })();
-        match staged {
-            Ok(plan) => {
-                describe_change(&mut event, &plan);
-                Answer { response: context.changed(&turn, &plan, &projection), event, turn: Some(turn) }
+        if lane.is_first() {
+            match request.plan(view, context) {
+                Ok(plan) if plan.changes() => {}
+                Ok(plan) => {
+                    describe_change(&mut event, &plan);
+                    return Answer::without_turn(event, context.changed(view, &plan, &projection));
+                }
+                Err(problem) => return Answer::refused(event, problem),
             }
-            Err(problem) => Answer { response: Err(problem), event, turn: Some(turn) },
         }
+        let space = || Space::tenant(context.request.tenant);
+        let mut held = match lane {
+            Lane::Ahead => Held::Awaited,
+            Lane::Lost(error) => return Answer::refused(event, error.clone()),
+            Lane::Shared(turn) => Held::Shared(turn),
+            Lane::Own => match Turn::take(&self.ports, &self.settings, space()) {
+                Ok(turn) => Held::Own(turn),
+                Err(error) => return Answer::refused(event, error),
+            },
+        };
+        let Some(turn) = held.turn() else {
+            return Answer { response: Ok(Response::default()), event, held };
+        };
+        let response = self.stage(turn, context, &request).and_then(|plan| {
+            describe_change(&mut event, &plan);
+            context.changed(turn, &plan, &projection)
+        });
+        Answer { response, event, held }
+    }
+
+    fn stage(&self, turn: &mut Turn<'_>, context: &Context<'_>, request: &Request) -> Result<Plan, Problem> {
+        let plan = request.plan(turn, context)?;
+        self.seat(context, turn, &plan)?;
+        directory::carry_out(turn, &plan)?;
+        Ok(plan)
     }
 
     /// Refuses a user more than the tenant has seats for.
@@ -114,6 +142,21 @@ impl Rollcall {
             }
             Some(_) | None => Ok(()),
         }
+    }
+}
+
+/// What is to be changed, and on which condition.
+struct Request {
+    kind: Kind,
+    change: Change,
+    if_match: IfMatch,
+}
+
+impl Request {
+    fn plan(&self, view: &impl Read, context: &Context<'_>) -> Result<Plan, Problem> {
+        let plan = directory::plan(view, self.kind, &self.change, &self.if_match, context.terms())?;
+        context.check_unwanted(&plan)?;
+        Ok(plan)
     }
 }
 
@@ -139,15 +182,17 @@ impl Context<'_> {
         let (kind, Some(after)) = (plan.kind, &plan.after) else {
             return Ok(respond::empty(StatusCode::NO_CONTENT));
         };
-        if kind == Kind::Group && self.request.method == Method::PATCH && !projection.is_chosen() {
-            return Ok(self.with_tag(respond::empty(StatusCode::NO_CONTENT), kind, after));
-        }
-        let status = if plan.before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
         let document = match &plan.before {
             Some(before) if !plan.changes() => before.clone(),
             Some(_) | None => directory::get(view, kind, &after.id)?,
         };
-        let rendered = self.render(&mut self.relations(view), kind, &document, projection)?;
-        Ok(self.with_tag(respond::scim_body(status, &rendered), kind, after))
+        self.with_tag(kind, document, |document| {
+            if kind == Kind::Group && self.request.method == Method::PATCH && !projection.is_chosen() {
+                return Ok(respond::empty(StatusCode::NO_CONTENT));
+            }
+            let status = if plan.before.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+            let rendered = self.render(&mut self.relations(view), kind, document, projection)?;
+            Ok(respond::scim_body(status, &rendered))
+        })
     }
 }

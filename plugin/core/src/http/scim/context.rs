@@ -1,6 +1,6 @@
 //! What every step of one request needs to know, and what they all do with it.
 
-use super::{Provision, respond};
+use super::{Arrival, Provision, respond};
 use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::ledger::Read;
@@ -9,14 +9,13 @@ use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, Resource
 use crate::space::Kind;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// What every step of one request needs to know.
 pub(super) struct Context<'r> {
     pub(super) request: &'r Provision<'r>,
+    pub(super) arrival: &'r Arrival,
     pub(super) base: String,
-    pub(super) now: Timestamp,
     pub(super) dialect: Dialect,
     /// The tenant's schemas.
     pub(super) types: &'r Types,
@@ -35,7 +34,7 @@ impl Context<'_> {
 
     /// What a change is planned by.
     pub(super) fn terms(&self) -> Terms<'_> {
-        Terms { types: self.types, dialect: &self.dialect, now: self.now }
+        Terms { types: self.types, dialect: &self.dialect, now: self.arrival.now }
     }
 
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
@@ -51,13 +50,13 @@ impl Context<'_> {
         &self,
         relations: &mut Relations<'_, V>,
         kind: Kind,
-        document: &Document,
+        document: Document,
         projection: &Projection<'_>,
     ) -> Result<Map<String, Value>, Problem> {
         let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
         let resource = relations.complete(kind, document, &wanted)?;
         let location = self.location(kind, &resource);
-        Ok(projection.apply(resource.to_json(self.types.of(kind), Some(&location))))
+        Ok(projection.apply(resource.into_json(self.types.of(kind), Some(&location))))
     }
 
     /// What a list is asked for: in the URL, or in the body of a search.
@@ -78,15 +77,18 @@ impl Context<'_> {
         tags(self.request.headers, IF_NONE_MATCH).is_some_and(|tags| directory::names_version(&tags, version))
     }
 
+    /// An answer about one resource in its present state.
     pub(super) fn with_tag(
         &self,
-        mut response: Response<Vec<u8>>,
         kind: Kind,
-        resource: &Resource,
-    ) -> Response<Vec<u8>> {
-        respond::set(&mut response, ETAG, &resource.meta.version());
-        respond::set(&mut response, LOCATION, &self.location(kind, resource));
-        response
+        document: Document,
+        response: impl FnOnce(Document) -> Result<Response<Vec<u8>>, Problem>,
+    ) -> Result<Response<Vec<u8>>, Problem> {
+        let (version, location) = (document.resource.meta.version(), self.location(kind, &document.resource));
+        let mut response = response(document)?;
+        respond::set(&mut response, ETAG, &version);
+        respond::set(&mut response, LOCATION, &location);
+        Ok(response)
     }
 
     /// The body as a JSON object.

@@ -34,7 +34,7 @@ impl Rollcall {
     /// itself does not; the tenant's token was asked for before.
     pub(super) fn cursor_seal(&self, context: &Context<'_>, query: &ListQuery, kinds: &[Kind]) -> Seal<'_> {
         let place = json!(["cursor", context.request.tenant.as_str(), kinds, query.common()]).to_string();
-        Seal { rollcall: self, place, count: query.count, now: context.now }
+        Seal { rollcall: self, place, count: query.count, now: context.arrival.now }
     }
 }
 

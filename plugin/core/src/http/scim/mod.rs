@@ -5,10 +5,13 @@ mod change;
 mod context;
 mod cursor;
 mod describe;
+mod lane;
 mod read;
 mod record;
 #[cfg(test)]
 mod tests;
+
+pub use lane::{Begun, Place, Progress, Waiting};
 
 use super::Rollcall;
 use super::respond::{self, Problem, REQUEST_ID};
@@ -16,7 +19,7 @@ use super::route::{self, Scim};
 use crate::backup::import;
 use crate::connection::Connection;
 use crate::journal::Action;
-use crate::ledger::{self, Turn, View};
+use crate::ledger::{self, View};
 use crate::schemas::Types;
 use crate::scim::{Mask, discovery};
 use crate::settings::LIMITS;
@@ -26,11 +29,10 @@ use context::Context;
 use describe::Event;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
-use jiff::Timestamp;
+use lane::{Arrival, Held, Lane};
 use read::{discovered, no_groups};
 use record::Span;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// A SCIM request without its listener.
 pub struct Provision<'r> {
@@ -51,29 +53,39 @@ pub struct Provision<'r> {
 }
 
 /// An answer and how it came about.
-struct Answer<'a> {
+struct Answer<'l, 'r> {
     response: Result<Response<Vec<u8>>, Problem>,
     event: Event,
-    /// The turn in which the answer was made; the record is committed with it.
-    turn: Option<Turn<'a>>,
+    held: Held<'l, 'r>,
 }
 
-impl Answer<'_> {
+impl Answer<'_, '_> {
     fn refused(event: Event, problem: impl Into<Problem>) -> Self {
-        Answer { response: Err(problem.into()), event, turn: None }
+        Answer::without_turn(event, Err(problem.into()))
+    }
+
+    fn without_turn(event: Event, response: Result<Response<Vec<u8>>, Problem>) -> Self {
+        Answer { response, event, held: Held::Nothing }
     }
 }
 
 impl Rollcall {
-    /// Answers a request that came to a path below `/scim/v2/`.
-    pub(super) fn over_http(&self, tenant: Option<&TenantId>, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let Some(tenant) = tenant else {
-            let id = self.request_id();
-            return Problem::Unauthorized { detail: NOT_A_TENANT, presented: true }.refusal(&self.ports, &id).scim();
-        };
+    /// Answers a request that came to a path below `/scim/v2/` which names no tenant.
+    pub(super) fn without_tenant(&self) -> Response<Vec<u8>> {
+        let id = self.request_id();
+        Problem::Unauthorized { detail: NOT_A_TENANT, presented: true }.refusal(&self.ports, &id).scim()
+    }
+
+    fn over_http<'r>(
+        &'r self,
+        tenant: &TenantId,
+        request: &Request<Vec<u8>>,
+        arrival: &Arrival,
+        lane: Lane<'_, 'r>,
+    ) -> Option<Response<Vec<u8>>> {
         let path = request.uri().path();
         let below = path.splitn(5, '/').nth(4).map_or_else(String::new, |rest| format!("/{rest}"));
-        self.provision(Provision {
+        let request = Provision {
             tenant,
             tenant_url: Some(&self.tenant_url(tenant, request.uri(), request.headers())),
             method: request.method(),
@@ -81,59 +93,67 @@ impl Rollcall {
             query: request.uri().query(),
             headers: request.headers(),
             body: request.body(),
-        })
+        };
+        self.travel(&request, arrival, lane)
     }
 
     /// Answers a SCIM request and leaves its record.
     pub fn provision(&self, request: Provision<'_>) -> Response<Vec<u8>> {
-        let started = self.ports.clock.elapsed();
-        let now = self.ports.clock.now();
-        let request_id = self.request_id();
+        let answer = self.travel(&request, &self.arrival(), Lane::Own);
+        answer.expect("only who is ahead of a turn waits for one")
+    }
+
+    /// The way of a request. Nothing where a change has to wait for a turn.
+    fn travel<'r>(
+        &'r self,
+        request: &Provision<'_>,
+        arrival: &Arrival,
+        lane: Lane<'_, 'r>,
+    ) -> Option<Response<Vec<u8>>> {
         let view = self.view(request.tenant);
         if let Err(error) = self.prepare(Space::tenant(request.tenant)) {
-            return self.unknown(&request_id, error.into());
+            return Some(self.unknown(arrival, error.into()));
         }
         let presented = bearer(request.headers);
-        let connection = match self.connection_for(&view, request.tenant, presented, started, now) {
+        let connection = match self.connection_for(&view, request.tenant, presented, arrival) {
             Ok(Some(connection)) => connection,
             Ok(None) => {
                 let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
                 // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
                 if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
-                    return self.unknown(&request_id, problem);
+                    return Some(self.unknown(arrival, problem));
                 }
                 // Its journal is the restored one, so what comes in meanwhile leaves no record.
                 if matches!(import::under_way(&view), Ok(true)) {
-                    return self.unknown(&request_id, Problem::BeingRestored);
+                    return Some(self.unknown(arrival, Problem::BeingRestored));
                 }
                 let mask = &Mask::of(BUILT_IN.all());
-                let (token, provider) = (None, None);
-                let span = Span { request: &request, request_id, now, started, presented, token, provider, mask };
-                return self.finish(span, Answer::refused(refused_event(), problem));
+                let span = Span { request, arrival, presented, token: None, provider: None, mask };
+                return Some(self.finish(span, Answer::refused(refused_event(), problem)));
             }
-            Err(error) => return self.unknown(&request_id, error.into()),
+            Err(error) => return Some(self.unknown(arrival, error.into())),
         };
         let types = match Types::of_connection(&view, &connection) {
             Ok(types) => types,
-            Err(error) => return self.unknown(&request_id, error.into()),
+            Err(error) => return Some(self.unknown(arrival, error.into())),
         };
         let (types, mask) = (&types, &Mask::of(types.all()));
-        let token = presented.and_then(|presented| connection.token(presented, now));
+        let token = presented.and_then(|presented| connection.token(presented, arrival.now));
         let provider = Some(connection.provider().id);
-        let span = Span { request: &request, request_id, now, started, presented, token, provider, mask };
+        let span = Span { request, arrival, presented, token, provider, mask };
         let answer = match token {
-            Some(_) if !self.admits(&view, request.tenant, started, now) => {
+            Some(_) if lane.is_first() && !self.admits(&view, request.tenant, arrival) => {
                 if self.buffer.borrow_mut().repeats(request.tenant) {
-                    return self.unknown(&span.request_id, self.too_many());
+                    return Some(self.unknown(arrival, self.too_many()));
                 }
                 Answer::refused(refused_event(), self.too_many())
             }
             Some(_) => {
                 let dialect = (connection.provider().dialect)();
-                let base = self.base(&request);
+                let base = self.base(request);
                 let groups = connection.groups;
-                let context = Context { request: &request, base, now, dialect, types, mask, groups };
-                self.answer(&view, &context, &span)
+                let context = Context { request, arrival, base, dialect, types, mask, groups };
+                self.answer(&view, &context, &span, lane)
             }
             None => Answer::refused(
                 refused_event(),
@@ -143,17 +163,20 @@ impl Rollcall {
                 },
             ),
         };
-        self.finish(span, answer)
+        match answer.held {
+            Held::Awaited => None,
+            Held::Nothing | Held::Own(_) | Held::Shared(_) => Some(self.finish(span, answer)),
+        }
     }
 
     /// Whether the tenant may send this request, see [`pace`](crate::pace).
-    fn admits(&self, view: &View<'_>, tenant: &TenantId, started: Duration, now: Timestamp) -> bool {
+    fn admits(&self, view: &View<'_>, tenant: &TenantId, arrival: &Arrival) -> bool {
         let Some(rate) = self.settings.requests_per_second else {
             return true;
         };
         // Without the head an instance counts for itself alone.
-        let demand = || view.head().map_or(0, |head| head.traffic.demand(now));
-        self.limiter.admits(tenant, rate, started, demand)
+        let demand = || view.head().map_or(0, |head| head.traffic.demand(arrival.now));
+        self.limiter.admits(tenant, rate, arrival.started, demand)
     }
 
     fn too_many(&self) -> Problem {
@@ -166,9 +189,9 @@ impl Rollcall {
         view: &View<'_>,
         tenant: &TenantId,
         presented: Option<&str>,
-        started: Duration,
-        now: Timestamp,
+        arrival: &Arrival,
     ) -> Result<Option<Rc<Connection>>, ledger::Error> {
+        let (started, now) = (arrival.started, arrival.now);
         let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
         if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
             return Ok(Some(connection));
@@ -181,7 +204,13 @@ impl Rollcall {
     }
 
     /// Routes, and reads what the route needs.
-    fn answer<'a>(&'a self, view: &View<'_>, context: &Context<'_>, span: &Span<'_>) -> Answer<'a> {
+    fn answer<'l, 'r>(
+        &'r self,
+        view: &View<'_>,
+        context: &Context<'_>,
+        span: &Span<'_>,
+        lane: Lane<'l, 'r>,
+    ) -> Answer<'l, 'r> {
         let request = context.request;
         let route = Scim::of(request.path);
         if let Err(misrouted) = route::check_method(request.method, route.methods()) {
@@ -207,9 +236,9 @@ impl Rollcall {
                 no_groups(context, &route)
             }
             Scim::Resources(kind) if request.method == Method::GET => self.list(view, context, &[kind]),
-            Scim::Resources(kind) => self.create(view, context, kind),
+            Scim::Resources(kind) => self.create(view, context, kind, lane),
             Scim::Resource(kind, id) if request.method == Method::GET => self.read(view, context, kind, &id),
-            Scim::Resource(kind, id) => self.modify(view, context, kind, &id),
+            Scim::Resource(kind, id) => self.modify(view, context, kind, &id, lane),
             Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
             Scim::Bulk => self.bulk(view, context, span),
             Scim::Search(Some(kind)) => self.list(view, context, &[kind]),
@@ -228,9 +257,9 @@ impl Rollcall {
         }
     }
 
-    fn unknown(&self, request_id: &str, problem: Problem) -> Response<Vec<u8>> {
-        let mut response = problem.refusal(&self.ports, request_id).scim();
-        respond::set(&mut response, REQUEST_ID, request_id);
+    fn unknown(&self, arrival: &Arrival, problem: Problem) -> Response<Vec<u8>> {
+        let mut response = problem.refusal(&self.ports, &arrival.request_id).scim();
+        respond::set(&mut response, REQUEST_ID, &arrival.request_id);
         response
     }
 

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 impl Rollcall {
     /// RFC 7644 §3.4.2 and §3.4.3; of several kinds, §3.4.2.1.
-    pub(super) fn list<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'a> {
+    pub(super) fn list<'l, 'r>(&self, view: &View<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'l, 'r> {
         let noun = if let [kind] = kinds { kind.noun() } else { "resource" };
         let mut event = Event::of(Action::List, format!("list {noun}s"));
         let listed = (|| {
@@ -34,10 +34,10 @@ impl Rollcall {
                 page.is_of_none(),
             );
             let mut relations = context.relations(view);
-            let render = |(kind, document): &(Kind, Document)| {
-                context.render(&mut relations, *kind, document, &query.projection(context.types.of(*kind)))
+            let render = |(kind, document): (Kind, Document)| {
+                context.render(&mut relations, kind, document, &query.projection(context.types.of(kind)))
             };
-            let resources = page.documents.iter().map(render).collect::<Result<_, Problem>>()?;
+            let resources = page.documents.into_iter().map(render).collect::<Result<_, Problem>>()?;
             Ok(match page.found {
                 Found::ByIndex(total) => messages::list_response(total, query.start_index, resources),
                 Found::ByCursor { total, next, previous } => {
@@ -45,7 +45,7 @@ impl Rollcall {
                 }
             })
         })();
-        Answer { response: listed.map(|document| respond::scim_body(StatusCode::OK, &document)), event, turn: None }
+        Answer::without_turn(event, listed.map(|document| respond::scim_body(StatusCode::OK, &document)))
     }
 
     /// Pages by index, or by cursor where the client says so.
@@ -70,7 +70,7 @@ impl Rollcall {
     }
 
     /// RFC 7644 §3.4.1.
-    pub(super) fn read<'a>(&'a self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'a> {
+    pub(super) fn read<'l, 'r>(&self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'l, 'r> {
         let noun = kind.noun();
         let mut event = Event::of(Action::Read, format!("read {noun} {id}"));
         let read = (|| {
@@ -88,10 +88,12 @@ impl Rollcall {
             if context.has_already(&version) {
                 return Err(Problem::NotModified(version));
             }
-            let rendered = context.render(&mut context.relations(view), kind, &document, &projection)?;
-            Ok(context.with_tag(respond::scim_body(StatusCode::OK, &rendered), kind, resource))
+            context.with_tag(kind, document, |document| {
+                let rendered = context.render(&mut context.relations(view), kind, document, &projection)?;
+                Ok(respond::scim_body(StatusCode::OK, &rendered))
+            })
         })();
-        Answer { response: read, event, turn: None }
+        Answer::without_turn(event, read)
     }
 }
 
@@ -122,7 +124,7 @@ const NO_GROUPS: &str =
 const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
 
 /// What is answered about groups where the connection synchronises none.
-pub(super) fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
+pub(super) fn no_groups<'l, 'r>(context: &Context<'_>, route: &Scim) -> Answer<'l, 'r> {
     let searched = matches!(route, Scim::Search(_));
     if context.request.method != Method::GET && !searched {
         return Answer::refused(refused_event(), Problem::NotImplemented(NO_GROUPS));
@@ -144,7 +146,7 @@ pub(super) fn no_groups<'a>(context: &Context<'_>, route: &Scim) -> Answer<'a> {
             }
         })
         .map(|document| respond::scim_body(StatusCode::OK, &document));
-    Answer { response: listed, event, turn: None }
+    Answer::without_turn(event, listed)
 }
 
 /// The filter bound to each kind, without the kinds of which it lets nothing through.
@@ -186,7 +188,7 @@ fn queries<'f>(
     Ok(queries)
 }
 
-pub(super) fn discovered<'a>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'a> {
+pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'l, 'r> {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
     // RFC 7644 §4: a client must not take the whole for what its filter let through.
     let query = ListQuery::parse(context.request.query.unwrap_or_default());
@@ -196,5 +198,5 @@ pub(super) fn discovered<'a>(context: &Context<'_>, what: &str, document: Option
     let response = document
         .map(|document| respond::scim_body(StatusCode::OK, &document))
         .ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
-    Answer { response, event, turn: None }
+    Answer::without_turn(event, response)
 }

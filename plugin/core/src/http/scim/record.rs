@@ -1,26 +1,25 @@
 //! The record of a request, and what it is committed with.
 
 use super::describe::Event;
-use super::{Answer, Provision, Rollcall};
+use super::{Answer, Arrival, Held, Provision, Rollcall};
 use crate::connection::{Token, sign};
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
-use crate::ledger::Turn;
+use crate::ledger::{self, Turn};
 use crate::scim::Mask;
 use crate::scim::mask::MASK;
 use crate::secrets::scrub;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use http::{Response, StatusCode};
-use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
-use std::time::Duration;
+use std::borrow::Cow;
 
 impl Rollcall {
     /// Makes the response of the answer and writes the record: with the change, or into the buffer.
-    pub(super) fn finish(&self, span: Span<'_>, answer: Answer<'_>) -> Response<Vec<u8>> {
-        let Answer { response, mut event, turn } = answer;
+    pub(super) fn finish(&self, span: Span<'_>, answer: Answer<'_, '_>) -> Response<Vec<u8>> {
+        let Answer { response, mut event, held } = answer;
         let (response, refusal) = match response {
             Ok(response) => (response, None),
             Err(problem) => {
@@ -31,9 +30,10 @@ impl Rollcall {
         event.changed &= refusal.is_none();
         let entry = self.entry(&span, &event, &response, refusal.as_ref());
         let mut response = response;
-        match turn {
-            None => self.keep(span.request.tenant, entry),
-            Some(turn) => {
+        match held {
+            Held::Nothing | Held::Awaited => self.keep(span.request.tenant, entry),
+            Held::Shared(turn) => stage(turn, entry, event.changed),
+            Held::Own(turn) => {
                 if let Err(problem) = self.commit(turn, &span, entry, event.changed) {
                     let refusal = self.refusal(&problem, &span);
                     event.changed = false;
@@ -43,14 +43,14 @@ impl Rollcall {
                 }
             }
         }
-        respond::set(&mut response, REQUEST_ID, &span.request_id);
+        respond::set(&mut response, REQUEST_ID, &span.arrival.request_id);
         response
     }
 
     /// A detail quotes what was wrong, and that may have been a token or, in a filter, a password: the clients' logs and
     /// error pages are no place for them.
     fn refusal(&self, problem: &Problem, span: &Span<'_>) -> respond::Refusal {
-        let mut refusal = problem.refusal(&self.ports, &span.request_id);
+        let mut refusal = problem.refusal(&self.ports, &span.arrival.request_id);
         refusal.detail = unhidden(&span.mask.literals(&refusal.detail), |text| scrub(text, span.presented));
         refusal
     }
@@ -58,18 +58,23 @@ impl Rollcall {
     /// Commits what was staged, with the record and whatever else waits for this tenant. A refused change leaves nothing
     /// but its record.
     fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
+        let waiting = self.buffer.borrow_mut().take(span.request.tenant);
+        let lost = waiting.len();
         if !changed {
             turn.undo();
         }
-        let waiting = self.buffer.borrow_mut().take(span.request.tenant);
-        let lost = waiting.len();
         journal::append(&mut turn, waiting.into_iter().chain([entry]));
         turn.commit().map_err(|error| {
-            if lost > 0 {
-                self.ports.log.line(&format!("journal: {lost} records of reads are lost: {error:?}"));
-            }
+            self.lost(lost, &error);
             Problem::from(error)
         })
+    }
+
+    /// Says how many records of reads went with a commit that failed.
+    pub(super) fn lost(&self, records: usize, error: &ledger::Error) {
+        if records > 0 {
+            self.ports.log.line(&format!("journal: {records} records of reads are lost: {error:?}"));
+        }
     }
 
     fn keep(&self, tenant: &TenantId, entry: Entry) {
@@ -90,18 +95,21 @@ impl Rollcall {
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
         let scrub = |text: &str| unhidden(text, |text| scrub(text, span.presented));
-        let kept = |text: &str| journal::cut(&scrub(text));
+        let kept = |text: &str| {
+            let start = beginning(text);
+            journal::cut_of(&scrub(start), start.len() < text.len())
+        };
         let values =
             |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(span.mask, values, scrub));
         let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
         let group =
             |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: scrub(&group.display_name) };
         let bodies = self.settings.journal_bodies;
-        let took = self.ports.clock.elapsed().saturating_sub(span.started);
+        let took = self.ports.clock.elapsed().saturating_sub(span.arrival.started);
         let sign = span.token.and_then(|_| sign::of(request.method, request.query, request.headers, request.body));
         let record = Record {
             number: 0,
-            time: span.now,
+            time: span.arrival.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             method: kept(request.method.as_str()),
             path: kept(request.path),
@@ -117,9 +125,9 @@ impl Rollcall {
             user: event.subject.as_ref().map(subject),
             group: event.group.as_ref().map(group),
             token: span.presented.map(hint),
-            request_id: span.request_id.clone(),
+            request_id: span.arrival.request_id.clone(),
             request_body: bodies.then(|| body_text(span.mask, request.body)).flatten().map(|text| kept(&text)),
-            response_body: bodies.then(|| body_text(span.mask, response.body())).flatten().map(|text| kept(&text)),
+            response_body: bodies.then(|| answer_text(span.mask, response.body())).flatten().map(|text| kept(&text)),
             before: values(&event.before),
             after: values(&event.after),
             repeats: 0,
@@ -129,13 +137,20 @@ impl Rollcall {
     }
 }
 
+/// Takes a change of a turn that others share for good, with its record. A refused one leaves nothing but that.
+fn stage(turn: &mut Turn<'_>, entry: Entry, changed: bool) {
+    if !changed {
+        turn.undo();
+    }
+    journal::append(turn, [entry]);
+    turn.keep();
+}
+
 /// What the record needs of the request.
 #[derive(Clone)]
 pub(super) struct Span<'r> {
     pub(super) request: &'r Provision<'r>,
-    pub(super) request_id: String,
-    pub(super) now: Timestamp,
-    pub(super) started: Duration,
+    pub(super) arrival: &'r Arrival,
     pub(super) presented: Option<&'r str>,
     pub(super) token: Option<&'r Token>,
     /// Whom the connection was set up for; nothing where there is none.
@@ -172,6 +187,25 @@ fn body_text(mask: &Mask<'_>, body: &[u8]) -> Option<String> {
         Err(_) => format!("[{} bytes that are not JSON]", body.len()),
     })
 }
+
+/// The body of an answer. It is ours, so the names in it are written plainly, and where the part that is kept names nothing
+/// secret, it is kept as it is.
+fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Cow<'b, str>> {
+    match std::str::from_utf8(body) {
+        Ok("") => None,
+        Ok(text) if !mask.mentions(beginning(text)) => Some(Cow::Borrowed(text)),
+        Ok(_) | Err(_) => body_text(mask, body).map(Cow::Owned),
+    }
+}
+
+/// The part of a text that can have to do with what a record keeps of it: that, and the beginning of whatever is cut.
+fn beginning(text: &str) -> &str {
+    let end = text.floor_char_boundary(LIMITS.journal_body_bytes_max + BEYOND_CUT_BYTES);
+    text.get(..end).unwrap_or(text)
+}
+
+/// A token that begins where a text is cut is known by fewer bytes than these.
+const BEYOND_CUT_BYTES: usize = 256;
 
 /// A text without tokens. One that stands behind percent signs is found in the plain text, which then takes the place of
 /// what was sent.

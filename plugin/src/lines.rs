@@ -1,0 +1,110 @@
+//! Changes that wait. One of them keeps the place in their tenant's queue, without holding the instance up, and when the
+//! turn comes, all that have come to wait by then are carried out in it: with many requests at once a turn serves as many
+//! of them as there are, and with one at a time it costs what it always cost.
+
+use rollcall_core::http::{Body, Place, Progress, Rollcall, Waiting};
+use rollcall_core::settings::LIMITS;
+use rollcall_core::space::TenantId;
+use spin_sdk::time::sleep;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How often one who waits looks for its answer. Another request of the instance brings it, and cannot wake anybody.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+
+thread_local! {
+    static LINES: RefCell<BTreeMap<TenantId, Line>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Those who wait for a turn of one tenant.
+#[derive(Default)]
+struct Line {
+    led: bool,
+    waiting: VecDeque<(Waiting, Slot)>,
+}
+
+/// Where an answer is left.
+type Slot = Rc<RefCell<Option<http::Response<Body>>>>;
+
+/// Carries a change out, and answers it when it is in the store.
+pub(crate) async fn answer(rollcall: &Rollcall, change: Waiting) -> http::Response<Body> {
+    let tenant = change.tenant().clone();
+    let slot = Slot::default();
+    let place = (change, slot.clone());
+    LINES.with_borrow_mut(|lines| lines.entry(tenant.clone()).or_default().waiting.push_back(place));
+    loop {
+        if let Some(answer) = slot.take() {
+            return answer;
+        }
+        match Lead::take(&tenant) {
+            Some(lead) => lead.have_a_turn(rollcall).await,
+            None => sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// Writes the records that wait in memory for a tenant, unless somebody is about to do that anyway.
+pub(crate) async fn write_records(rollcall: &Rollcall, tenant: &TenantId) {
+    if let Some(lead) = Lead::take(tenant) {
+        lead.have_a_turn(rollcall).await;
+    }
+}
+
+/// The right to keep the line's place in the queue. Whoever has it may go away: then the next one has it.
+struct Lead(TenantId);
+
+impl Lead {
+    fn take(tenant: &TenantId) -> Option<Lead> {
+        LINES.with_borrow_mut(|lines| {
+            let line = lines.entry(tenant.clone()).or_default();
+            let free = !std::mem::replace(&mut line.led, true);
+            free.then(|| Lead(tenant.clone()))
+        })
+    }
+
+    async fn have_a_turn(&self, rollcall: &Rollcall) {
+        let mut place = rollcall.queue(&self.0);
+        while let Progress::Later(pause) = self.look(rollcall, &mut place) {
+            sleep(pause).await;
+        }
+    }
+
+    fn look(&self, rollcall: &Rollcall, place: &mut Place) -> Progress {
+        let mut slots = Vec::new();
+        let progress = rollcall.advance(place, || {
+            let (changes, those) = self.next().into_iter().unzip();
+            slots = those;
+            changes
+        });
+        match progress {
+            Progress::Later(pause) => Progress::Later(pause),
+            Progress::Answered(answers) => {
+                slots.iter().zip(answers).for_each(|(slot, answer): (&Slot, _)| drop(slot.replace(Some(answer))));
+                Progress::Answered(Vec::new())
+            }
+        }
+    }
+
+    fn next(&self) -> Vec<(Waiting, Slot)> {
+        LINES.with_borrow_mut(|lines| {
+            let waiting = lines.get_mut(&self.0).map(|line| &mut line.waiting);
+            let drained = waiting.map(|waiting| waiting.drain(..waiting.len().min(LIMITS.changes_together_max)));
+            drained.into_iter().flatten().collect()
+        })
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        LINES.with_borrow_mut(|lines| {
+            if let Some(line) = lines.get_mut(&self.0) {
+                line.led = false;
+                if line.waiting.is_empty() {
+                    lines.remove(&self.0);
+                }
+            }
+        });
+    }
+}
