@@ -3,6 +3,7 @@
 use acceptance::life::{Reply, Tenant};
 use acceptance::native::Native;
 use acceptance::run::Server as _;
+use acceptance::store::Verb;
 use acceptance::world::World;
 use rollcall_core::settings::LIMITS;
 use rollcall_core::space::TenantId;
@@ -320,23 +321,39 @@ fn a_password_is_kept_nowhere() {
 }
 
 #[test]
-fn a_request_that_takes_too_long_gives_back_what_it_has_not_begun() {
+fn a_request_that_takes_too_long_gives_back_what_it_has_not_done() {
+    let users = |count: usize| Value::Array((0..count).map(|number| user(&format!("user{number}"))).collect());
+    // As many operations as share a turn; what comes after these calls is in the turn after that.
+    let mut first = Setting::new();
+    first.server.world.store.forget_calls();
+    first.bulk(users(50));
+    let calls = first.server.world.store.calls();
+    let committed = calls.iter().position(|call| call.verb == Verb::SetMany).unwrap();
+
     let mut setting = Setting::new();
     let time = setting.server.world.time.clone();
-    let operations = json!([user("a"), user("b"), user("c")]);
-    let body = json!({"schemas": [BULK], "Operations": operations});
-    // Somewhere within the second operation.
     setting.server.world.store.forget_calls();
-    setting.server.world.store.interrupt(20, move || time.pass(Duration::from_secs(LIMITS.bulk_seconds_max + 1)));
-    let answer = setting.scim("POST", "/Bulk", Some(&body)).expect(200);
+    let late = Duration::from_secs(LIMITS.bulk_seconds_max + 1);
+    setting.server.world.store.interrupt(committed + 5, move || time.pass(late));
+    let outcomes = setting.bulk(users(53));
     assert!(setting.server.world.store.was_interrupted());
-    let outcomes = answer.body["Operations"].as_array().unwrap();
-    assert_eq!(outcomes[0]["status"], "201");
-    assert_eq!(outcomes[2]["status"], "503");
-    assert_eq!(outcomes[2]["response"]["status"], "503");
+    assert_eq!(statuses(&outcomes)[..50], ["201"; 50]);
+    assert_eq!(statuses(&outcomes)[50..], ["503"; 3]);
+    assert_eq!(outcomes[52]["response"]["status"], "503");
     // Sent again, they are done.
-    let again = setting.bulk(operations);
-    assert_eq!((statuses(&again)[0], statuses(&again)[2]), ("409", "201"));
+    let again = setting.bulk(users(53));
+    assert_eq!(statuses(&again)[..50], ["409"; 50]);
+    assert_eq!(statuses(&again)[50..], ["201"; 3]);
+}
+
+#[test]
+fn operations_share_turns() {
+    let mut setting = Setting::new();
+    setting.server.world.store.forget_calls();
+    setting.bulk((0..50).map(|number| user(&format!("user{number}"))).collect());
+    let writes = setting.server.world.store.calls().into_iter().filter(|call| call.verb.writes()).count();
+    // The number, and the batch; and the same for the record of the bulk request itself.
+    assert_eq!(writes, 4);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Bulk requests, RFC 7644 §3.7. Each operation goes the way that a request of its own would go, with its own turn and its
-//! own record, so that whatever holds there holds here.
+//! Bulk requests, RFC 7644 §3.7. Each operation goes the way that a request of its own would go, with its own record, so that
+//! whatever holds there holds here. Operations share turns, as requests do that wait together: each is refused or carried
+//! out by itself, and all of a turn have failed where its commit does.
 
 use super::context::Context;
 use super::describe::Event;
@@ -8,9 +9,10 @@ use super::record::Span;
 use super::{Answer, Provision, Rollcall, refused_event};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
-use crate::ledger::{self, View};
+use crate::ledger::{self, Turn, View};
 use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
 use crate::settings::LIMITS;
+use crate::space::Space;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -38,8 +40,11 @@ impl Rollcall {
                 request: &request,
                 made: Made::new(),
                 done: BTreeMap::new(),
+                turn: None,
+                staged: Vec::new(),
             };
             request.steps().into_iter().for_each(|step| job.step(step));
+            job.commit();
             event.operation = format!("bulk request of {count} operations, {} failed", job.errors());
             Ok(json!({
                 "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkResponse"],
@@ -60,9 +65,28 @@ struct Job<'j> {
     made: Made,
     /// What came of the operations, by their place in the request.
     done: BTreeMap<usize, Map<String, Value>>,
+    /// The turn that operations share.
+    turn: Option<Turn<'j>>,
+    /// What was staged into it.
+    staged: Vec<Staged>,
 }
 
-impl Job<'_> {
+/// A part of an operation that is carried out when its turn is committed.
+#[derive(Clone, Copy, PartialEq)]
+enum Staged {
+    /// All of it, or the making of a resource without its references.
+    Begun(usize),
+    /// The references of what was made.
+    Finished(usize),
+}
+
+/// Operations that share a turn.
+const TOGETHER_MAX: usize = 50;
+
+/// How long a turn takes in operations; others wait meanwhile.
+const TURN_MAX: Duration = Duration::from_millis(500);
+
+impl<'j> Job<'j> {
     fn step(&mut self, step: Step) {
         match step {
             Step::Whole(at) if !self.has_failed_enough() => self.perform(at, &BTreeSet::new()),
@@ -72,6 +96,50 @@ impl Job<'_> {
             // What was begun is finished in any case.
             Step::Finish(at) => self.finish(at),
         }
+        let long = self.turn.as_ref().is_some_and(|turn| turn.spent() > TURN_MAX);
+        if long || self.staged.len() >= TOGETHER_MAX {
+            self.commit();
+        }
+    }
+
+    /// Writes what operations have staged. Where that fails they have failed, whatever was noted of them.
+    fn commit(&mut self) {
+        let Some(mut turn) = self.turn.take() else {
+            return;
+        };
+        let staged = std::mem::take(&mut self.staged);
+        let lost = self.rollcall.stage_waiting(self.span.request.tenant, &mut turn);
+        let Err(error) = turn.commit() else {
+            return;
+        };
+        self.rollcall.lost(lost, &error);
+        for part in &staged {
+            match *part {
+                Staged::Begun(at) => self.fail(at, &error),
+                // It was made by an earlier turn, and goes again.
+                Staged::Finished(at) if !staged.contains(&Staged::Begun(at)) => self.give_up(at, &error),
+                Staged::Finished(_) => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, at: usize, error: &ledger::Error) {
+        let Some(operation) = self.request.operations.get(at) else {
+            return;
+        };
+        let response = self.refuse(&operation.method, &operation.path, operation.data.as_ref(), error.clone().into());
+        self.made.extend(operation.bulk_id.clone().map(|bulk_id| (bulk_id, None)));
+        self.note(at, operation, &response);
+    }
+
+    fn give_up(&mut self, at: usize, error: &ledger::Error) {
+        let operation = self.request.operations.get(at);
+        let bulk_id = operation.and_then(|operation| operation.bulk_id.as_deref());
+        let id = bulk_id.and_then(|bulk_id| self.made.get(bulk_id)).cloned().flatten();
+        if let (Some(operation), Some(id)) = (operation, id) {
+            self.send("DELETE", &format!("{}/{id}", operation.path), None, None);
+        }
+        self.fail(at, error);
     }
 
     /// §3.7: `failOnErrors` is how many errors are accepted before nothing more is done.
@@ -89,7 +157,10 @@ impl Job<'_> {
         };
         let (method, path) = (operation.method.as_str(), &operation.path);
         let response = match self.prepared(operation, without) {
-            Ok((path, data)) => self.send(method, &path, operation.version.as_deref(), data.as_ref()),
+            Ok((path, data)) => {
+                self.staged.push(Staged::Begun(at));
+                self.send(method, &path, operation.version.as_deref(), data.as_ref())
+            }
             Err(problem) => self.refuse(method, path, operation.data.as_ref(), problem),
         };
         if let Some(bulk_id) = operation.bulk_id.clone().filter(|_| method == "POST") {
@@ -121,7 +192,10 @@ impl Job<'_> {
         };
         let path = format!("{}/{id}", operation.path);
         let response = match operation.resolved_data(&self.made, &BTreeSet::new()) {
-            Ok(data) => self.send("PUT", &path, None, data.as_ref()),
+            Ok(data) => {
+                self.staged.push(Staged::Finished(at));
+                self.send("PUT", &path, None, data.as_ref())
+            }
             Err(error) => self.refuse("PUT", &path, operation.data.as_ref(), unresolved(error)),
         };
         if response.status().is_success() {
@@ -136,7 +210,7 @@ impl Job<'_> {
     }
 
     /// One operation as a request of its own.
-    fn send(&self, method: &str, path: &str, version: Option<&str>, data: Option<&Value>) -> Response<Vec<u8>> {
+    fn send(&mut self, method: &str, path: &str, version: Option<&str>, data: Option<&Value>) -> Response<Vec<u8>> {
         let mut headers = self.headers();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
         if let Some(version) = version {
@@ -144,9 +218,25 @@ impl Job<'_> {
             headers.insert(IF_MATCH, HeaderValue::from_str(version).unwrap_or(HeaderValue::from_static("\"\"")));
         }
         let body = data.map(|data| data.to_string().into_bytes()).unwrap_or_default();
-        self.request(method, path, &headers, &body, |context, span| {
-            self.rollcall.answer(self.view, context, span, Lane::Own)
-        })
+        let Job { rollcall, view, span, .. } = *self;
+        let tenant = span.request.tenant;
+        let turn = match self.turn.take() {
+            Some(turn) => Ok(turn),
+            None => Turn::take(&rollcall.ports, &rollcall.settings, Space::tenant(tenant)),
+        };
+        match turn {
+            Ok(mut turn) => {
+                rollcall.stage_waiting(tenant, &mut turn);
+                let response = self.request(method, path, &headers, &body, |context, span| {
+                    rollcall.answer(view, context, span, Lane::Shared(&mut turn))
+                });
+                self.turn = Some(turn);
+                response
+            }
+            Err(error) => self.request(method, path, &headers, &body, |context, span| {
+                rollcall.answer(view, context, span, Lane::Lost(&error))
+            }),
+        }
     }
 
     fn refuse(
@@ -169,14 +259,17 @@ impl Job<'_> {
         headers
     }
 
-    fn request<'r>(
-        &'r self,
+    fn request<'l>(
+        &self,
         method: &str,
         path: &str,
         headers: &HeaderMap,
         body: &[u8],
-        answer: impl FnOnce(&Context<'_>, &Span<'_>) -> Answer<'r, 'r>,
-    ) -> Response<Vec<u8>> {
+        answer: impl FnOnce(&Context<'_>, &Span<'_>) -> Answer<'l, 'j>,
+    ) -> Response<Vec<u8>>
+    where
+        'j: 'l,
+    {
         let Provision { tenant, tenant_url, .. } = *self.context.request;
         // A method that is none was refused; its record says what it was as a part of the bulk request.
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);

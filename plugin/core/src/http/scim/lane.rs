@@ -2,7 +2,6 @@
 
 use super::Rollcall;
 use crate::http::Body;
-use crate::journal;
 use crate::ledger::{self, Look, Turn, Waiter};
 use crate::settings::LIMITS;
 use crate::space::{Space, TenantId};
@@ -147,10 +146,7 @@ impl Rollcall {
         changes: &[Waiting],
     ) -> Vec<Response<Body>> {
         let carried = turn.and_then(|mut turn| {
-            let entries = self.buffer.borrow_mut().take(tenant);
-            let lost = entries.len();
-            journal::append(&mut turn, entries);
-            turn.keep();
+            let lost = self.stage_waiting(tenant, &mut turn);
             let answers = changes.iter().map(|change| self.arrived(change, Lane::Shared(&mut turn))).collect();
             turn.commit().inspect_err(|error| self.lost(lost, error))?;
             Ok(answers)

@@ -70,6 +70,15 @@ impl Rollcall {
         })
     }
 
+    /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
+    pub(super) fn stage_waiting(&self, tenant: &TenantId, turn: &mut Turn<'_>) -> usize {
+        let entries = self.buffer.borrow_mut().take(tenant);
+        let count = entries.len();
+        journal::append(turn, entries);
+        turn.keep();
+        count
+    }
+
     /// Says how many records of reads went with a commit that failed.
     pub(super) fn lost(&self, records: usize, error: &ledger::Error) {
         if records > 0 {
