@@ -3,7 +3,6 @@
 //! of them as there are, and with one at a time it costs what it always cost.
 
 use rollcall_core::http::{Body, Place, Progress, Rollcall, Waiting};
-use rollcall_core::settings::LIMITS;
 use rollcall_core::space::TenantId;
 use spin_sdk::time::sleep;
 use std::cell::RefCell;
@@ -65,34 +64,25 @@ impl Lead {
     }
 
     async fn have_a_turn(&self, rollcall: &Rollcall) {
-        let mut place = rollcall.queue(&self.0);
-        while let Progress::Later(pause) = self.look(rollcall, &mut place) {
+        let place = rollcall.queue(&self.0);
+        while let Some(pause) = self.look(rollcall, &place) {
             sleep(pause).await;
         }
     }
 
-    fn look(&self, rollcall: &Rollcall, place: &mut Place) -> Progress {
-        let mut slots = Vec::new();
-        let progress = rollcall.advance(place, || {
-            let (changes, those) = self.next().into_iter().unzip();
-            slots = those;
-            changes
-        });
+    /// Nothing once the turn is over.
+    fn look(&self, rollcall: &Rollcall, place: &Place) -> Option<Duration> {
+        let take = |line: &mut Line| std::mem::take(&mut line.waiting);
+        let mut waiting = LINES.with_borrow_mut(|lines| lines.get_mut(&self.0).map(take)).unwrap_or_default();
+        let progress = rollcall.advance(place, &mut waiting);
+        LINES.with_borrow_mut(|lines| lines.entry(self.0.clone()).or_default().waiting = waiting);
         match progress {
-            Progress::Later(pause) => Progress::Later(pause),
+            Progress::Later(pause) => Some(pause),
             Progress::Answered(answers) => {
-                slots.iter().zip(answers).for_each(|(slot, answer): (&Slot, _)| drop(slot.replace(Some(answer))));
-                Progress::Answered(Vec::new())
+                answers.into_iter().for_each(|(slot, answer)| drop(slot.replace(Some(answer))));
+                None
             }
         }
-    }
-
-    fn next(&self) -> Vec<(Waiting, Slot)> {
-        LINES.with_borrow_mut(|lines| {
-            let waiting = lines.get_mut(&self.0).map(|line| &mut line.waiting);
-            let drained = waiting.map(|waiting| waiting.drain(..waiting.len().min(LIMITS.changes_together_max)));
-            drained.into_iter().flatten().collect()
-        })
     }
 }
 

@@ -8,6 +8,7 @@ use crate::space::{Space, TenantId};
 use http::{Request, Response};
 use jiff::Timestamp;
 use std::cell::OnceCell;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// What became of a request at first sight.
@@ -39,11 +40,11 @@ pub struct Place {
 }
 
 /// How far a [`Place`] has come.
-pub enum Progress {
+pub enum Progress<T> {
     /// Others come first; look again after this.
     Later(Duration),
-    /// The turn came and is over. These are the answers, in the order of the changes.
-    Answered(Vec<Response<Body>>),
+    /// The turn came and is over. These are the answers, each with what came with its change.
+    Answered(Vec<(T, Response<Body>)>),
 }
 
 /// When a request came, and what was drawn for it. Stays the same however often the request is gone through.
@@ -123,18 +124,19 @@ impl Rollcall {
         Place { tenant: tenant.clone(), waiter: Waiter::arrive(&self.ports, Space::tenant(tenant)) }
     }
 
-    /// Looks whether the turn has come, and carries out the changes that wait for it, no more than
-    /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max). Each of them is answered when all
-    /// are in the store.
-    pub fn advance(&self, place: &mut Place, changes: impl FnOnce() -> Vec<Waiting>) -> Progress {
+    /// Looks whether the turn has come, and carries out the changes that stand in the line, the first
+    /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max) of them. Each of these is answered when
+    /// all of them are in the store.
+    pub fn advance<T>(&self, place: &Place, line: &mut VecDeque<(Waiting, T)>) -> Progress<T> {
         let turn = match place.waiter.look(&self.ports, &self.settings) {
             Ok(Look::Later(pause)) => return Progress::Later(pause),
             Ok(Look::Turn(turn)) => Ok(*turn),
             Err(error) => Err(error),
         };
-        let changes = changes();
-        debug_assert!(changes.len() <= LIMITS.changes_together_max);
-        Progress::Answered(self.carry_out(&place.tenant, turn, &changes))
+        let those = line.drain(..line.len().min(LIMITS.changes_together_max));
+        let (changes, whose): (Vec<Waiting>, Vec<T>) = those.unzip();
+        let answers = self.carry_out(&place.tenant, turn, &changes);
+        Progress::Answered(whose.into_iter().zip(answers).collect())
     }
 
     /// Carries out changes of one tenant in one turn, one after the other: each sees those before it, and is undone
