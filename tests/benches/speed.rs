@@ -4,11 +4,14 @@
 //! a single thing (`tests/bare`). They are loaded in turns and in short slices, so that whatever else the machine does
 //! falls on all of them alike; ratios are made within a round, and the table shows the median of the rounds.
 //!
-//! `cargo bench -- --rounds 5 --slice 1000 --connections 64 --only match` measures longer, or only some of it.
+//! Then the same requests against tenants of a thousand, a hundred thousand and a million users, among ten thousand others.
+//!
+//! `cargo bench -- --rounds 5 --slice 1000 --connections 64 --only match --sizes 1000` measures longer, or only some of it.
 
 use acceptance::hosted;
 use acceptance::life::{self, Tenant};
 use acceptance::load::{self, Load, Measured};
+use acceptance::loader::Loader;
 use acceptance::meter::{Meter, Reading};
 use acceptance::program::fresh;
 use acceptance::world::ADMIN_SECRET;
@@ -23,24 +26,40 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Users in the tenant before anything is measured.
+/// Users in the tenant of the first tables.
 const USERS: usize = 1_000;
+
+/// Users in the tenants of the last ones.
+const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 
 fn main() {
     let options = Options::parse();
-    let bench = Bench::start();
-    println!("users in the tenant: {USERS}; rounds: {}; a slice: {:?}\n", options.rounds, options.slice);
+    println!("rounds: {}; a slice: {:?}\n", options.rounds, options.slice);
+    let bench = Bench::start(USERS, 0);
+    println!("users in the tenant: {USERS}");
     for connections in &options.connections {
-        bench.compare(&options, *connections);
+        bench.compare(&options, &bench.scenarios(), *connections);
     }
     bench.facts();
+    drop(bench);
+    for users in &options.sizes {
+        let begun = Instant::now();
+        let bench = Bench::start(*users, TENANTS);
+        let took = begun.elapsed().as_secs();
+        println!("\nusers in the tenant: {users}; other tenants: {TENANTS}; loaded in {took} s");
+        bench.compare(&options, &bench.of_any_size(), 1);
+    }
 }
+
+/// Tenants beside the one that is measured.
+const TENANTS: usize = 10_000;
 
 struct Options {
     rounds: usize,
     slice: Duration,
     connections: Vec<usize>,
     only: Option<String>,
+    sizes: Vec<usize>,
 }
 
 impl Options {
@@ -53,11 +72,13 @@ impl Options {
         let number = |name: &str, default: usize| {
             given(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
         };
-        let connections = given("--connections").map_or(vec![1, 64, 256], |text| {
-            text.split(',').map(|text| text.parse().expect("--connections: expected numbers with commas")).collect()
-        });
+        let numbers = |name: &str, default: &[usize]| {
+            let read = |text: &str| text.parse().unwrap_or_else(|_| panic!("{name}: expected numbers with commas"));
+            given(name).map_or(default.to_vec(), |text| text.split(',').map(read).collect())
+        };
+        let (connections, sizes) = (numbers("--connections", &[1, 64, 256]), numbers("--sizes", &SIZES));
         let slice = Duration::from_millis(number("--slice", 700) as u64);
-        Options { rounds: number("--rounds", 3), slice, connections, only: given("--only") }
+        Options { rounds: number("--rounds", 3), slice, connections, only: given("--only"), sizes }
     }
 
     fn wants(&self, scenario: &Scenario) -> bool {
@@ -68,7 +89,10 @@ impl Options {
 /// What is compared with what.
 #[derive(Clone, Copy, PartialEq)]
 enum Beside {
+    /// The platform itself: what it asks of the store does not matter.
     Nothing,
+    /// Ours, with nothing beside it.
+    Alone,
     Get,
     Write,
 }
@@ -107,9 +131,15 @@ struct Sample {
 }
 
 impl Bench {
-    fn start() -> Bench {
+    /// A tenant of so many users, among others that have none.
+    fn start(users: usize, others: usize) -> Bench {
         let folder = fresh("bench");
         let database = Database::open(&folder.join(Database::FILE_NAME)).unwrap();
+        let mut loader = Loader::on(database.store(Stores::DEFAULT), ADMIN_SECRET);
+        let tenant = loader.tenant("Contoso");
+        let ids = loader.users(&tenant, users);
+        loader.tenants(others);
+        loader.flush();
         database.store("bare").set("document", &[b'x'; 600]).unwrap();
         let meter = Meter::new(database.store(Stores::DEFAULT));
         let (memory, bare_memory) = (MemoryGauge::default(), MemoryGauge::default());
@@ -117,9 +147,8 @@ impl Bench {
         let stores = Stores::default_only(database.store("bare"));
         let environment = Environment { stores, quiet: true, memory: bare_memory.clone(), ..Environment::default() };
         let bare = serve(&bare_component(), environment, Reuse::default());
-        let tenant = Tenant::connect(&mut Socket(ours.address()));
-        let mut bench = Bench {
-            data: Data { tenant, users: Arc::default(), slice: 0 },
+        Bench {
+            data: Data { tenant, users: Arc::new(ids), slice: 0 },
             slices: Cell::new(0),
             ours,
             bare,
@@ -127,18 +156,7 @@ impl Bench {
             memory,
             bare_memory,
             folder,
-        };
-        bench.fill();
-        bench
-    }
-
-    fn fill(&mut self) {
-        let mut users = Vec::with_capacity(USERS);
-        for number in 0..USERS {
-            let made = self.data.tenant.create(&mut Socket(self.ours.address()), &format!("user{number}@contoso.com"));
-            users.push(made.expect(201).text("/id"));
         }
-        self.data.users = Arc::new(users);
     }
 
     fn scenarios(&self) -> Vec<Scenario> {
@@ -151,11 +169,11 @@ impl Bench {
             of("bare: hello, world", Beside::Nothing, bare, |_, _, _| get("/hello")),
             of("bare: one get", Beside::Nothing, bare, |_, _, _| get("/get")),
             of("match query", Beside::Get, ours, |data, connection, nth| {
-                let number = (connection * 37 + nth) % USERS;
+                let number = data.any(connection, nth);
                 data.scim("GET", &format!("/Users?filter=userName+eq+%22user{number}%40contoso.com%22"), None)
             }),
             of("GET by id", Beside::Get, ours, |data, connection, nth| {
-                data.scim("GET", &format!("/Users/{}", data.users[(connection * 37 + nth) % USERS]), None)
+                data.scim("GET", &format!("/Users/{}", data.users[data.any(connection, nth)]), None)
             }),
             of("list, 100 a page", Beside::Get, ours, |data, _, _| data.scim("GET", "/Users?count=100", None)),
             of("bare: one write", Beside::Nothing, bare, |_, _, _| get("/write")),
@@ -165,7 +183,7 @@ impl Bench {
             }),
             of("PATCH disable, enable", Beside::Write, ours, |data, connection, nth| {
                 // The users of a connection are its own, and each request of it changes one.
-                let id = &data.users[connection % USERS];
+                let id = &data.users[connection % data.users.len()];
                 let active = if nth % 2 == 0 { "False" } else { "True" };
                 let body = life::patch(&json!([{"op": "Replace", "path": "active", "value": active}]));
                 data.scim("PATCH", &format!("/Users/{id}"), Some(&body))
@@ -173,9 +191,39 @@ impl Bench {
         ]
     }
 
+    /// What costs the same whatever the size of the tenant.
+    fn of_any_size(&self) -> Vec<Scenario> {
+        let (ours, bare) = (self.ours.address(), self.bare.address());
+        let of = |name, request| Scenario { name, beside: Beside::Alone, address: ours, request };
+        let wanted = ["match query", "GET by id", "create", "PATCH disable, enable"];
+        let mut scenarios = self.scenarios();
+        scenarios.retain(|scenario| wanted.contains(&scenario.name));
+        scenarios.iter_mut().for_each(|scenario| scenario.beside = Beside::Alone);
+        scenarios.extend([
+            of("first page of 10", |data, _, _| data.scim("GET", "/Users?count=10", None)),
+            of("last page of 10", |data, _, _| {
+                data.scim("GET", &format!("/Users?count=10&startIndex={}", data.users.len() - 9), None)
+            }),
+            of("first page of a walk by cursor", |data, _, _| data.scim("GET", "/Users?cursor&count=10", None)),
+            of("page of 10 of the log", |data, _, _| {
+                Request::get(format!("/admin/api/v1/tenants/{}/requests?limit=10", data.tenant.id))
+                    .header("host", "scim.example.com")
+                    .header("authorization", format!("Bearer {ADMIN_SECRET}"))
+                    .body(Vec::new())
+                    .unwrap()
+            }),
+        ]);
+        scenarios.push(Scenario {
+            name: "bare: one get",
+            beside: Beside::Nothing,
+            address: bare,
+            request: |_, _, _| get("/get"),
+        });
+        scenarios
+    }
+
     /// One table.
-    fn compare(&self, options: &Options, connections: usize) {
-        let scenarios = self.scenarios();
+    fn compare(&self, options: &Options, scenarios: &[Scenario], connections: usize) {
         let mut samples: Vec<Vec<Sample>> = scenarios.iter().map(|_| Vec::new()).collect();
         for round in 0..=options.rounds {
             for (place, scenario) in scenarios.iter().enumerate().filter(|(_, scenario)| options.wants(scenario)) {
@@ -193,7 +241,7 @@ impl Bench {
         );
         println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         for (place, scenario) in scenarios.iter().enumerate().filter(|(_, scenario)| options.wants(scenario)) {
-            println!("{}", row(scenario, &samples, place));
+            println!("{}", row(scenario, scenarios, &samples, place));
         }
         println!();
     }
@@ -259,6 +307,11 @@ fn first_answers(address: SocketAddr, request: &Request<Vec<u8>>) -> Measured {
 }
 
 impl Data {
+    /// One of the users; far apart from those of the requests before and after it, and of other connections.
+    fn any(&self, connection: usize, nth: usize) -> usize {
+        (connection * 37 + nth * 7_919) % self.users.len()
+    }
+
     fn scim(&self, method: &str, path: &str, body: Option<&serde_json::Value>) -> Request<Vec<u8>> {
         self.tenant.request(method, path, body)
     }
@@ -268,12 +321,13 @@ fn get(path: &str) -> Request<Vec<u8>> {
     Request::get(path).header("host", "scim.example.com").body(Vec::new()).unwrap()
 }
 
-fn row(scenario: &Scenario, samples: &[Vec<Sample>], place: usize) -> String {
+fn row(scenario: &Scenario, scenarios: &[Scenario], samples: &[Vec<Sample>], place: usize) -> String {
     let own = &samples[place];
+    let named = |name: &str| scenarios.iter().position(|scenario| scenario.name == name);
     let beside = match scenario.beside {
-        Beside::Nothing => None,
-        Beside::Get => Some(2),
-        Beside::Write => Some(6),
+        Beside::Nothing | Beside::Alone => None,
+        Beside::Get => named("bare: one get"),
+        Beside::Write => named("bare: one write"),
     };
     let ratio = beside.filter(|bare| samples[*bare].len() == own.len()).map(|bare| {
         let ratios = own.iter().zip(&samples[bare]);
@@ -340,17 +394,4 @@ fn bare_component() -> PathBuf {
         assert!(built.success());
     });
     hosted::component().with_file_name("bare.wasm")
-}
-
-/// The server as one who waits for each answer sees it.
-struct Socket(SocketAddr);
-
-impl acceptance::run::Server for Socket {
-    fn answer(&mut self, request: Request<Vec<u8>>) -> http::Response<Vec<u8>> {
-        hosted::exchange(self.0, &request).unwrap()
-    }
-
-    fn pass(&mut self, duration: Duration) {
-        std::thread::sleep(duration);
-    }
 }

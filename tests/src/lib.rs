@@ -7,7 +7,8 @@
 //! - [`program`] is the host's program as a process that can be killed;
 //! - [`life`] speaks as an operator and as Entra do;
 //! - [`backup`] furnishes a tenant and takes it from one server to another;
-//! - [`load`] sends much at once, [`meter`] counts what that costs the store, [`bulk_store`] fills one.
+//! - [`load`] sends much at once, [`meter`] counts what that costs the store; [`loader`] fills one, by way of
+//!   [`bulk_store`].
 
 pub mod backup;
 pub mod bulk_store;
@@ -15,6 +16,7 @@ pub mod crowd;
 pub mod hosted;
 pub mod life;
 pub mod load;
+pub mod loader;
 pub mod meter;
 pub mod native;
 pub mod pretty;

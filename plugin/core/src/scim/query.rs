@@ -36,13 +36,13 @@ pub struct ListQuery {
 impl ListQuery {
     /// Reads the part of a URL behind the question mark, in form encoding, where a blank is `+`.
     pub fn parse(query: &str) -> Result<ListQuery, Error> {
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
         let parameter = |name: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(key, value)| key == name && !value.is_empty())
-                .map(|(_, value)| value.into_owned())
+            let found = pairs.iter().find(|(key, value)| key == name && !value.is_empty());
+            found.map(|(_, value)| value.clone().into_owned())
         };
-        let cursor = form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == "cursor");
-        ListQuery::of(parameter, cursor.map(|(_, value)| value.into_owned()))
+        let cursor = pairs.iter().find(|(key, _)| key == "cursor");
+        ListQuery::of(parameter, cursor.map(|(_, value)| value.clone().into_owned()))
     }
 
     /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.

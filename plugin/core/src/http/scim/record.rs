@@ -220,6 +220,9 @@ const BEYOND_CUT_BYTES: usize = 256;
 /// what was sent.
 fn unhidden(sent: &str, scrub: impl Fn(&str) -> String) -> String {
     let clean = scrub(sent);
+    if !clean.contains('%') {
+        return clean;
+    }
     let mut text = clean.clone();
     for _ in 0..PERCENT_LEVELS_MAX {
         let plain = percent_decode_str(&text).decode_utf8_lossy();
