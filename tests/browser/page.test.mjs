@@ -287,7 +287,7 @@ test('an unreachable server is announced, and the page goes on by itself', async
   await context.setOffline(true);
   await page.getByText('The server cannot be reached.', { exact: false }).waitFor({ timeout: 15000 });
   await context.setOffline(false);
-  await page.locator('.offline').waitFor({ state: 'detached', timeout: 15000 });
+  await page.locator('.banner').waitFor({ state: 'detached', timeout: 15000 });
 });
 
 test('with one organization the page opens on it', async () => {

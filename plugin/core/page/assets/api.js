@@ -16,7 +16,7 @@ export class Offline extends Error {}
 /** The session has ended. The page shows the sign-in and comes back to the same place. */
 export class SignedOut extends Error {}
 
-const listeners = { signedOut: () => {}, reachable: () => {} };
+const listeners = {};
 /** The page is told of a lost session, and of the server becoming reachable or not. */
 export const onSession = (signedOut, reachable) => Object.assign(listeners, { signedOut, reachable });
 
@@ -32,7 +32,7 @@ export const api = {
   tenant: (id) => call('GET', at(id)),
   changeTenant: (id, change) => call('PATCH', at(id), change),
   deleteTenant: (id) => call('DELETE', at(id)),
-  connection: (id) => call('GET', at(id, 'connection')).catch((error) => { if (error.code === 'no_connection') return null; throw error; }),
+  connection: (id) => call('GET', at(id, 'connection')).catch(none('no_connection')),
   connect: (id, identityProvider) => call('POST', at(id, 'connection'), { identityProvider }),
   changeConnection: (id, change) => call('PATCH', at(id, 'connection'), change),
   rotate: (id, overlapSeconds) => call('POST', at(id, 'connection', 'rotate'), { overlapSeconds }),
@@ -47,6 +47,24 @@ export const api = {
   request: (id, number) => call('GET', at(id, 'requests', number)),
   exportUrl: (id, format, query) => BASE + at(id, 'requests', 'export') + search({ ...query, format }),
 };
+
+/**
+ * What the server does in portions, so that no request runs long: `call` is repeated until nothing remains. Each answer says
+ * under the name `done` how much it did; `said` hears the sum and what remains. Gives the sum, and all else as it was last.
+ */
+export async function inPortions(call, done, said) {
+  let sum = 0;
+  let portion;
+  do {
+    portion = await call();
+    sum += portion[done];
+    said(sum, portion.remaining);
+  } while (portion[done] > 0 && portion.remaining > 0);
+  return { ...portion, [done]: sum };
+}
+
+/** That there is none is an answer, too. */
+const none = (code) => (error) => { if (error.code === code) return null; throw error; };
 
 function at(...parts) {
   return `/tenants/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
