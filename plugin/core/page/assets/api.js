@@ -17,11 +17,13 @@ export class Offline extends Error {}
 export class SignedOut extends Error {}
 
 const listeners = {};
-/** The page is told of a lost session, and of the server becoming reachable or not. */
-export const onSession = (signedOut, reachable) => Object.assign(listeners, { signedOut, reachable });
+/** The page is told of a lost session, of the server becoming reachable or not, and of an answer that it cannot serve now. */
+export const onSession = (signedOut, reachable, unavailable) => Object.assign(listeners, { signedOut, reachable, unavailable });
 
 export const api = {
   product: () => call('GET', '/product'),
+  store: () => call('GET', '/store').catch(none('not_found')),
+  testStore: () => call('POST', '/store'),
   session: () => call('GET', '/session', undefined, { quiet: true }),
   signIn: (secret) => call('POST', '/session', { secret }, { quiet: true }),
   signOut: () => call('DELETE', '/session', undefined, { quiet: true }),
@@ -42,6 +44,8 @@ export const api = {
   user: (id, user) => call('GET', at(id, 'users', user)),
   deleteUser: (id, user) => call('DELETE', at(id, 'users', user)),
   groups: (id, query) => call('GET', at(id, 'groups') + search(query)),
+  check: (id) => call('GET', at(id, 'check')),
+  repair: (id) => call('POST', at(id, 'repair')),
   deleteUsers: (id, confirm) => call('DELETE', at(id, 'users'), { confirm }),
   requests: (id, query) => call('GET', at(id, 'requests') + search(query)),
   request: (id, number) => call('GET', at(id, 'requests', number)),
@@ -98,6 +102,7 @@ async function call(method, path, body, { quiet = false } = {}) {
     listeners.signedOut();
     throw new SignedOut();
   }
+  if (response.status === 503) listeners.unavailable();
   const { code, message } = answer?.error ?? {};
   throw new ApiError(response.status, code ?? `http_${response.status}`, message ?? '', Number(response.headers.get('retry-after')) || 0);
 }

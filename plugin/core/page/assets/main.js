@@ -13,12 +13,14 @@ import { record } from './screens/record.js';
 import { settings } from './screens/settings.js';
 import { setup } from './screens/setup.js';
 import { signIn } from './screens/sign-in.js';
+import { storage } from './screens/storage.js';
 import { user } from './screens/user.js';
 import { users } from './screens/users.js';
 
 const ROUTES = [
   [/^\/?$/, organizations],
   [/^\/organizations$/, organizations],
+  [/^\/storage$/, storage],
   [/^\/o\/([^/]+)$/, connection, 'connection'],
   [/^\/o\/([^/]+)\/setup$/, setup, 'connection'],
   [/^\/o\/([^/]+)\/log$/, log, 'log'],
@@ -29,11 +31,14 @@ const ROUTES = [
   [/^\/o\/([^/]+)\/settings$/, settings, 'settings'],
 ];
 
-const page = { product: { productName: 'Rollcall', version: '' }, signedIn: false, lost: false, life: new AbortController(), reachable: true };
+const STORAGE = '#/storage';
+
+const page = { product: { productName: 'Rollcall', version: '' }, signedIn: false, lost: false, life: new AbortController(), reachable: true, usable: true };
 
 onSession(
   () => { if (page.signedIn) { page.signedIn = false; page.lost = true; closeDialogs(); draw({ focus: true }); } },
   (reachable) => { if (reachable !== page.reachable) { page.reachable = reachable; reach(); } },
+  askStore,
 );
 window.addEventListener('hashchange', () => { closeDialogs(); draw({ focus: true }); });
 setInterval(refreshTimes, 5000);
@@ -48,7 +53,20 @@ async function start() {
     page.signedIn = session !== null;
     shell();
     draw();
+    if (session) askStore();
   }, page.life);
+}
+
+/** Whether the store can be used at all: asked once a visit, and when the server could not serve. */
+function askStore() {
+  if (page.asking) return;
+  page.asking = true;
+  api.store().then(tested, () => {}).finally(() => { page.asking = false; });
+}
+
+function tested(report) {
+  page.usable = report?.usable ?? true;
+  notice();
 }
 
 /** Draws the screen that the hash names. `focus` moves the focus to its heading, as a page load would. */
@@ -66,6 +84,7 @@ function draw({ focus = false } = {}) {
     first: /^\/?$/.test(path),
     go: (hash, { replace = false } = {}) => { if (replace) { history.replaceState(null, '', hash); draw({ focus: true }); } else location.hash = hash; },
     redraw: () => draw({ focus: true }),
+    tested,
     title: (text) => { document.title = [text, t('title')].filter(Boolean).join(' · '); },
   };
   // Filters live in the hash as well: they survive a reload and a lost session, and are no step of the history.
@@ -75,7 +94,7 @@ function draw({ focus = false } = {}) {
   };
   if (!page.signedIn) {
     here.title(t('signin.go'));
-    fill(main, signIn({ ...here, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); } }));
+    fill(main, signIn({ ...here, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); askStore(); } }));
     if (!matchMedia('(max-width: 40rem)').matches || focus) main.querySelector('input')?.focus();
     return;
   }
@@ -160,8 +179,10 @@ async function signOut(event) {
 /** What concerns every screen. */
 function notice() {
   const retry = () => { window.dispatchEvent(new Event('rollcall:retry')); api.product().catch(() => {}); };
+  const banner = (text, action) => h('div.banner', icon('warn'), h('span', text), action);
   fill(document.getElementById('notice'),
-    !page.reachable && h('div.banner', icon('warn'), h('span', t('offline.text')), button(t('offline.retry'), { kind: 'small', onclick: retry })));
+    page.reachable ? page.signedIn && !page.usable && location.hash !== STORAGE && banner(t('store.unusable'), h('a', { href: STORAGE }, t('store.title')))
+      : banner(t('offline.text'), button(t('offline.retry'), { kind: 'small', onclick: retry })));
 }
 
 function reach() {

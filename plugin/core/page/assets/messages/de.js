@@ -43,6 +43,28 @@ export default {
     wait: ['Noch {n} Sekunde warten', 'Noch {n} Sekunden warten'],
     lost: 'Ihre Sitzung ist abgelaufen. Melden Sie sich erneut an, um dort weiterzumachen, wo Sie waren.',
   },
+  store: {
+    title: 'Datenspeicher', lead: 'Hier liegen alle Organisationen. Er wird vor der ersten Änderung geprüft und immer, wenn Sie es möchten.',
+    untested: 'Noch nicht geprüft', untestedText: 'Die erste Änderung prüft ihn von selbst.', test: 'Jetzt prüfen', again: 'Erneut prüfen',
+    usable: 'Der Datenspeicher ist geeignet',
+    unusable: 'In den Datenspeicher wird nichts geschrieben', unusableText: 'Er hält nicht ein, worauf Änderungen angewiesen sind. Sie werden abgelehnt, bis eine Prüfung ihn für geeignet befindet. Lesen ist möglich.',
+    refusal: 'Was die Prüfung ergeben hat:', backend: 'Verhält sich wie', backendUnknown: 'kein bekannter', batches: 'Mehrere Werte auf einmal',
+    whole: 'Ganz', wholeText: 'Es werden alle geschrieben oder keiner.',
+    parts: 'In Teilen', partsText: 'Jede Änderung wird zuerst als Ganzes vermerkt; das kostet zwei Schreibzugriffe mehr.',
+    tested: 'Letzte Prüfung', version: 'Geprüft von Version', checks: 'Prüfungen', check: 'Prüfung', expected: 'Erwartet', found: 'Ergebnis',
+  },
+  checks: {
+    keys: 'Schlüssel', overwrite: 'Überschreiben', emptyValue: 'Leerer Wert', delete: 'Löschen', readYourWrites: 'Lesen nach dem Schreiben',
+    increment: 'Zählen', batch: 'Mehrere auf einmal', valueSize: 'Großer Wert', turns: 'Änderungen der Reihe nach',
+  },
+  check: {
+    title: 'Daten', text: 'Sieht alles durch, was von dieser Organisation gespeichert ist, und nennt, was nicht zusammenpasst. Ändert nichts.',
+    go: 'Daten prüfen', sound: 'Nichts gefunden. Alles passt zusammen.',
+    found: ['{n} Befund, in den Worten des Servers:', '{n} Befunde, in den Worten des Servers:'], repair: 'Reparieren', repairTitle: 'Daten reparieren?',
+    repairText: 'Was aus den Benutzern und Gruppen folgt, wird neu angelegt. Gelöscht wird niemand. Änderungen warten so lange.',
+    progress: '{n} repariert, noch {left}', mended: ['{n} Wert repariert', '{n} Werte repariert'],
+    left: ['{n} Befund bleibt, den nur ein Mensch entscheiden kann:', '{n} Befunde bleiben, die nur ein Mensch entscheiden kann:'],
+  },
   orgs: {
     title: 'Organisationen', lead: 'Jede Organisation hat ihre eigene Verbindung, eigene Benutzer und ein eigenes Protokoll.',
     add: 'Organisation hinzufügen', addHint: 'So, wie Ihre Kolleginnen und Kollegen sie kennen, zum Beispiel „Contoso“.',

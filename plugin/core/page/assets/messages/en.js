@@ -40,6 +40,28 @@ export default {
     secret: 'Admin secret', hint: 'You received it when the service was installed.', go: 'Sign in', empty: 'Please enter the admin secret.',
     wait: ['Wait {n} second', 'Wait {n} seconds'], lost: 'Your session has ended. Sign in again to continue where you were.',
   },
+  store: {
+    title: 'Storage', lead: 'Where all organizations are kept. It is tested before the first change, and whenever you ask.',
+    untested: 'Not tested yet', untestedText: 'The first change tests it by itself.', test: 'Test now', again: 'Test again',
+    usable: 'The storage is fit for use',
+    unusable: 'Nothing is written to the storage', unusableText: 'It does not keep what changes rely on, so they are refused until a test finds it fit. What is there can be read.',
+    refusal: 'What the test found:', backend: 'Behaves like', backendUnknown: 'none that is known', batches: 'Several values at once',
+    whole: 'Whole', wholeText: 'All of them are written, or none.',
+    parts: 'In parts', partsText: 'Each change is written down as a whole first, which costs two writes more.',
+    tested: 'Last test', version: 'Tested by version', checks: 'Checks', check: 'Check', expected: 'Expected', found: 'Result',
+  },
+  checks: {
+    keys: 'Keys', overwrite: 'Overwriting', emptyValue: 'Empty value', delete: 'Deleting', readYourWrites: 'Reading after writing',
+    increment: 'Counting', batch: 'Several at once', valueSize: 'Large value', turns: 'Changes in turn',
+  },
+  check: {
+    title: 'Data', text: 'Looks at everything that is stored of this organization, and names what does not fit together. Changes nothing.',
+    go: 'Check the data', sound: 'Nothing found. Everything fits together.',
+    found: ['{n} finding, in the server’s words:', '{n} findings, in the server’s words:'], repair: 'Repair', repairTitle: 'Repair the data?',
+    repairText: 'Whatever follows from the users and groups is made anew. None of them is deleted. Changes wait meanwhile.',
+    progress: '{n} mended, {left} left', mended: ['{n} value mended', '{n} values mended'],
+    left: ['{n} finding is left that only a person can decide:', '{n} findings are left that only a person can decide:'],
+  },
   orgs: {
     title: 'Organizations', lead: 'Each organization has its own connection, users and log.', add: 'Add organization',
     addHint: 'As your colleagues know it, for example “Contoso”.', addGo: 'Add and set up', addEmpty: 'Please enter a name.',

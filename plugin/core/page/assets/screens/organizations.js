@@ -28,15 +28,16 @@ export function organizations(main, here) {
 
 function page(list, state, here) {
   const add = button(t('orgs.add'), { icon: 'plus', kind: 'primary', onclick: () => addDialog(here) });
+  const storage = h('a', { href: '#/storage' }, t('store.title'));
   const changed = () => { here.keep({ search: state.search, sort: state.sort === 'name' ? '' : state.sort }); rows(list, state); };
   if (state.tenants.length === 0) {
-    return h('div.stack', h('h1', t('orgs.title')), empty(t('orgs.none'), t('orgs.noneText'), add));
+    return h('div.stack', h('div.head', h('h1', t('orgs.title')), storage), empty(t('orgs.none'), t('orgs.noneText'), add));
   }
   rows(list, state);
   const order = select([['name', t('orgs.name')], ['health', t('orgs.health')], ['users', t('tab.users')], ['last', t('orgs.last')]], state.sort,
     { onchange: (event) => { state.sort = event.target.value; changed(); } });
   return h('div.stack',
-    h('div.head', h('div', h('h1', t('orgs.title')), h('p.lead', t('orgs.lead'))), add),
+    h('div.head', h('div', h('h1', t('orgs.title')), h('p.lead', t('orgs.lead'))), h('div.row', storage, add)),
     h('div.filters', searchField(t('orgs.search'), state.search, (search) => { state.search = search; changed(); }),
       h('div.inline-field', field(t('orgs.sort'), order))),
     list);

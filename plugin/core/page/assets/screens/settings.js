@@ -1,6 +1,7 @@
-// The organization itself: its name, its seats, its end.
+// The organization itself: its name, its seats, its data, its end.
 
 import { announce, api, button, card, dangerCard, dialog, field, form, h, load, select, submit, t } from '../screen.js';
+import { checkCard } from './check.js';
 import { connectionOf, forget } from './frame.js';
 import { groupsSwitch } from './setup.js';
 
@@ -29,6 +30,7 @@ function page(tenant, connection, providers, here) {
       return { seats: text === '' ? null : Number(text) };
     }, change, here.refresh)),
     providers && card(t('orgs.provider'), connectionForm(connection, providers, here, renewed)),
+    checkCard(here),
     dangerCard(t('settings.delete'), t(occupied ? 'settings.deleteFirst' : 'settings.deleteText'), t('settings.delete'),
       { disabled: Boolean(occupied), onclick: () => deleteDialog(tenant, here) }));
 }
