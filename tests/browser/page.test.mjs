@@ -288,8 +288,8 @@ test('the storage screen shows what the test found, and tests again', async () =
   await again.focus();
   await page.keyboard.press('Enter');
   await page.locator('.facts').getByText('just now').waitFor();
-  assert.ok((await api('/store')).testedAt > before.testedAt, 'the server tested');
-  assert.ok(await again.evaluate((node) => node === document.activeElement), 'the focus stays');
+  await until(async () => assert.ok((await api('/store')).testedAt > before.testedAt, 'the server tested'));
+  await until(async () => assert.ok(await again.evaluate((node) => node === document.activeElement), 'the focus stays'));
 });
 
 test('a store that was never tested says so, and is tested from there', async () => {
@@ -364,7 +364,7 @@ test('damage is found, named and mended, and what only a person can decide is le
   await dialog.getByRole('button', { name: 'Repair' }).click();
   await page.getByText(/\d+ values? mended/).waitFor();
   await page.getByText('Nothing found. Everything fits together.').waitFor();
-  assert.ok(await page.getByRole('button', { name: 'Check the data' }).evaluate((node) => node === document.activeElement), 'the focus is at hand');
+  await until(async () => assert.ok(await page.getByRole('button', { name: 'Check the data' }).evaluate((node) => node === document.activeElement), 'the focus is at hand'));
   assert.deepEqual((await api(`/tenants/${id}/check`)).findings, []);
 
   const { users } = await api(`/tenants/${id}/users`);

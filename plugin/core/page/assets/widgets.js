@@ -182,6 +182,7 @@ export async function load(place, task, { signal, lines } = {}) {
 
 /** Runs a change behind a button: busy meanwhile, and the complaint where the button is. Gives nothing if it failed. */
 export async function submit(trigger, task, fail) {
+  const focused = trigger === document.activeElement;
   trigger.disabled = true;
   trigger.classList.add('busy');
   try {
@@ -192,6 +193,8 @@ export async function submit(trigger, task, fail) {
   } finally {
     trigger.disabled = false;
     trigger.classList.remove('busy');
+    // What is disabled loses the focus; who pressed it goes on from there, unless the task led elsewhere.
+    if (focused && document.activeElement === document.body) trigger.focus();
   }
 }
 

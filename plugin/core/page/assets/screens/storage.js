@@ -6,17 +6,19 @@ export function storage(main, here) {
   here.title(t('store.title'));
   const place = h('div.stack');
   const problem = alarm();
+  const test = button('', { icon: 'loop', onclick: () => {
+    problem.say();
+    submit(test, async () => {
+      const report = await api.testStore();
+      if (here.signal.aborted) return;
+      fill(place, show(report));
+      announce(t(report.usable ? 'store.usable' : 'store.unusable'));
+    }, problem.say);
+  } });
   const show = (report) => {
     here.tested(report);
-    return page(report, button(t(report ? 'store.again' : 'store.test'), { icon: 'loop', 'data-key': 'test', onclick: (event) => {
-      problem.say();
-      submit(event.currentTarget, async () => {
-        const fresh = await api.testStore();
-        if (here.signal.aborted) return;
-        fill(place, show(fresh));
-        announce(t(fresh.usable ? 'store.usable' : 'store.unusable'));
-      }, problem.say);
-    } }));
+    test.lastChild.textContent = t(report ? 'store.again' : 'store.test');
+    return page(report, test);
   };
   fill(main, h('div.stack', crumbs(t('orgs.title'), '#/organizations', t('crumbs')),
     h('div.head', h('div', h('h1', t('store.title')), h('p.lead', t('store.lead')))), problem, place));
