@@ -561,6 +561,7 @@ async function screens() {
     }, DAMAGED],
     ['storage', '#/storage', (view) => view.locator('tbody').waitFor()],
     ['storage-unfit', '#/storage', (view) => view.locator('.state.bad').waitFor(), { '**/admin/api/v1/store': unfit }],
+    // What the page was told stays until the store is asked again.
     ['storage-notice', '#/organizations', (view) => view.locator('.banner').waitFor()],
     ['storage-untested', '#/storage', (view) => view.locator('.empty').waitFor(), { '**/admin/api/v1/store': (route) => route.fulfill({ status: 404, json: { error: { code: 'not_found' } } }) }],
     ['overdue', at, (view) => view.locator('.state.warn').waitFor(), { '**/activity': OVERDUE }],
