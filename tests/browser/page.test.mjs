@@ -1,7 +1,9 @@
 // The page in a real browser against a running server, while a scripted Entra plays the other side.
-// ROLLCALL_URL and ROLLCALL_ADMIN_SECRET say which server; CHROMIUM where the browser is.
+// ROLLCALL_URL and ROLLCALL_ADMIN_SECRET say which server, ROLLCALL_STORE which SQLite file its data is in; CHROMIUM where the
+// browser is.
 
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -10,6 +12,7 @@ import { chromium } from 'playwright-core';
 
 const URL_ = (process.env.ROLLCALL_URL ?? 'http://127.0.0.1:3000').replace(/\/$/, '');
 const SECRET = process.env.ROLLCALL_ADMIN_SECRET ?? '';
+const STORE = process.env.ROLLCALL_STORE ?? '';
 const SHOTS = new URL('../../target/screenshots/', import.meta.url).pathname;
 const MESSAGES = new URL('../../plugin/core/page/assets/messages/', import.meta.url);
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -271,6 +274,179 @@ test('the seat limit refuses one more user and says so', async () => {
   await api(`/tenants/${tenant.id}`, { method: 'PATCH', body: { seats: null } });
 });
 
+test('the storage screen shows what the test found, and tests again', async () => {
+  await go('#/organizations');
+  await page.getByRole('link', { name: 'Storage' }).click();
+  await page.getByRole('heading', { name: 'The storage is fit for use' }).waitFor();
+  const before = await api('/store');
+  await page.locator('.facts').getByText(before.backend, { exact: true }).waitFor();
+  await page.locator('.facts').getByText('All of them are written, or none.').waitFor();
+  await page.locator('.facts').getByText(before.version, { exact: true }).waitFor();
+  assert.deepEqual(await page.locator('tbody td:nth-child(2)').allInnerTexts(), before.checks.map(({ expected }) => expected));
+  assert.equal(await page.locator('tbody .badge.good').count(), before.checks.length);
+  const again = page.getByRole('button', { name: 'Test again' });
+  await again.focus();
+  await page.keyboard.press('Enter');
+  await page.locator('.facts').getByText('just now').waitFor();
+  await until(async () => assert.ok((await api('/store')).testedAt > before.testedAt, 'the server tested'));
+  await until(async () => assert.ok(await again.evaluate((node) => node === document.activeElement), 'the focus stays'));
+});
+
+test('a store that was never tested says so, and is tested from there', async () => {
+  // The store of this run was tested by the first change, so what a new one answers is given here.
+  const untested = { status: 404, json: { error: { code: 'not_found', message: 'store: it was not tested yet' } } };
+  await page.route('**/admin/api/v1/store', (route) => (route.request().method() === 'GET' ? route.fulfill(untested) : route.continue()));
+  await go('#/storage');
+  await page.getByRole('heading', { name: 'Not tested yet' }).waitFor();
+  await page.getByRole('button', { name: 'Test now' }).click();
+  await page.getByRole('heading', { name: 'The storage is fit for use' }).waitFor();
+  await page.unrouteAll();
+});
+
+test('a store that is not fit is noticed on every screen, and the storage screen says why', async () => {
+  // No store of this host is unfit, so its report is given here.
+  await page.route('**/admin/api/v1/store', unfit);
+  const banner = page.getByRole('status').getByText('Nothing is written to the storage');
+  await go(`#/o/${tenant.id}/settings`);
+  await page.getByLabel('Seat limit').waitFor();
+  assert.equal(await banner.count(), 0, 'the page does not ask on each screen');
+  await page.route(`**/admin/api/v1/tenants/${tenant.id}`, (route) => (route.request().method() === 'PATCH'
+    ? route.fulfill({ status: 503, json: { error: { code: 'unavailable', message: 'service: the store is not fit to be written to' } } }) : route.continue()));
+  await page.getByRole('button', { name: 'Save' }).first().click();
+  await banner.waitFor();
+  await page.reload();
+  await banner.waitFor();
+  await go(`#/o/${tenant.id}/users`);
+  await page.getByRole('link', { name: 'Storage' }).click();
+  await page.getByRole('heading', { name: 'Nothing is written to the storage' }).waitFor();
+  await page.getByText(UNFIT.refusal).waitFor();
+  assert.match(await page.getByRole('row', { name: /Reading after writing/ }).innerText(), /Failed\s+an older value/);
+  assert.equal(await page.locator('.banner').count(), 0, 'said once is enough');
+  await page.unrouteAll();
+  await page.getByRole('button', { name: 'Test again' }).click();
+  await page.getByRole('heading', { name: 'The storage is fit for use' }).waitFor();
+  await go('#/organizations');
+  assert.equal(await page.locator('.banner').count(), 0);
+});
+
+test('a test of the store that fails says so beside what was known', async () => {
+  await go('#/storage');
+  await page.getByRole('button', { name: 'Test again' }).waitFor();
+  await context.setOffline(true);
+  await page.getByRole('button', { name: 'Test again' }).click();
+  await page.getByRole('alert').getByText('The server cannot be reached.').waitFor();
+  await page.getByRole('heading', { name: 'The storage is fit for use' }).waitFor();
+  await context.setOffline(false);
+  await page.locator('.banner').waitFor({ state: 'detached', timeout: 15000 });
+});
+
+test('data that fit together are checked, and nothing is found', async () => {
+  await go(`#/o/${tenant.id}/settings`);
+  await page.getByRole('button', { name: 'Check the data' }).click();
+  await page.getByText('Nothing found. Everything fits together.').waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Repair' }).count(), 0);
+});
+
+test('damage is found, named and mended, and what only a person can decide is left', async () => {
+  const { id } = await api('/tenants', { method: 'POST', body: { name: `Damaged ${STAMP}` } });
+  const { tenantUrl, secretToken } = await api(`/tenants/${id}/connection`, { method: 'POST', body: { identityProvider: 'entra' } });
+  const own = provider(`${URL_}${new URL(tenantUrl).pathname}`, secretToken);
+  for (const name of ['alice', 'bob']) assert.equal((await own.create(name, name)).status, 201);
+  plant(`t.${id}.l0.0`, null);
+  const { findings } = await api(`/tenants/${id}/check`);
+  await go(`#/o/${id}/settings`);
+  await page.getByRole('button', { name: 'Check the data' }).click();
+  await page.getByText(`${findings.length} findings, in the server’s words:`).waitFor();
+  assert.deepEqual(await page.locator('.plain-list li').allInnerTexts(), findings);
+  await page.getByRole('button', { name: 'Repair' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Repair the data?' });
+  await dialog.getByText('Changes wait meanwhile.', { exact: false }).waitFor();
+  await dialog.getByRole('button', { name: 'Repair' }).click();
+  await page.getByText(/\d+ values? mended/).waitFor();
+  await page.getByText('Nothing found. Everything fits together.').waitFor();
+  await until(async () => assert.ok(await page.getByRole('button', { name: 'Check the data' }).evaluate((node) => node === document.activeElement), 'the focus is at hand'));
+  assert.deepEqual((await api(`/tenants/${id}/check`)).findings, []);
+
+  const { users } = await api(`/tenants/${id}/users`);
+  plant(`t.${id}.u.${users[1].id}`, '"unreadable"');
+  plant(`t.${id}.l0.0`, null);
+  await page.getByRole('button', { name: 'Check the data' }).click();
+  await page.getByRole('button', { name: 'Repair' }).click();
+  await dialog.getByRole('button', { name: 'Repair' }).click();
+  await page.getByText('1 finding is left that only a person can decide:').waitFor();
+  assert.match(await page.locator('.plain-list li').innerText(), /^document: .*restore it from an export$/);
+});
+
+test('a repair that takes several calls shows how far it is', async () => {
+  // So much damage would take long to make, so the answers are given here.
+  const portions = [{ mended: 400, remaining: 812, left: [] }, { mended: 400, remaining: 412, left: [] }, { mended: 400, remaining: 12, left: [] }, { mended: 12, remaining: 0, left: [] }];
+  let goOn;
+  const waiting = new Promise((resolve) => { goOn = resolve; });
+  await page.route('**/check', (route) => route.fulfill({ json: { findings: portions.length ? ['head: counts 77 active users, there are 2'] : [] } }));
+  await page.route('**/repair', async (route) => {
+    const portion = portions.shift();
+    if (portion.remaining === 412) await waiting;
+    await route.fulfill({ json: portion });
+  });
+  await go(`#/o/${tenant.id}/settings`);
+  await page.getByRole('button', { name: 'Check the data' }).click();
+  await page.getByText('1 finding, in the server’s words:').waitFor();
+  await page.getByRole('button', { name: 'Repair' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Repair' }).click();
+  await dialog.getByText('400 mended, 812 left').waitFor();
+  goOn();
+  await page.getByText('1,212 values mended').waitFor();
+  await page.getByText('Nothing found. Everything fits together.').waitFor();
+  assert.deepEqual(portions, []);
+  await page.unrouteAll();
+});
+
+test('too many wrong secrets are slowed down, and the button says for how long', async () => {
+  const other = await visitor({ locale: 'en-GB' });
+  const view = await watched(other);
+  // Twenty wrong ones in a minute would shut out the tests that follow, so the answer is given here.
+  await view.route('**/admin/api/v1/session', (route) => (route.request().method() === 'POST'
+    ? route.fulfill({ status: 429, headers: { 'retry-after': '2' }, json: { error: { code: 'too_many_attempts', message: 'secret: too many wrong ones' } } }) : route.continue()));
+  await view.goto(URL_);
+  await view.getByLabel('Admin secret').fill(SECRET);
+  await view.getByRole('button', { name: 'Sign in' }).click();
+  await view.getByText('Too many attempts. Please wait a moment.').waitFor();
+  const wait = view.getByRole('button', { name: /^Wait [12] seconds?$/ });
+  await wait.waitFor();
+  assert.ok(await wait.isDisabled());
+  await view.getByRole('button', { name: 'Sign in' }).waitFor();
+  assert.equal(await view.getByText('Too many attempts. Please wait a moment.').count(), 0);
+  await view.unrouteAll();
+  await view.getByRole('button', { name: 'Sign in' }).click();
+  await view.locator('input[type=password]').waitFor({ state: 'detached' });
+  await other.close();
+});
+
+// A connection gets into these states only after hours or thousands of requests, so the answer is altered on its way.
+test('an overdue connection says since when, and what to look at', async () => {
+  await page.route('**/activity', OVERDUE);
+  await go(`#/o/${tenant.id}`);
+  await page.getByRole('heading', { name: 'Entra is overdue' }).waitFor();
+  await page.locator('.org-line').getByText('Overdue').waitFor();
+  assert.match(await page.locator('.facts div', { hasText: 'Overdue since' }).innerText(), /2 hours ago/);
+  await page.getByText('Rhythm: 40 minutes, learnt from the log').waitFor();
+  await page.unrouteAll();
+});
+
+test('a quarantine that is certain is foretold with its reason', async () => {
+  for (const [reason, text] of [['share', /The share of failures is near or above Entra’s threshold/], ['count', /The share of failures/], ['credentials', /Entra’s token is refused/]]) {
+    await page.route('**/activity', quarantined(reason));
+    await go(`#/o/${tenant.id}`);
+    const forecast = page.locator('.forecast');
+    await forecast.getByText('This will be quarantined').waitFor();
+    await forecast.getByText(text).waitFor();
+    await forecast.getByText('Last cycle: 6,600 of 12,000 requests failed (55%)').waitFor();
+    await forecast.getByRole('img', { name: 'Failures 55%, Entra’s threshold 40%' }).waitFor();
+    await page.unrouteAll();
+  }
+});
+
 test('a lost session returns to where it was', async () => {
   await go(`#/o/${tenant.id}/log?outcome=failure`);
   await page.locator('.rows li').first().waitFor();
@@ -287,7 +463,7 @@ test('an unreachable server is announced, and the page goes on by itself', async
   await context.setOffline(true);
   await page.getByText('The server cannot be reached.', { exact: false }).waitFor({ timeout: 15000 });
   await context.setOffline(false);
-  await page.locator('.offline').waitFor({ state: 'detached', timeout: 15000 });
+  await page.locator('.banner').waitFor({ state: 'detached', timeout: 15000 });
 });
 
 test('with one organization the page opens on it', async () => {
@@ -307,12 +483,14 @@ for (const [locale, theme, width] of [['en', 'light', 1280], ['en', 'dark', 360]
     await view.locator('input[type=password]').waitFor();
     await look(view, 'sign-in', locale, theme, width);
     await signIn(view);
-    for (const [name, hash, act] of await screens()) {
+    for (const [name, hash, act, answers = {}] of await screens()) {
+      for (const [path, answer] of Object.entries(answers)) await view.route(path, answer);
       await view.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
       await view.locator('h1').first().waitFor();
       await view.waitForLoadState('networkidle').catch(() => {});
       await act?.(view);
       await look(view, name, locale, theme, width);
+      await view.unrouteAll();
     }
     await other.close();
   });
@@ -372,8 +550,58 @@ async function screens() {
     ['user', `${at}/users/${user}`, (view) => view.locator('.rows').waitFor()],
     ['user-delete', `${at}/users/${user}`, (view) => view.locator('.head .button.danger').click()],
     ['settings', `${at}/settings`, (view) => view.locator('form').first().waitFor()],
+    ['check-sound', `${at}/settings`, async (view) => { await view.locator('[data-key=check]').click(); await view.locator('.note.good').waitFor(); }],
+    ['check-found', `${at}/settings`, async (view) => { await view.locator('[data-key=check]').click(); await view.locator('.plain-list').waitFor(); }, DAMAGED],
+    ['repair', `${at}/settings`, async (view) => { await view.locator('[data-key=check]').click(); await view.locator('.plain-list ~ div button').click(); }, DAMAGED],
+    ['repair-left', `${at}/settings`, async (view) => {
+      await view.locator('[data-key=check]').click();
+      await view.locator('.plain-list ~ div button').click();
+      await view.locator('dialog [type=submit]').click();
+      await view.locator('.note.good').waitFor();
+    }, DAMAGED],
+    ['storage', '#/storage', (view) => view.locator('tbody').waitFor()],
+    ['storage-unfit', '#/storage', (view) => view.locator('.state.bad').waitFor(), { '**/admin/api/v1/store': unfit }],
+    // What the page was told stays until the store is asked again.
+    ['storage-notice', '#/organizations', (view) => view.locator('.banner').waitFor()],
+    ['storage-untested', '#/storage', (view) => view.locator('.empty').waitFor(), { '**/admin/api/v1/store': (route) => route.fulfill({ status: 404, json: { error: { code: 'not_found' } } }) }],
+    ['overdue', at, (view) => view.locator('.state.warn').waitFor(), { '**/activity': OVERDUE }],
+    ['quarantine', at, (view) => view.locator('.meter.bad').waitFor(), { '**/activity': quarantined('share') }],
     ['missing', '#/nowhere'],
   ];
+}
+
+const UNFIT = {
+  version: '0.1.0', layout: 1, testedAt: '2026-01-02T03:04:05Z', backend: 'unknown', batches: 'parts', usable: false,
+  refusal: 'readYourWrites: expected each read to see the write before it, found an older value; on DynamoDB set consistent_read = true',
+  checks: [
+    { name: 'keys', expected: 'keys of 255 bytes out of A-Z a-z 0-9 - _ . :', found: null },
+    { name: 'readYourWrites', expected: 'each read to see the write before it', found: 'an older value; on DynamoDB set consistent_read = true' },
+    { name: 'newer', expected: 'something that this page has no name for', found: null },
+  ],
+};
+const unfit = (route) => route.fulfill({ json: UNFIT });
+
+const DAMAGED = {
+  '**/check': (route) => route.fulfill({ json: { findings: ['head: counts 77 active users, there are 2', `index: t.x.n.${'3f2a1b09'.repeat(8)} misses user ${'0a1b2c3d'.repeat(4)}`] } }),
+  '**/repair': (route) => route.fulfill({ json: { mended: 3, remaining: 0, left: [`user: ["${'0a1b2c3d'.repeat(4)}", "${'9f8e7d6c'.repeat(4)}"] have the same name; rename or delete one`] } }),
+};
+
+/** The real activity with something else in it. */
+const altered = (change) => async (route) => {
+  const response = await route.fetch();
+  await route.fulfill({ response, json: { ...await response.json(), ...change } });
+};
+const OVERDUE = altered({ state: 'overdue', overdueSince: new Date(Date.now() - 7200e3).toISOString(), expectedNextAt: null, cycle: { seconds: 2400, learnt: true, requests: 0, failures: 0 }, quarantine: { risk: 'none', reason: null, share: 0 } });
+const quarantined = (reason) => altered({ state: 'failing', cycle: { seconds: 2400, learnt: true, requests: 12000, failures: 6600 }, quarantine: { risk: 'certain', reason, share: 0.55 } });
+
+/** Puts a value under a key of the store, past the server, or takes it away: no way of the server's leads to damaged data. */
+function plant(key, value) {
+  const script = `import sqlite3, sys
+database = sqlite3.connect('file:' + sys.argv[1] + '?mode=rw', timeout=10, uri=True)
+changed = database.execute('DELETE FROM spin_key_value WHERE key = ?', [sys.argv[2]]) if len(sys.argv) == 3 else database.execute('UPDATE spin_key_value SET value = CAST(? AS BLOB) WHERE key = ?', [sys.argv[3], sys.argv[2]])
+assert changed.rowcount == 1, sys.argv[2]
+database.commit()`;
+  execFileSync('python3', ['-c', script, STORE, key, ...(value === null ? [] : [value])]);
 }
 
 async function look(view, name, locale, theme, width) {
@@ -399,8 +627,10 @@ async function watched(of) {
   const view = await of.newPage();
   view.setDefaultTimeout(10000);
   // The browser notes refused answers and the lost network by itself; both are provoked here.
-  const expected = /Failed to load resource: (the server responded with a status of (401|429)|net::ERR_INTERNET_DISCONNECTED)/;
-  view.on('console', (message) => { if (message.type() === 'error' && !expected.test(message.text())) problems.push(message.text()); });
+  const lost = /Failed to load resource: net::ERR_INTERNET_DISCONNECTED/;
+  const refused = /Failed to load resource: the server responded with a status of (401|404|429|503)/;
+  const expected = (message) => lost.test(message.text()) || (refused.test(message.text()) && message.location().url.startsWith(`${URL_}/admin/api/`));
+  view.on('console', (message) => { if (message.type() === 'error' && !expected(message)) problems.push(message.text()); });
   view.on('pageerror', (error) => problems.push(String(error)));
   view.on('dialog', (dialog) => { problems.push(`alert: ${dialog.message()}`); dialog.dismiss(); });
   view.on('request', (request) => { if (!request.url().startsWith(URL_) && !request.url().startsWith('data:')) problems.push(`foreign request: ${request.url()}`); });

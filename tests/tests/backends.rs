@@ -69,6 +69,22 @@ fn a_store_that_breaks_turns_is_read_and_never_written() {
 }
 
 #[test]
+fn what_one_instance_finds_the_others_know() {
+    let mut one = on(Backend::SQLITE);
+    let mut other = Native::within(&one.world);
+    let mut unfit = life::admin(&mut one, "POST", "/store", None).expect(200).body;
+    assert_eq!(report(&mut other)["usable"], true);
+    unfit["usable"] = json!(false);
+    unfit["checks"][0]["found"] = json!("another one");
+    one.world.store.plant("r.store", Some(unfit.to_string().into_bytes()));
+    assert_eq!(report(&mut other)["usable"], false);
+    let name = json!({"name": "Contoso"});
+    life::admin(&mut other, "POST", "/tenants", Some(&name)).expect(503);
+    life::admin(&mut one, "POST", "/store", None).expect(200);
+    life::admin(&mut other, "POST", "/tenants", Some(&name)).expect(201);
+}
+
+#[test]
 fn a_request_costs_no_call_for_what_is_known() {
     let mut server = on(Backend::SQLITE);
     let tenant = Tenant::connect(&mut server);

@@ -1,7 +1,7 @@
 //! What the store keeps of all that the ledger relies on, found out by trying.
 //!
 //! The first write to a store tries it on keys of its own and leaves a report there. Every instance reads the report
-//! once. It says whether the store may be written to at all, and whether it writes a batch whole: then a change is one
+//! once, and again while it says that the store is not fit. It says whether the store may be written to at all, and whether it writes a batch whole: then a change is one
 //! batch, otherwise the ledger writes down first what it is about to write.
 //!
 //! A test by one caller cannot see what several do at once, nor where a batch stands in the midst of a crash. Those two
@@ -145,12 +145,15 @@ pub(crate) fn decides_first(ports: &Ports, settings: &Settings) -> Result<bool, 
     Ok(batches != Some(Batches::Whole))
 }
 
-/// The report of the last test.
-pub fn known(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
-    let remembered = ports.known.0.borrow().clone();
-    if remembered.is_some() {
-        return Ok(remembered);
-    }
+/// What is remembered of the last test. A store that was not fit is asked about again: another instance may have tested it
+/// since.
+fn known(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
+    let remembered = ports.known.0.borrow().clone().filter(|report| report.usable);
+    if remembered.is_some() { Ok(remembered) } else { last(ports) }
+}
+
+/// The report of the last test, whichever instance made it; remembered from now on.
+pub fn last(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
     // A report that does not read is one of another version: the store is tested anew.
     let found = ports.store.get(REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
     let found = found.filter(|report| report.test == TEST).map(Rc::new);

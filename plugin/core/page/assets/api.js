@@ -16,12 +16,14 @@ export class Offline extends Error {}
 /** The session has ended. The page shows the sign-in and comes back to the same place. */
 export class SignedOut extends Error {}
 
-const listeners = { signedOut: () => {}, reachable: () => {} };
-/** The page is told of a lost session, and of the server becoming reachable or not. */
-export const onSession = (signedOut, reachable) => Object.assign(listeners, { signedOut, reachable });
+const listeners = {};
+/** The page is told of a lost session, of the server becoming reachable or not, and of an answer that it cannot serve now. */
+export const onSession = (signedOut, reachable, unavailable) => Object.assign(listeners, { signedOut, reachable, unavailable });
 
 export const api = {
   product: () => call('GET', '/product'),
+  store: () => call('GET', '/store').catch(none('not_found')),
+  testStore: () => call('POST', '/store'),
   session: () => call('GET', '/session', undefined, { quiet: true }),
   signIn: (secret) => call('POST', '/session', { secret }, { quiet: true }),
   signOut: () => call('DELETE', '/session', undefined, { quiet: true }),
@@ -32,7 +34,7 @@ export const api = {
   tenant: (id) => call('GET', at(id)),
   changeTenant: (id, change) => call('PATCH', at(id), change),
   deleteTenant: (id) => call('DELETE', at(id)),
-  connection: (id) => call('GET', at(id, 'connection')).catch((error) => { if (error.code === 'no_connection') return null; throw error; }),
+  connection: (id) => call('GET', at(id, 'connection')).catch(none('no_connection')),
   connect: (id, identityProvider) => call('POST', at(id, 'connection'), { identityProvider }),
   changeConnection: (id, change) => call('PATCH', at(id, 'connection'), change),
   rotate: (id, overlapSeconds) => call('POST', at(id, 'connection', 'rotate'), { overlapSeconds }),
@@ -42,11 +44,31 @@ export const api = {
   user: (id, user) => call('GET', at(id, 'users', user)),
   deleteUser: (id, user) => call('DELETE', at(id, 'users', user)),
   groups: (id, query) => call('GET', at(id, 'groups') + search(query)),
+  check: (id) => call('GET', at(id, 'check')),
+  repair: (id) => call('POST', at(id, 'repair')),
   deleteUsers: (id, confirm) => call('DELETE', at(id, 'users'), { confirm }),
   requests: (id, query) => call('GET', at(id, 'requests') + search(query)),
   request: (id, number) => call('GET', at(id, 'requests', number)),
   exportUrl: (id, format, query) => BASE + at(id, 'requests', 'export') + search({ ...query, format }),
 };
+
+/**
+ * What the server does in portions, so that no request runs long: `call` is repeated until nothing remains. Each answer says
+ * under the name `done` how much it did; `said` hears the sum and what remains. Gives the sum, and all else as it was last.
+ */
+export async function inPortions(call, done, said) {
+  let sum = 0;
+  let portion;
+  do {
+    portion = await call();
+    sum += portion[done];
+    said(sum, portion.remaining);
+  } while (portion[done] > 0 && portion.remaining > 0);
+  return { ...portion, [done]: sum };
+}
+
+/** That there is none is an answer, too. */
+const none = (code) => (error) => { if (error.code === code) return null; throw error; };
 
 function at(...parts) {
   return `/tenants/${parts.map((part) => encodeURIComponent(part)).join('/')}`;
@@ -80,6 +102,7 @@ async function call(method, path, body, { quiet = false } = {}) {
     listeners.signedOut();
     throw new SignedOut();
   }
+  if (response.status === 503) listeners.unavailable();
   const { code, message } = answer?.error ?? {};
   throw new ApiError(response.status, code ?? `http_${response.status}`, message ?? '', Number(response.headers.get('retry-after')) || 0);
 }

@@ -1,9 +1,9 @@
 // The page: header, routes, session. A route is a hash, so that the server serves one document.
 
 import { Offline, api, onSession } from './api.js';
-import { fill, h, icon, s } from './dom.js';
+import { fill, h, icon } from './dom.js';
 import { LANGUAGES, currentLanguage, loadLanguage, refreshTimes, rememberLanguage, startLanguage, t } from './i18n.js';
-import { announce, load, select, submit } from './widgets.js';
+import { announce, button, load, select, submit, tool } from './widgets.js';
 import { connection } from './screens/connection.js';
 import { groups } from './screens/groups.js';
 import { log } from './screens/log.js';
@@ -13,12 +13,14 @@ import { record } from './screens/record.js';
 import { settings } from './screens/settings.js';
 import { setup } from './screens/setup.js';
 import { signIn } from './screens/sign-in.js';
+import { storage } from './screens/storage.js';
 import { user } from './screens/user.js';
 import { users } from './screens/users.js';
 
 const ROUTES = [
   [/^\/?$/, organizations],
   [/^\/organizations$/, organizations],
+  [/^\/storage$/, storage],
   [/^\/o\/([^/]+)$/, connection, 'connection'],
   [/^\/o\/([^/]+)\/setup$/, setup, 'connection'],
   [/^\/o\/([^/]+)\/log$/, log, 'log'],
@@ -29,11 +31,14 @@ const ROUTES = [
   [/^\/o\/([^/]+)\/settings$/, settings, 'settings'],
 ];
 
-const page = { product: { productName: 'Rollcall', version: '' }, signedIn: false, lost: false, life: new AbortController(), reachable: true };
+const STORAGE = '#/storage';
+
+const page = { product: { productName: 'Rollcall', version: '' }, signedIn: false, lost: false, life: new AbortController(), reachable: true, usable: true };
 
 onSession(
   () => { if (page.signedIn) { page.signedIn = false; page.lost = true; closeDialogs(); draw({ focus: true }); } },
-  (reachable) => { if (reachable !== page.reachable) { page.reachable = reachable; showReachable(); } },
+  (reachable) => { if (reachable !== page.reachable) { page.reachable = reachable; reach(); } },
+  askStore,
 );
 window.addEventListener('hashchange', () => { closeDialogs(); draw({ focus: true }); });
 setInterval(refreshTimes, 5000);
@@ -48,7 +53,20 @@ async function start() {
     page.signedIn = session !== null;
     shell();
     draw();
-  }, { signal: page.life.signal });
+    if (session) askStore();
+  }, page.life);
+}
+
+/** Whether the store can be used at all: asked once a visit, and when the server could not serve. */
+function askStore() {
+  if (page.asking) return;
+  page.asking = true;
+  api.store().then(tested, () => {}).finally(() => { page.asking = false; });
+}
+
+function tested(report) {
+  page.usable = report?.usable ?? true;
+  notice();
 }
 
 /** Draws the screen that the hash names. `focus` moves the focus to its heading, as a page load would. */
@@ -57,6 +75,7 @@ function draw({ focus = false } = {}) {
   page.life = new AbortController();
   const main = document.getElementById('main');
   header();
+  notice();
   const [path, query = ''] = location.hash.slice(1).split('?');
   const here = {
     signal: page.life.signal,
@@ -65,6 +84,7 @@ function draw({ focus = false } = {}) {
     first: /^\/?$/.test(path),
     go: (hash, { replace = false } = {}) => { if (replace) { history.replaceState(null, '', hash); draw({ focus: true }); } else location.hash = hash; },
     redraw: () => draw({ focus: true }),
+    tested,
     title: (text) => { document.title = [text, t('title')].filter(Boolean).join(' · '); },
   };
   // Filters live in the hash as well: they survive a reload and a lost session, and are no step of the history.
@@ -73,8 +93,8 @@ function draw({ focus = false } = {}) {
     history.replaceState(null, '', `#${path}${kept.size ? `?${kept}` : ''}`);
   };
   if (!page.signedIn) {
-    here.title(t('signin.title'));
-    fill(main, signIn({ ...here, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); } }));
+    here.title(t('signin.go'));
+    fill(main, signIn({ ...here, lost: page.lost, done: () => { page.signedIn = true; page.lost = false; draw({ focus: true }); askStore(); } }));
     if (!matchMedia('(max-width: 40rem)').matches || focus) main.querySelector('input')?.focus();
     return;
   }
@@ -110,22 +130,22 @@ function shell() {
   fill(document.getElementById('app'),
     h('a', { href: '#main', class: 'skip', onclick: (event) => { event.preventDefault(); document.getElementById('main').focus(); } }, t('skip')),
     h('header.top', { id: 'top' }),
-    h('div', { id: 'reachable', role: 'status' }),
+    h('div', { id: 'notice', role: 'status' }),
     h('main', { id: 'main', tabindex: '-1' }),
     h('footer.foot', h('span', `${page.product.productName} ${page.product.version}`), h('span', t('title'))),
     h('div', { id: 'announcements', role: 'status', class: 'vh' }));
   header();
-  showReachable();
+  notice();
 }
 
 function header() {
   fill(document.getElementById('top'), h('div.top-inner',
-    h('a', { href: '#/organizations', class: 'brand' }, mark(), h('b', page.product.productName), h('span', t('title'))),
+    h('a', { href: '#/organizations', class: 'brand' }, h('img.mark', { src: new URL('mark.svg', import.meta.url), alt: '' }), h('b', page.product.productName), h('span', t('title'))),
     h('div.tools',
       h('label.vh', { for: 'language' }, t('language')),
       select(Object.entries(LANGUAGES), currentLanguage(), { id: 'language', 'data-key': 'language', onchange: switchLanguage }),
       themeButton(),
-      page.signedIn && h('button', { type: 'button', class: 'tool', title: t('signout'), 'aria-label': t('signout'), 'data-key': 'signout', onclick: signOut }, icon('out')))));
+      page.signedIn && tool(t('signout'), 'out', { 'data-key': 'signout', onclick: signOut }))));
 }
 
 async function switchLanguage({ target: { value } }) {
@@ -138,16 +158,12 @@ async function switchLanguage({ target: { value } }) {
 
 function themeButton() {
   const dark = () => (document.documentElement.dataset.theme ?? (matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light')) === 'dark';
-  const label = () => t(dark() ? 'theme.light' : 'theme.dark');
-  const node = h('button', { type: 'button', class: 'tool', title: label(), 'aria-label': label(), 'data-key': 'theme' }, icon(dark() ? 'sun' : 'moon'));
-  node.addEventListener('click', () => {
+  return tool(t(dark() ? 'theme.light' : 'theme.dark'), dark() ? 'sun' : 'moon', { 'data-key': 'theme', onclick: () => {
     const theme = dark() ? 'light' : 'dark';
     document.documentElement.dataset.theme = theme;
     try { localStorage.setItem('rollcall.theme', theme); } catch { /* Not remembered, still switched. */ }
     header();
-    document.querySelector('[data-key=theme]').focus();
-  });
-  return node;
+  } });
 }
 
 async function signOut(event) {
@@ -160,12 +176,17 @@ async function signOut(event) {
   }, (message) => announce(message));
 }
 
-function showReachable() {
-  const retry = () => window.dispatchEvent(new Event('rollcall:retry'));
-  const place = document.getElementById('reachable');
-  if (!place) return;
-  fill(place, !page.reachable && h('div.offline', icon('warn'), h('span', t('offline.text')),
-    h('button', { type: 'button', class: 'button small', onclick: async () => { retry(); await api.product().catch(() => {}); } }, t('offline.retry'))));
+/** What concerns every screen. */
+function notice() {
+  const retry = () => { window.dispatchEvent(new Event('rollcall:retry')); api.product().catch(() => {}); };
+  const banner = (text, action) => h('div.banner', icon('warn'), h('span', text), action);
+  fill(document.getElementById('notice'),
+    page.reachable ? page.signedIn && !page.usable && location.hash !== STORAGE && banner(t('store.unusable'), h('a', { href: STORAGE }, t('store.title')))
+      : banner(t('offline.text'), button(t('offline.retry'), { kind: 'small', onclick: retry })));
+}
+
+function reach() {
+  notice();
   if (page.reachable) window.dispatchEvent(new Event('rollcall:back'));
   else probe();
 }
@@ -183,7 +204,3 @@ function plain(part) {
 function closeDialogs() {
   for (const open of document.querySelectorAll('dialog[open]')) open.close();
 }
-
-const mark = () => s('svg', { viewBox: '0 0 32 32', class: 'mark', 'aria-hidden': 'true' },
-  s('rect', { width: 32, height: 32, rx: 8 }),
-  s('path', { d: 'M7.5 11l2.3 2.3 4-4.6M7.5 21l2.3 2.3 4-4.6' }), s('path', { d: 'M18.5 11.5h6M18.5 21.5h6', class: 'faint' }));

@@ -5,20 +5,22 @@
 import { h } from './dom.js';
 import { reason, rich, t } from './i18n.js';
 
-const NAMED = new Set(['create', 'update', 'rename', 'disable', 'enable', 'delete', 'read', 'match']);
-const WRITES = new Set(['create', 'update', 'rename', 'disable', 'enable', 'delete']);
+const CHANGES = ['create', 'update', 'rename', 'disable', 'enable', 'delete'];
+const NAMED = [...CHANGES, 'match', 'read'];
+/** What a record can be about. */
+export const OPERATIONS = [...NAMED, 'probe', 'list', 'discover', 'refused'];
 
 /** "Created alice@contoso.com", "Not created: bob@contoso.com. The userName is already taken". */
 export function sentence(record) {
-  const action = NAMED.has(record.action) || ['probe', 'list', 'discover', 'refused'].includes(record.action) ? record.action : 'refused';
+  const action = OPERATIONS.includes(record.action) ? record.action : 'refused';
   const places = { user: h('b', nameOf(record) || t(ofGroups(record.path) ? 'sentence.group' : 'sentence.someone')) };
   if (record.outcome === 'success') {
-    const unchanged = WRITES.has(action) && action !== 'create' && action !== 'delete' && record.changed === false;
-    return rich(unchanged ? 'sentence.unchanged' : action === 'list' && ofGroups(record.path) ? 'sentence.list.groups' : `sentence.${action}`, places);
+    const unchanged = CHANGES.includes(action) && action !== 'create' && action !== 'delete' && record.changed === false;
+    return rich(unchanged ? 'sentence.unchanged' : action === 'list' && ofGroups(record.path) ? 'sentence.listGroups' : `sentence.${action}`, places);
   }
   const because = [' ', h('span.why', reason(reasonOf(record))[0])];
-  const known = NAMED.has(action) && (nameOf(record) || action !== 'read');
-  return [...rich(known ? `sentence.${action}.failed` : 'sentence.refused.failed', places), ...because, record.repeats ? ` ×${record.repeats + 1}` : ''];
+  const known = NAMED.includes(action) && (nameOf(record) || action !== 'read');
+  return [...rich(known ? `sentence.${action}Failed` : 'sentence.refusedFailed', places), ...because, record.repeats ? ` ×${record.repeats + 1}` : ''];
 }
 
 /** The same as plain text, for titles and copies. */
@@ -58,7 +60,7 @@ function badRequest(scimType, said, action) {
 /** What a success means, where its sentence alone would leave a question. */
 export function meaningOf(record) {
   if (record.outcome !== 'success') return null;
-  if (WRITES.has(record.action) && record.changed === false && record.action !== 'delete') return t('meaning.unchanged');
+  if (CHANGES.includes(record.action) && record.changed === false && record.action !== 'delete') return t('meaning.unchanged');
   if (/^[0-9a-f]{32}/.test(record.after?.userName ?? '') && record.before?.userName !== record.after.userName) return t('meaning.recycled');
   return { probe: t('meaning.probe'), match: t('meaning.match'), disable: t('meaning.disable') }[record.action] ?? null;
 }

@@ -15,13 +15,16 @@ export function announce(text, { seen = true } = {}) {
   announce.timer = setTimeout(() => { region.textContent = ''; }, 5000);
 }
 
-export function button(label, { icon: name, kind = '', ...props } = {}) {
-  return h('button', { type: 'button', class: `button ${kind}`, ...props }, name && icon(name), h('span', label));
-}
+/** A button, with an icon if one is named. */
+export const button = (label, props) => pressed('button', label, { type: 'button', ...props });
 
-export function link(label, href, { icon: name, kind = '', ...props } = {}) {
-  return h('a', { href, class: `button ${kind}`, ...props }, name && icon(name), h('span', label));
-}
+/** A link that looks like one. */
+export const link = (label, href, props) => pressed('a', label, { href, ...props });
+
+const pressed = (tag, label, { icon: name, kind = '', ...props }) => h(tag, { class: `button ${kind}`, ...props }, name && icon(name), h('span', label));
+
+/** A small button of an icon alone; its name is read out and shown at the pointer. */
+export const tool = (name, sign, props) => h('button', { type: 'button', class: 'tool', title: name, 'aria-label': name, ...props }, icon(sign));
 
 /** Copies what `text` gives at that moment; `what` names it to the screen reader. */
 export function copyButton(what, text, { label = t('copy.it'), kind = '' } = {}) {
@@ -63,6 +66,15 @@ export function field(label, control, { hint, quietLabel = false } = {}) {
   return node;
 }
 
+/** A search: the words in the field are its label, too. */
+export function searchField(label, value, onsearch) {
+  const input = h('input', { type: 'search', value, placeholder: label, oninput: () => onsearch(input.value) });
+  return h('div.search', icon('search'), field(label, input, { quietLabel: true }));
+}
+
+/** A form; what is wrong with its fields they say themselves. */
+export const form = (kind, onsubmit, ...children) => h('form', { class: kind, novalidate: true, onsubmit: (event) => { event.preventDefault(); onsubmit(); } }, children);
+
 export function select(options, value, props) {
   return h('select', { ...props, value }, options.map(([id, label]) => h('option', { value: id }, label)));
 }
@@ -75,18 +87,36 @@ export function segments(legend, options, value, onpick, { hidden = true } = {})
       h('input', { type: 'radio', name, value: id, checked: id === value, class: 'vh', onchange: () => onpick(id) }), h('span', label))));
 }
 
-const BADGES = { good: 'ok', bad: 'bad', warn: 'warn', quiet: 'off', busy: 'clock' };
-/** A state: icon and word, the colour only repeats them. */
-export const badge = (tone, label) => h('span', { class: `badge ${tone}` }, icon(BADGES[tone]), h('span', label));
+const ICONS = { good: 'ok', bad: 'bad', warn: 'warn', info: 'info', quiet: 'off', busy: 'clock' };
+/** The icon of a tone: it says without colour what the colour says. */
+export const toneIcon = (tone, extra) => icon(ICONS[tone], extra);
 
-export function note(tone, ...children) {
-  return h('div', { class: `note ${tone}` }, icon({ good: 'ok', bad: 'bad', warn: 'warn', info: 'info' }[tone]), h('div', children));
+/** A state as a word. */
+export const badge = (tone, label) => h('span', { class: `badge ${tone}` }, toneIcon(tone), h('span', label));
+
+/** A state as a heading with what it means. */
+export const state = (tone, title, ...texts) => h('div', { class: `state ${tone}` }, toneIcon(tone, 'big'), h('div', h('h2', title), texts));
+
+export const note = (tone, ...children) => h('div', { class: `note ${tone}` }, toneIcon(tone), h('div', children));
+
+/** A place for complaints, read out as they come: `say` shows one, or none. */
+export function alarm() {
+  const node = h('div', { role: 'alert' });
+  node.say = (message) => fill(node, message && note('bad', h('p', message)));
+  return node;
 }
 
 export function card(title, ...children) {
   const id = uid();
   return h('section.card', { 'aria-labelledby': title && id }, title && h('h2', { id }, title), children);
 }
+
+/** Something that ends for good: what, and the button for it. */
+export const dangerCard = (title, text, label, props) => h('section.card.danger', h('div.head', h('div', h('h2', title), h('p.hint', text)),
+  button(label, { kind: 'danger', icon: 'trash', ...props })));
+
+/** The way back up. */
+export const crumbs = (label, href, name = label) => h('nav.crumbs', { 'aria-label': name }, h('a', { href }, icon('left'), h('span', label)));
 
 export function facts(pairs) {
   return h('dl.facts', pairs.filter(Boolean).map(([name, value]) => h('div', h('dt', name), h('dd', value))));
@@ -97,8 +127,26 @@ export function empty(title, text, ...actions) {
     h('h2', title), text && h('p', text), actions.length > 0 && h('div.row.center', actions));
 }
 
-/** The head of a table. A name that starts with # heads a column of numbers. */
-export const columns = (...names) => h('thead', h('tr', names.map((name) => h('th', { scope: 'col', class: name.startsWith('#') && 'num' }, name.replace('#', '')))));
+/**
+ * A table: the names of its columns, and of each row the cells, the first of which heads it. A name that starts with # heads
+ * numbers. `cards` makes a card of each row where there is little room, `small` saves room.
+ */
+export function table(names, rows, kind = 'cards') {
+  const columns = names.map((name) => [name.replace('#', ''), name.startsWith('#') && 'num']);
+  return h(`table.table.${kind}`,
+    h('thead', h('tr', columns.map(([name, type]) => h('th', { scope: 'col', class: type }, name)))),
+    h('tbody', rows.map(([head, ...cells]) => h('tr', h('th', { scope: 'row' }, head),
+      cells.map((cell, i) => h('td', { 'data-label': columns[i + 1][0], class: columns[i + 1][1] }, h('div.break', cell)))))));
+}
+
+/** A part of a whole as a bar, and where `limit` is. */
+export function meter(tone, share, props, limit) {
+  const node = h('div', { class: `meter ${tone}`, ...props }, h('i'), limit && h('b'));
+  node.firstChild.style.width = percent(share);
+  if (limit) node.lastChild.style.left = percent(limit);
+  return node;
+}
+const percent = (share) => `${Math.min(100, share * 100)}%`;
 
 /** Grey lines while something loads; silent at first, so that a quick answer does not flicker. */
 export const loading = (lines = 4) => h('div.loading', { role: 'status' }, h('span.vh', t('loading')),
@@ -115,7 +163,7 @@ export function complaint(error) {
   return t('error.page');
 }
 
-/** Shows `loading`, then what `task` returns, or the error with a button to try again. */
+/** Shows `loading`, then what `task` returns, or the error with a button to try again. Ends with `signal`, as a screen does. */
 export async function load(place, task, { signal, lines } = {}) {
   fill(place, loading(lines));
   try {
@@ -132,18 +180,21 @@ export async function load(place, task, { signal, lines } = {}) {
   }
 }
 
-/** Runs a change behind a button: busy meanwhile, and the complaint where the button is. */
+/** Runs a change behind a button: busy meanwhile, and the complaint where the button is. Gives nothing if it failed. */
 export async function submit(trigger, task, fail) {
+  const focused = trigger === document.activeElement;
   trigger.disabled = true;
   trigger.classList.add('busy');
   try {
-    return await task();
+    return await task() ?? true;
   } catch (error) {
     if (!(error instanceof SignedOut)) fail(complaint(error), error);
     return undefined;
   } finally {
     trigger.disabled = false;
     trigger.classList.remove('busy');
+    // What is disabled loses the focus; who pressed it goes on from there, unless the task led elsewhere.
+    if (focused && document.activeElement === document.body) trigger.focus();
   }
 }
 
@@ -151,27 +202,25 @@ export async function submit(trigger, task, fail) {
  * A dialog with one action. When `action` is done the dialog closes and `onDone` follows; `false` keeps it open.
  * With `typed` the action is possible only after this text was typed.
  */
-export function dialog({ title, body, confirm, kind = 'primary', typed, action, onDone = () => {}, size = '' }) {
+export function dialog({ title, body, confirm, kind = 'primary', typed, action, onDone }) {
   const id = uid();
-  const go = button(confirm, { kind, type: 'submit', disabled: typed ? true : null });
-  const problem = h('div', { role: 'alert' });
-  const input = typed && h('input', { type: 'text', autocomplete: 'off', spellcheck: 'false' });
+  const go = button(confirm, { kind, type: 'submit', disabled: Boolean(typed) });
+  const problem = alarm();
+  const input = typed && h('input', { autocomplete: 'off', spellcheck: 'false' });
   input?.addEventListener('input', () => { go.disabled = input.value.trim() !== typed; });
-  const node = h('dialog', { 'aria-labelledby': id, class: size, onclose: () => node.remove() },
-    h('form', { method: 'dialog', onsubmit: async (event) => {
-      event.preventDefault();
+  const node = h('dialog', { 'aria-labelledby': id, onclose: () => node.remove() },
+    form('', async () => {
       if (typed && input.value.trim() !== typed) return;
-      problem.replaceChildren();
-      const done = await submit(go, async () => (await action()) !== false, (message) => problem.replaceChildren(note('bad', h('p', message))));
-      if (!done) return;
-      node.close();
-      onDone();
-    } },
+      problem.say();
+      if (await submit(go, action, problem.say)) {
+        node.close();
+        onDone();
+      }
+    },
     h('h2', { id }, title), h('div.dialog-body.stack', body, typed && field(t('typed.label', { name: typed }), input), problem),
     h('div.row.end', button(t('cancel'), { onclick: () => node.close() }), go)));
   document.body.append(node);
   node.showModal();
-  return node;
 }
 
 async function copy(text) {

@@ -139,7 +139,7 @@ impl Rollcall {
     /// What the store was found to keep. POST tests it once more.
     fn store(&self, last: bool) -> Answered {
         let report =
-            if last { backend::known(&self.ports) } else { backend::tested(&self.ports, &self.settings).map(Some) };
+            if last { backend::last(&self.ports) } else { backend::tested(&self.ports, &self.settings).map(Some) };
         let Some(report) = report.map_err(|error| self.failed_call(error.into()))? else {
             return Err(missing("store: it was not tested yet; the first write does, or POST"));
         };

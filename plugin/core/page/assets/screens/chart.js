@@ -1,8 +1,6 @@
 // The traffic by outcome as bars, and the same numbers as a table.
 
-import { fill, h, icon, s } from '../dom.js';
-import { day, hour, number, t } from '../i18n.js';
-import { columns, segments } from '../widgets.js';
+import { day, fill, h, hour, icon, number, s, segments, t, table } from '../screen.js';
 
 const HEIGHT = 168;
 const FLOOR = 22;
@@ -11,14 +9,14 @@ const FLOOR = 22;
 export function chart() {
   const state = { range: 'hours', data: { hours: [], days: [] }, width: 640 };
   const picture = h('div.chart');
-  const table = h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('chart.table') });
+  const details = h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('chart.table') });
   const sum = h('p.chart-sum');
-  const redraw = () => { draw(picture, state); numbers(table, sum, state); };
+  const redraw = () => { draw(picture, state); numbers(details, sum, state); };
   const node = h('div.stack',
-    h('div.head', sum, segments(t('chart.range'), [['hours', t('chart.hours')], ['days', t('chart.days')]], state.range, (range) => { state.range = range; redraw(); })),
+    h('div.head', sum, segments(t('log.range'), [['hours', t('chart.hours')], ['days', t('chart.days')]], state.range, (range) => { state.range = range; redraw(); })),
     picture,
     h('ul.legend', h('li', h('i.swatch.success'), t('outcome.success')), h('li', h('i.swatch.failure'), t('outcome.failure'))),
-    h('details.more', h('summary', icon('chevron', 'turn'), h('span', t('chart.table'))), table));
+    h('details.more', h('summary', icon('chevron', 'turn'), h('span', t('chart.table'))), details));
   new ResizeObserver(([{ contentRect }]) => { if (Math.abs(contentRect.width - state.width) > 1 && contentRect.width > 0) { state.width = contentRect.width; draw(picture, state); } }).observe(picture);
   node.update = (data) => {
     const mark = JSON.stringify([data.hours, data.days]);
@@ -58,14 +56,11 @@ function draw(picture, { range, data, width }) {
     lines, columns));
 }
 
-function numbers(table, sum, { range, data }) {
+function numbers(place, sum, { range, data }) {
   const bars = data[range] ?? [];
   sum.textContent = sums(bars);
-  fill(table, h('table.table.small',
-    columns(t('chart.from'), `#${t('outcome.success')}`, `#${t('outcome.failure')}`),
-    h('tbody', [...bars].reverse().map((bar) => h('tr',
-      h('th', { scope: 'row' }, range === 'hours' ? `${day(bar.from)}, ${hour(bar.from)}` : day(bar.from)),
-      h('td.num', number(bar.success)), h('td.num', number(bar.failure)))))));
+  fill(place, table([t('log.from'), `#${t('outcome.success')}`, `#${t('outcome.failure')}`], [...bars].reverse().map((bar) => [
+    range === 'hours' ? `${day(bar.from)}, ${hour(bar.from)}` : day(bar.from), number(bar.success), number(bar.failure)]), 'small'));
 }
 
 const total = ({ success, failure }) => success + failure;

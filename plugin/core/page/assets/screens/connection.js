@@ -1,10 +1,7 @@
 // The connection: is it well, will it stay well, and everything to configure it again.
 
-import { api } from '../api.js';
-import { fill, h, icon } from '../dom.js';
-import { date, learnServerTime, number, percent, rich, span, t, when } from '../i18n.js';
+import { alarm, announce, api, badge, button, card, dangerCard, date, dialog, empty, facts, fill, h, icon, learnServerTime, link, load, loading, meter, note, number, percent, rich, span, state, submit, t, when } from '../screen.js';
 import { live } from '../live.js';
-import { announce, badge, button, card, dialog, empty, facts, link, load, note, submit } from '../widgets.js';
 import { chart } from './chart.js';
 import { credentials, mappings } from './details.js';
 import { connectionOf, forget, healthTone } from './frame.js';
@@ -15,7 +12,7 @@ const QUARANTINE_SHARE = 0.4;
 const QUARANTINE_FROM = 5000;
 
 export function connection(content, here) {
-  here.title(t('connection.title'));
+  here.title(t('tab.connection'));
   load(content, async () => {
     const tenant = await here.refresh();
     const found = await connectionOf(tenant);
@@ -23,21 +20,21 @@ export function connection(content, here) {
     if (!found) return unconnected(here);
     if (found.state === 'ended') return ended(found, tenant, here);
     return connected(found, tenant, { ...here, providers: (await api.providers()).identityProviders });
-  }, { signal: here.signal, lines: 6 });
+  }, { ...here, lines: 6 });
 }
 
-const heading = (text) => h('h1', text);
+const heading = () => h('h1', t('tab.connection'));
 
 function unconnected({ base, tenant }) {
-  return [heading(t('connection.title')),
-    empty(t('connection.none'), t('connection.none.text', { name: tenant.name }), link(t('connection.setup'), `${base}/setup`, { kind: 'primary', icon: 'link' }))];
+  return [heading(),
+    empty(t('connection.none'), t('connection.noneText', { name: tenant.name }), link(t('setup.title'), `${base}/setup`, { kind: 'primary', icon: 'link' }))];
 }
 
 function ended(found, tenant, here) {
   return [
-    h('div.head', heading(t('connection.title')), link(t('connection.setup.again'), `${here.base}/setup`, { kind: 'primary', icon: 'link' })),
-    card(null, h('div.state.quiet', icon('off', 'big'), h('div', h('h2', t('connection.ended', { date: date(found.endedAt) })),
-      h('p', tenant.users > 0 ? t('end.stays.users', { n: tenant.users }) : t('connection.ended.empty'))))),
+    h('div.head', heading(), link(t('connection.setupAgain'), `${here.base}/setup`, { kind: 'primary', icon: 'link' })),
+    card(null, state('quiet', t('connection.ended', { date: date(found.endedAt) }),
+      h('p', tenant.users > 0 ? t('end.staysUsers', { n: tenant.users }) : t('connection.endedEmpty')))),
     tenant.users > 0 && removeUsersCard(tenant, here),
   ];
 }
@@ -47,7 +44,7 @@ function connected(found, tenant, here) {
   const seats = h('div');
   const bars = chart();
   const keys = h('div');
-  const state = { connection: found, said: '' };
+  const shown = { connection: found, said: '' };
 
   live(async () => {
     const activity = await api.activity(here.id);
@@ -56,12 +53,12 @@ function connected(found, tenant, here) {
     if (activity.state === 'ended') { forget(here.id); here.redraw(); return; }
     here.health(activity.state);
     const { now, hours, days, ...mark } = activity;
-    if (state.health !== JSON.stringify(mark)) {
-      state.health = JSON.stringify(mark);
+    if (shown.health !== JSON.stringify(mark)) {
+      shown.health = JSON.stringify(mark);
       fill(health, lookalike(activity, found, here), healthOf(activity, here));
       fill(seats, gauge(activity.seats, here));
-      if (state.said && state.said !== activity.state) announce(t(`state.${activity.state}`), { seen: false });
-      state.said = activity.state;
+      if (shown.said && shown.said !== activity.state) announce(t(`state.${activity.state}`), { seen: false });
+      shown.said = activity.state;
     }
     bars.update(activity);
   }, here.signal);
@@ -70,23 +67,22 @@ function connected(found, tenant, here) {
   let beat = 0;
   live(async () => {
     beat += 1;
-    if (state.connection.tokens.length < 2 && beat % 8 !== 1) return;
+    if (shown.connection.tokens.length < 2 && beat % 8 !== 1) return;
     const { tokens } = await api.connection(here.id);
-    state.connection.tokens = tokens ?? [];
-    fill(keys, tokenList(state.connection.tokens));
+    shown.connection.tokens = tokens ?? [];
+    fill(keys, tokenList(shown.connection.tokens));
   }, here.signal);
 
-  fill(health, h('div.loading', h('i'), h('i'), h('i')));
+  fill(health, loading(3));
   fill(keys, tokenList(found.tokens));
   return [
-    h('div.head', heading(t('connection.title')), found.state === 'started' && link(t('connection.continue'), `${here.base}/setup`, { kind: 'primary', icon: 'right' })),
-    h('section.card.hero', { 'aria-label': t('connection.health') }, health),
+    h('div.head', heading(), found.state === 'started' && link(t('connection.continue'), `${here.base}/setup`, { kind: 'primary', icon: 'right' })),
+    h('section.card.hero', { 'aria-label': t('orgs.health') }, health),
     h('div.columns',
       card(t('chart.title'), bars),
       card(t('seats.title'), seats)),
-    configuration(state, keys, here),
-    h('section.card.danger', h('div.head', h('div', h('h2', t('end.title')), h('p.hint', t('end.hint'))),
-      button(t('end.go'), { kind: 'danger', icon: 'trash', onclick: () => endDialog({ ...here, tenant }) }))),
+    configuration(shown, keys, here),
+    dangerCard(t('end.title'), t('end.hint'), t('end.title'), { onclick: () => endDialog({ ...here, tenant }) }),
   ];
 }
 
@@ -94,29 +90,27 @@ function connected(found, tenant, here) {
 function lookalike({ looksLike }, { identityProvider }, here) {
   if (!looksLike) return null;
   const name = (id) => here.providers.find((one) => one.id === id)?.name ?? id;
-  const problem = h('p.field-error', { role: 'alert' });
+  const problem = alarm();
   const go = button(t('lookalike.go', { other: name(looksLike) }), { onclick: async () => {
-    const done = await submit(go, () => api.changeConnection(here.id, { identityProvider: looksLike }), (message) => { problem.textContent = message; });
+    const done = await submit(go, () => api.changeConnection(here.id, { identityProvider: looksLike }), problem.say);
     if (done) { forget(here.id); announce(t('saved')); here.redraw(); }
   } });
   return note('warn', h('p', t('lookalike.text', { other: name(looksLike), chosen: name(identityProvider) })), go, problem);
 }
 
 function healthOf(activity, { base }) {
-  const { state, cycle, quarantine, expectedNextAt, overdueSince } = activity;
-  const tone = healthTone(state);
+  const { state: health, cycle, quarantine, expectedNextAt, overdueSince } = activity;
   const rhythm = cycle?.seconds && t(cycle.learnt ? 'cycle.learnt' : 'cycle.assumed', { span: span(cycle.seconds) });
   return [
-    h('div', { class: `state ${tone}` }, icon({ good: 'ok', bad: 'bad', warn: 'warn', busy: 'clock', quiet: 'off' }[tone], 'big'),
-      h('div', h('h2', t(`state.${state}`)), h('p', t(`state.${state}.text`)),
-        state === 'failing' || state === 'unauthorized' ? h('p', h('a', { href: `${base}/log?outcome=failure` }, t('state.failures'))) : null)),
+    state(healthTone(health), t(`state.${health}`), h('p', t(`state.${health}Text`)),
+      (health === 'failing' || health === 'unauthorized') && h('p', h('a', { href: `${base}/log?outcome=failure` }, t('state.failures')))),
     facts([
       [t('fact.contact'), when(activity.lastContactAt)],
       [t('fact.success'), when(activity.lastSuccessAt)],
       [t('fact.change'), when(activity.lastChangeAt)],
       rhythm && [t(overdueSince ? 'fact.overdue' : 'fact.next'), h('span', expectedNextAt || overdueSince ? when(overdueSince ?? expectedNextAt) : h('span.muted', t('fact.unknown')), h('span.hint', rhythm))],
     ]),
-    state !== 'waiting' && forecast(quarantine, cycle),
+    health !== 'waiting' && forecast(quarantine, cycle),
   ];
 }
 
@@ -125,13 +119,11 @@ function forecast(quarantine, cycle) {
   if (!quarantine || !cycle) return null;
   const { risk, reason, share = 0 } = quarantine;
   const tone = { none: 'good', watch: 'warn', certain: 'bad' }[risk];
-  const meter = h('div', { class: `meter ${tone}`, role: 'img', 'aria-label': t('quarantine.meter', { share: percent(share), limit: percent(QUARANTINE_SHARE) }) }, h('i'), h('b'));
-  meter.firstChild.style.width = `${Math.min(100, share * 100)}%`;
-  meter.lastChild.style.left = `${QUARANTINE_SHARE * 100}%`;
   return h('div.forecast',
     h('div.head', h('h3', t('quarantine.title')), badge(tone, t(`quarantine.${risk}`))),
-    cycle.requests > 0 && [meter, h('p.hint', t('quarantine.cycle', { n: cycle.failures, all: number(cycle.requests), share: percent(share) }))],
-    risk !== 'none' && h('p', t(`quarantine.because.${reason === 'count' || !reason ? 'share' : reason}`)),
+    cycle.requests > 0 && [meter(tone, share, { role: 'img', 'aria-label': t('quarantine.meter', { share: percent(share), limit: percent(QUARANTINE_SHARE) }) }, QUARANTINE_SHARE),
+      h('p.hint', t('quarantine.cycle', { n: cycle.failures, all: number(cycle.requests), share: percent(share) }))],
+    risk !== 'none' && h('p', t(`because.${reason === 'count' || !reason ? 'share' : reason}`)),
     h('p.hint', t('quarantine.rule', { limit: percent(QUARANTINE_SHARE), from: QUARANTINE_FROM })));
 }
 
@@ -141,16 +133,15 @@ function gauge(seats, { base }) {
   if (limit === null) return [h('p.figure', number(used)), h('p.hint', t('seats.unlimited')), change];
   const share = limit === 0 ? 1 : used / limit;
   const tone = share >= 1 ? 'bad' : share >= 0.9 ? 'warn' : 'good';
-  const meter = h('div', { class: `meter ${tone}`, role: 'meter', 'aria-label': t('seats.title'), 'aria-valuenow': used, 'aria-valuemin': '0', 'aria-valuemax': Math.max(limit, used), 'aria-valuetext': t('seats.of', { n: used, limit }) }, h('i'));
-  meter.firstChild.style.width = `${Math.min(100, share * 100)}%`;
   return [
     h('p.figure', number(used), h('span.muted', ` / ${number(limit)}`)),
-    meter, h('p.hint', t('seats.share', { share: percent(share) })),
+    meter(tone, share, { role: 'meter', 'aria-label': t('seats.title'), 'aria-valuenow': used, 'aria-valuemin': '0', 'aria-valuemax': Math.max(limit, used), 'aria-valuetext': t('seats.of', { n: used, limit }) }),
+    h('p.hint', t('seats.share', { share: percent(share) })),
     tone !== 'good' && note(tone, h('p', share >= 1 ? t('seats.full') : t('seats.near', { n: limit - used }))),
     change];
 }
 
-function configuration(state, keys, here) {
+function configuration(shown, keys, here) {
   const place = h('div.stack', { id: 'configuration', hidden: true });
   const toggle = button(t('details.open'), { icon: 'key', 'aria-expanded': 'false', 'aria-controls': 'configuration' });
   const show = (open) => {
@@ -163,11 +154,11 @@ function configuration(state, keys, here) {
       const { fields } = here.idp.guide;
       return [credentials(connection, fields), h('h3', t('mappings.title')), mappings(connection, fields),
         h('p', h('a', { href: `${here.base}/setup` }, t('details.steps')))];
-    }, { signal: here.signal });
+    }, here);
   };
   toggle.addEventListener('click', () => show(place.hidden));
   return card(null, h('div.head', h('div', h('h2', t('details.title')), h('p.hint', t('details.lead'))),
-    h('div.row', toggle, button(t('rotate.open'), { icon: 'loop', onclick: () => rotateDialog(state, keys, here, () => show(true)) }))), place, keys);
+    h('div.row', toggle, button(t('rotate.open'), { icon: 'loop', onclick: () => rotateDialog(shown, keys, here, () => show(true)) }))), place, keys);
 }
 
 function tokenList(tokens) {
@@ -180,7 +171,7 @@ function tokenList(tokens) {
   rows.length > 1 && h('p.hint', t(rows[0].firstUsedAt ? 'tokens.arrived' : 'tokens.enter'))];
 }
 
-function rotateDialog(state, keys, here, reveal) {
+function rotateDialog(shown, keys, here, reveal) {
   const choices = [[3600, 'rotate.hour'], [86400, 'rotate.day'], [604800, 'rotate.week'], [0, 'rotate.now']];
   const body = h('div.stack', h('p', t('rotate.text')),
     h('fieldset.choices.small', h('legend', t('rotate.overlap')), choices.map(([seconds, label]) => h('label.choice',
@@ -189,7 +180,7 @@ function rotateDialog(state, keys, here, reveal) {
     title: t('rotate.title'), body, confirm: t('rotate.go'),
     action: async () => {
       const { tokens } = await api.rotate(here.id, Number(body.querySelector(':checked').value));
-      state.connection.tokens = tokens;
+      shown.connection.tokens = tokens;
       fill(keys, tokenList(tokens));
     },
     onDone: () => { announce(t('rotate.done')); reveal(); },
@@ -202,8 +193,8 @@ function endDialog(here) {
   dialog({
     title: t('end.title'), kind: 'danger', confirm: t('end.confirm'), typed: name,
     body: [
-      points('end.ends', [t('end.ends.access'), t('end.ends.token')]),
-      points('end.stays', [t('end.stays.users', { n: users }), t('end.stays.log')]),
+      points('end.ends', [t('end.endsAccess'), t('end.endsToken')]),
+      points('end.stays', [t('end.staysUsers', { n: users }), t('end.staysLog')]),
       h('p.hint', t('end.entra'))],
     action: () => api.endConnection(here.id),
     onDone: () => { forget(here.id); announce(t('end.done', { name })); here.redraw(); },

@@ -1,8 +1,6 @@
 // What goes into the identity provider: Tenant URL, Secret Token, attribute mappings.
 
-import { fill, h, icon } from '../dom.js';
-import { t } from '../i18n.js';
-import { columns, copyButton } from '../widgets.js';
+import { copyButton, fill, h, icon, t, table } from '../screen.js';
 
 /**
  * Both values with copy buttons, under the provider's own field names in every language: the reader looks for these words
@@ -17,13 +15,12 @@ export function credentials(connection, fields) {
 /** The table of the attribute mappings with the type and the precedence that Entra asks for. */
 export function mappings(connection, fields) {
   return h('div.scroll', { tabindex: '0', role: 'region', 'aria-label': t('mappings.title') },
-    h('table.table.mappings',
-      columns(t('mappings.attribute', { of: fields.target }), t('mappings.attribute', { of: fields.source }), t('mappings.type'), `#${t('mappings.precedence')}`),
-      h('tbody', connection.attributeMappings.map((mapping) => h('tr',
-        h('th', { scope: 'row' }, h('code', mapping.target)),
-        h('td', h('div.expression', h('code', mapping.source), mapping.type === 'expression' && copyButton(t('mappings.switch'), () => mapping.source))),
-        h('td', t(`mappings.${mapping.type}`)),
-        h('td.num', mapping.matchingPrecedence === null ? h('span.muted', '–', h('span.vh', t('mappings.no'))) : String(mapping.matchingPrecedence)))))));
+    table([t('mappings.attribute', { of: fields.target }), t('mappings.attribute', { of: fields.source }), t('mappings.type'), `#${t('mappings.precedence')}`],
+      connection.attributeMappings.map(({ target, source, type, matchingPrecedence }) => [
+        h('code', target),
+        h('div.expression', h('code', source), type === 'expression' && copyButton(t('mappings.switch'), () => source)),
+        t(`mappings.${type}`),
+        matchingPrecedence === null ? h('span.muted', '–', h('span.vh', t('record.none'))) : String(matchingPrecedence)]), 'mappings'));
 }
 
 function token(name, secret) {
@@ -38,7 +35,7 @@ function token(name, secret) {
     shown.setAttribute('role', 'img');
     if (open) { shown.removeAttribute('role'); shown.removeAttribute('aria-label'); }
     fill(toggle, icon(open ? 'hide' : 'eye'), h('span', t(open ? 'details.hide' : 'details.show')));
-    toggle.setAttribute('aria-label', t(open ? 'details.hide.what' : 'details.show.what', { what: name }));
+    toggle.setAttribute('aria-label', t(open ? 'details.hideWhat' : 'details.showWhat', { what: name }));
   };
   toggle.addEventListener('click', () => { open = !open; draw(); });
   draw();

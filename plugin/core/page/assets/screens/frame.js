@@ -1,10 +1,7 @@
 // What all screens of one organization share: its name, its health, the tabs.
 
-import { api } from '../api.js';
-import { fill, h, icon } from '../dom.js';
+import { api, badge, crumbs, fill, h, load, t } from '../screen.js';
 import { guided, idpOf, isKnown } from '../guides.js';
-import { t } from '../i18n.js';
-import { badge, load } from '../widgets.js';
 
 const TABS = [['connection', ''], ['log', '/log'], ['users', '/users'], ['settings', '/settings']];
 const known = new Map();
@@ -16,7 +13,7 @@ export function organizationFrame(main, here, screen) {
     const health = h('span.org-health', healthBadge(tenant));
     fill(main,
       h('div.org',
-        h('nav', { 'aria-label': t('crumbs'), class: 'crumbs' }, h('a', { href: '#/organizations' }, icon('left'), h('span', t('orgs.title')))),
+        crumbs(t('orgs.title'), '#/organizations', t('crumbs')),
         h('div.org-line', h('p.org-name', tenant.name), health),
         h('nav', { 'aria-label': tenant.name, class: 'tabs' }, TABS.map(([name, path]) =>
           h('a', { href: base + path, 'aria-current': name === here.tab ? 'page' : null }, t(`tab.${name}`))))),
@@ -57,7 +54,7 @@ export function organizationFrame(main, here, screen) {
     const tenant = await api.tenant(here.id);
     known.set(here.id, tenant);
     await show(tenant);
-  }, { signal: here.signal });
+  }, here);
 }
 
 /** The connection in full; not even asked for where there is none. */

@@ -1,14 +1,10 @@
 // The synchronization log: newest first, live, filtered; paging by record number stays right while records arrive.
 
-import { SignedOut, api } from '../api.js';
-import { fill, h, icon } from '../dom.js';
-import { date, milliseconds, now, t, when } from '../i18n.js';
+import { alarm, api, button, date, empty, field, fill, h, icon, link, load, milliseconds, now, searchField, segments, select, submit, t, tool, when } from '../screen.js';
 import { live } from '../live.js';
-import { button, complaint, empty, field, link, load, segments, select } from '../widgets.js';
-import { sentence } from '../reading.js';
+import { OPERATIONS, sentence } from '../reading.js';
 
 const PAGE = 50;
-const OPERATIONS = ['create', 'update', 'rename', 'disable', 'enable', 'delete', 'match', 'read', 'probe', 'list', 'discover', 'refused'];
 const STATUSES = ['200', '201', '204', '400', '401', '403', '404', '409', '412', '413', '429', '500', '503'];
 const RANGES = { hour: 3600, day: 86400, week: 604800, month: 2592000 };
 const KEPT = ['outcome', 'kind', 'operation', 'status', 'range', 'from', 'to', 'search', 'probes', 'user', 'name'];
@@ -16,6 +12,9 @@ const KEPT = ['outcome', 'kind', 'operation', 'status', 'range', 'from', 'to', '
 // Where "back to the log" leads from a record: to the same filters.
 const lastHash = new Map();
 export const logHash = (id, base) => lastHash.get(id) ?? `${base}/log`;
+
+/** The log of one user or group. */
+export const logOf = (base, user, name) => `${base}/log?${new URLSearchParams({ user, name })}`;
 
 export function log(content, here) {
   here.title(t('log.title'));
@@ -53,27 +52,25 @@ function asked({ range, from, to, name, probes, ...rest }) {
 }
 
 function filterBar(filters, changed, here) {
-  const any = (label, values, words) => [['', label], ...values.map((value) => [value, words(value)])];
-  const from = h('input', { type: 'datetime-local', step: 1, value: filters.from, onchange: (event) => changed('from', event.target.value) });
-  const to = h('input', { type: 'datetime-local', step: 1, value: filters.to, onchange: (event) => changed('to', event.target.value) });
-  const custom = h('div.row', { hidden: filters.range !== 'custom' }, field(t('log.from'), from), field(t('log.to'), to));
-  const pick = (name, options) => select(options, filters[name], { onchange: (event) => { if (name === 'range') custom.hidden = event.target.value !== 'custom'; changed(name, event.target.value); } });
+  const moment = (name) => field(t(`log.${name}`), h('input', { type: 'datetime-local', step: 1, value: filters[name], onchange: (event) => changed(name, event.target.value) }));
+  const custom = h('div.row', { hidden: filters.range !== 'custom' }, moment('from'), moment('to'));
+  const pick = (name, any, values, words) => field(t(`log.${name}`), select([['', any], ...values.map((value) => [value, words(value)])], filters[name],
+    { onchange: ({ target: { value } }) => { if (name === 'range') custom.hidden = value !== 'custom'; changed(name, value); } }));
   const more = h('details.more', { open: ['kind', 'operation', 'status', 'range', 'probes'].some((name) => filters[name]) },
     h('summary', icon('chevron', 'turn'), h('span', t('log.more'))),
     h('div.filter-grid',
-      field(t('log.kind'), pick('kind', any(t('log.kind.all'), ['change', 'read'], (value) => t(`log.kind.${value}`)))),
-      field(t('log.operation'), pick('operation', any(t('log.all'), OPERATIONS, (value) => t(`operation.${value}`)))),
-      field(t('log.status'), pick('status', any(t('log.all'), STATUSES, String))),
-      field(t('log.range'), pick('range', any(t('log.range.all'), [...Object.keys(RANGES), 'custom'], (value) => t(`log.range.${value}`)))),
+      pick('kind', t('kind.all'), ['change', 'read'], (value) => t(`kind.${value}`)),
+      pick('operation', t('log.all'), OPERATIONS, (value) => t(`operation.${value}`)),
+      pick('status', t('log.all'), STATUSES, String),
+      pick('range', t('range.all'), [...Object.keys(RANGES), 'custom'], (value) => t(`range.${value}`)),
       h('label.check', h('input', { type: 'checkbox', checked: Boolean(filters.probes), onchange: (event) => changed('probes', event.target.checked ? '1' : '') }), h('span', t('log.probes')))),
     custom);
-  const find = h('input', { type: 'search', value: filters.search, placeholder: t('log.search'), oninput: (event) => changed('search', event.target.value, { later: true }) });
   const chip = filters.user && h('div.chip', icon('user'), h('span', t('log.user', { name: filters.name || filters.user })),
-    h('button', { type: 'button', class: 'tool', 'aria-label': t('log.user.clear'), title: t('log.user.clear'), onclick: () => here.go(`${here.base}/log`) }, icon('bad')));
+    tool(t('log.userClear'), 'bad', { onclick: () => here.go(`${here.base}/log`) }));
   return h('section.filterbar.stack.tight', { 'aria-label': t('log.filters') },
     h('div.filters',
       segments(t('log.outcome'), [['', t('log.all')], ['success', t('outcome.success')], ['failure', t('outcome.failure')]], filters.outcome, (value) => changed('outcome', value)),
-      h('div.search', icon('search'), field(t('log.search'), find, { quietLabel: true })), chip),
+      searchField(t('log.search'), filters.search, (words) => changed('search', words, { later: true })), chip),
     more);
 }
 
@@ -85,30 +82,25 @@ function stream(place, here, filters, signal) {
   const state = { records: [], waiting: [], gap: false, next: null, paused: false };
   const filtered = KEPT.some((name) => filters[name]);
 
+  const ask = (before) => api.requests(here.id, { ...asked(filters), limit: PAGE, before });
   const drawOlder = () => {
     const go = button(t('log.older'), { 'data-key': 'older' });
-    const problem = h('p.field-error', { role: 'alert' });
-    go.addEventListener('click', async () => {
-      go.disabled = true;
-      try {
-        const { requests, next } = await api.requests(here.id, { ...asked(filters), limit: PAGE, before: state.next });
-        const first = list.querySelectorAll('li').length;
-        state.records.push(...requests);
-        state.next = next;
-        draw();
-        // The focus goes on where the reader was.
-        list.querySelectorAll('li a')[first]?.focus();
-      } catch (error) {
-        go.disabled = false;
-        if (!(error instanceof SignedOut)) problem.textContent = complaint(error);
-      }
-    });
+    const problem = alarm();
+    go.addEventListener('click', () => submit(go, async () => {
+      const { requests, next } = await ask(state.next);
+      const first = list.querySelectorAll('li').length;
+      state.records.push(...requests);
+      state.next = next;
+      draw();
+      // The focus goes on where the reader was.
+      list.querySelectorAll('li a')[first]?.focus();
+    }, problem.say));
     fill(older, state.next !== null && state.next !== undefined ? [go, problem] : state.records.length > PAGE / 2 && h('p.hint', t('log.end')));
   };
   const draw = () => { rows(list, state.records); drawOlder(); };
   const drawFresh = () => {
     const n = state.waiting.length;
-    fill(fresh, n > 0 && button(state.gap ? t('log.new.many', { n }) : t('log.new', { n }), { kind: 'primary small', 'data-key': 'fresh', onclick: take }));
+    fill(fresh, n > 0 && button(state.gap ? t('log.newMany', { n }) : t('log.new', { n }), { kind: 'primary small', 'data-key': 'fresh', onclick: take }));
   };
   const take = () => {
     if (state.gap) return begin();
@@ -122,7 +114,7 @@ function stream(place, here, filters, signal) {
 
   const listen = async () => {
     if (state.paused) return;
-    const { requests } = await api.requests(here.id, { ...asked(filters), limit: PAGE });
+    const { requests } = await ask();
     if (signal.aborted) return;
     const top = state.waiting[0]?.number ?? state.records[0]?.number ?? 0;
     const news = requests.filter((record) => record.number > top);
@@ -138,7 +130,7 @@ function stream(place, here, filters, signal) {
   };
 
   const begin = () => load(place, async () => {
-    const { requests, next } = await api.requests(here.id, { ...asked(filters), limit: PAGE });
+    const { requests, next } = await ask();
     Object.assign(state, { records: requests, waiting: [], gap: false, next });
     drawFresh();
     draw();
@@ -148,7 +140,7 @@ function stream(place, here, filters, signal) {
   begin().then(() => { if (!signal.aborted) live(listen, signal); });
 
   function rows(into, records) {
-    if (records.length === 0) return fill(into, filtered ? empty(t('nothing.found'), t('log.none.filtered')) : empty(t('log.none'), t('log.none.text')));
+    if (records.length === 0) return fill(into, filtered ? empty(t('nothing.found'), t('log.noneFiltered')) : empty(t('log.none'), t('log.noneText')));
     let last = '';
     const groups = [];
     for (const record of records) {
@@ -163,13 +155,15 @@ function stream(place, here, filters, signal) {
 
 /** Moving content can be stopped (WCAG 2.2.2). */
 function pause(state) {
-  const node = h('button', { type: 'button', class: 'button small', 'data-key': 'pause' });
-  const draw = () => fill(node, icon(state.paused ? 'play' : 'pause'), h('span', t(state.paused ? 'log.resume' : 'log.pause')));
+  const node = button('', { kind: 'small', 'data-key': 'pause' });
   const words = h('span.livestate');
-  const say = () => { words.className = state.paused ? 'livestate off' : 'livestate'; fill(words, h('i', { 'aria-hidden': 'true' }), t(state.paused ? 'log.paused' : 'log.live')); };
-  node.addEventListener('click', () => { state.paused = !state.paused; draw(); say(); });
+  const draw = () => {
+    fill(node, icon(state.paused ? 'play' : 'pause'), h('span', t(state.paused ? 'log.resume' : 'log.pause')));
+    words.classList.toggle('off', state.paused);
+    fill(words, h('i', { 'aria-hidden': 'true' }), t(state.paused ? 'log.paused' : 'log.live'));
+  };
+  node.addEventListener('click', () => { state.paused = !state.paused; draw(); });
   draw();
-  say();
   return h('div.row.tight', words, node);
 }
 
@@ -181,6 +175,6 @@ export function row(record, { base }) {
     h('span.mark-cell', icon(failed ? 'bad' : tone === 'good' ? 'ok' : 'off'), h('span.vh', t(`outcome.${failed ? 'failure' : 'success'}`))),
     h('a', { href: `${base}/log/${record.number}`, class: 'sentence', 'data-key': `record-${record.number}` }, sentence(record)),
     h('span.row-facts', when(record.time, { withClock: true }),
-      h('span.status', { title: t('record.status') }, h('span.vh', `${t('record.status')} `), String(record.status)),
+      h('span.status', { title: t('log.status') }, h('span.vh', `${t('log.status')} `), String(record.status)),
       h('span.duration', { title: t('record.duration') }, milliseconds(record.durationUs))));
 }

@@ -1,9 +1,6 @@
 // All organizations: which of them needs a look.
 
-import { api } from '../api.js';
-import { fill, h, icon } from '../dom.js';
-import { currentLanguage, number, t, when } from '../i18n.js';
-import { button, columns, dialog, empty, field, load, select } from '../widgets.js';
+import { api, button, currentLanguage, dialog, empty, field, fill, h, load, number, searchField, select, t, table, when } from '../screen.js';
 import { live } from '../live.js';
 import { healthBadge, healthOf } from './frame.js';
 
@@ -26,24 +23,22 @@ export function organizations(main, here) {
     state.tenants = tenants;
     setTimeout(() => live(async () => { state.tenants = (await api.tenants()).tenants; rows(list, state); }, here.signal), 2000);
     return page(list, state, here);
-  }, { signal: here.signal });
+  }, here);
 }
 
 function page(list, state, here) {
-  const add = () => addDialog(here);
+  const add = button(t('orgs.add'), { icon: 'plus', kind: 'primary', onclick: () => addDialog(here) });
+  const storage = h('a', { href: '#/storage' }, t('store.title'));
   const changed = () => { here.keep({ search: state.search, sort: state.sort === 'name' ? '' : state.sort }); rows(list, state); };
   if (state.tenants.length === 0) {
-    return h('div.stack', h('h1', t('orgs.title')),
-      empty(t('orgs.none'), t('orgs.none.text'), button(t('orgs.add'), { icon: 'plus', kind: 'primary', onclick: add })));
+    return h('div.stack', h('div.head', h('h1', t('orgs.title')), storage), empty(t('orgs.none'), t('orgs.noneText'), add));
   }
   rows(list, state);
-  const find = h('input', { type: 'search', value: state.search, placeholder: t('orgs.search'), oninput: (event) => { state.search = event.target.value; changed(); } });
-  const order = select([['name', t('orgs.name')], ['health', t('orgs.health')], ['users', t('orgs.users')], ['last', t('orgs.last')]], state.sort,
+  const order = select([['name', t('orgs.name')], ['health', t('orgs.health')], ['users', t('tab.users')], ['last', t('orgs.last')]], state.sort,
     { onchange: (event) => { state.sort = event.target.value; changed(); } });
   return h('div.stack',
-    h('div.head', h('div', h('h1', t('orgs.title')), h('p.lead', t('orgs.lead'))),
-      button(t('orgs.add'), { icon: 'plus', kind: 'primary', onclick: add })),
-    h('div.filters', h('div.search', icon('search'), field(t('orgs.search'), find, { quietLabel: true })),
+    h('div.head', h('div', h('h1', t('orgs.title')), h('p.lead', t('orgs.lead'))), h('div.row', storage, add)),
+    h('div.filters', searchField(t('orgs.search'), state.search, (search) => { state.search = search; changed(); }),
       h('div.inline-field', field(t('orgs.sort'), order))),
     list);
 }
@@ -54,21 +49,17 @@ function rows(list, state) {
   const mark = JSON.stringify([shown, currentLanguage()]);
   if (list.dataset.shown === mark) return;
   list.dataset.shown = mark;
-  if (shown.length === 0) return void fill(list, empty(t('nothing.found'), t('nothing.found.text')));
-  fill(list, h('table.table.cards',
-    columns(...['name', 'provider', 'health', 'users', 'last'].map((column) => (column === 'users' ? '#' : '') + t(`orgs.${column}`))),
-    h('tbody', shown.map(row))));
+  if (shown.length === 0) return void fill(list, empty(t('nothing.found'), t('nothing.foundText')));
+  fill(list, table([t('orgs.name'), t('orgs.provider'), t('orgs.health'), `#${t('tab.users')}`, t('orgs.last')], shown.map(row)));
 }
 
-function row(tenant) {
-  const { connection, seats } = tenant;
-  const cell = (column, ...value) => h('td', { 'data-label': t(`orgs.${column}`), class: column === 'users' ? 'num' : null }, h('span', value));
-  return h('tr',
-    h('th', { scope: 'row' }, h('a', { href: `#/o/${encodeURIComponent(tenant.id)}`, class: 'row-link', 'data-key': tenant.id }, tenant.name)),
-    cell('provider', connection ? providerNames.get(connection.identityProvider) ?? connection.identityProvider : h('span.muted', t('orgs.not'))),
-    cell('health', healthBadge(tenant)),
-    cell('users', number(tenant.users), seats !== null && seats !== undefined && h('span.muted', ` / ${number(seats)}`)),
-    cell('last', when(connection?.lastTransferAt)));
+function row({ id, name, connection, users, seats, ...health }) {
+  return [
+    h('a', { href: `#/o/${encodeURIComponent(id)}`, class: 'row-link', 'data-key': id }, name),
+    connection ? providerNames.get(connection.identityProvider) ?? connection.identityProvider : h('span.muted', t('orgs.not')),
+    healthBadge({ connection, ...health }),
+    [number(users), seats !== null && seats !== undefined && h('span.muted', ` / ${number(seats)}`)],
+    when(connection?.lastTransferAt)];
 }
 
 const byName = (a, b) => a.name.localeCompare(b.name, currentLanguage());
@@ -80,16 +71,16 @@ const ORDERS = {
 };
 
 function addDialog(here) {
-  const name = h('input', { type: 'text', autocomplete: 'organization', maxlength: 200 });
-  const labelled = field(t('orgs.name'), name, { hint: t('orgs.add.hint') });
+  const name = h('input', { autocomplete: 'organization', maxlength: 200 });
+  const labelled = field(t('orgs.name'), name, { hint: t('orgs.addHint') });
   let added;
   dialog({
     title: t('orgs.add'),
     body: labelled,
-    confirm: t('orgs.add.go'),
+    confirm: t('orgs.addGo'),
     action: async () => {
       labelled.fail('');
-      if (!name.value.trim()) { labelled.fail(t('orgs.add.empty')); return false; }
+      if (!name.value.trim()) { labelled.fail(t('orgs.addEmpty')); return false; }
       added = await api.addTenant(name.value.trim());
       return true;
     },

@@ -1,11 +1,8 @@
 // One record: the exchange as it happened, what it changed, why it failed and what to do in Entra.
 
-import { api } from '../api.js';
-import { h, icon } from '../dom.js';
-import { exact, milliseconds, reason, t, when } from '../i18n.js';
+import { api, badge, card, copyButton, crumbs, exact, facts, h, icon, load, milliseconds, note, reason, t, table, when } from '../screen.js';
 import { curl, flat, meaningOf, nameOf, plainSentence, pretty, reasonOf, sentence, statusLine, transcript } from '../reading.js';
-import { badge, card, columns, copyButton, facts, load, note } from '../widgets.js';
-import { logHash } from './log.js';
+import { logHash, logOf } from './log.js';
 
 export function record(content, here) {
   here.title(t('record.title', { number: here.part }));
@@ -13,20 +10,20 @@ export function record(content, here) {
     const found = await api.request(here.id, here.part);
     here.title(plainSentence(found));
     return page(found, here);
-  }, { signal: here.signal, lines: 8 });
+  }, { ...here, lines: 8 });
 }
 
 function page(found, here) {
   const base = `${here.product.publicUrl ?? location.origin}/scim/v2/${here.id}`;
   const failed = found.outcome !== 'success';
   return [
-    h('nav', { 'aria-label': t('record.back'), class: 'crumbs' }, h('a', { href: logHash(here.id, here.base) }, icon('left'), h('span', t('record.back')))),
+    crumbs(t('record.back'), logHash(here.id, here.base)),
     h('div.head', h('h1.record-title', sentence(found)), badge(failed ? 'bad' : 'good', t(`outcome.${failed ? 'failure' : 'success'}`))),
     found.looksLike && note('warn', h('p', t('record.lookalike'))),
     failed ? explanation(found) : meaningOf(found) && note('info', h('p', meaningOf(found))),
     changes(found),
     card(t('record.exchange'),
-      h('div.row', copyButton('curl', () => curl(found, base), { label: t('record.curl') }), copyButton(t('record.transcript.what'), () => transcript(found, base), { label: t('record.transcript') })),
+      h('div.row', copyButton('curl', () => curl(found, base), { label: t('record.curl') }), copyButton(t('record.transcriptWhat'), () => transcript(found, base), { label: t('record.transcript') })),
       h('div.exchange',
         side(t('record.request'), `${found.method} ${found.path}${found.query ? `?${readable(found.query)}` : ''}`, found.requestBody, ['Authorization: Bearer ***', ...(found.requestBody ? ['Content-Type: application/scim+json'] : [])]),
         side(t('record.response'), statusLine(found.status), found.responseBody, []))),
@@ -55,11 +52,9 @@ function changes({ before, after, outcome, kind }) {
   const fresh = new Map(flat(after ?? {}));
   const names = [...new Set([...old.keys(), ...fresh.keys()])].filter((name) => old.get(name) !== fresh.get(name));
   if (names.length === 0) return null;
-  const value = (map, name) => (map.has(name) ? h('span.break', map.get(name)) : h('span.muted', t('record.absent')));
-  return card(t('record.changes'), h('table.table.cards',
-    columns(t('record.attribute'), t('record.before'), t('record.after')),
-    h('tbody', names.map((name) => h('tr', h('th', { scope: 'row' }, h('code.break', name)),
-      h('td', { 'data-label': t('record.before'), class: 'was' }, value(old, name)), h('td', { 'data-label': t('record.after'), class: 'is' }, value(fresh, name)))))));
+  const value = (kind, map, name) => (map.has(name) ? h(kind, map.get(name)) : h('span.muted', t('record.absent')));
+  return card(t('record.changes'), table([t('record.attribute'), t('record.before'), t('record.after')],
+    names.map((name) => [h('code.break', name), value('s.muted', old, name), value('b', fresh, name)])));
 }
 
 function side(title, line, body, headers) {
@@ -69,7 +64,7 @@ function side(title, line, body, headers) {
 }
 
 function user(found, { base }) {
-  if (found.group?.id) return h('a', { href: `${base}/log?${new URLSearchParams({ user: found.group.id, name: found.group.displayName })}` }, found.group.displayName);
+  if (found.group?.id) return h('a', { href: logOf(base, found.group.id, found.group.displayName) }, found.group.displayName);
   if (found.user?.id) return h('a', { href: `${base}/users/${encodeURIComponent(found.user.id)}` }, found.user.userName);
   return nameOf(found) || h('span.muted', t('record.none'));
 }

@@ -1,12 +1,9 @@
 // Setup, as the help page tells it: provider, confirmation, the provider's screens one by one, done. What those screens
 // are called is data of the provider.
 
-import { ApiError, api } from '../api.js';
-import { fill, h, icon } from '../dom.js';
+import { ApiError, alarm, announce, api, button, card, clock, fill, form, h, icon, load, note, number, ours, richText, submit, t, toneIcon } from '../screen.js';
 import { guided } from '../guides.js';
-import { clock, number, ours, richText, t } from '../i18n.js';
 import { live } from '../live.js';
-import { announce, button, card, load, note, submit } from '../widgets.js';
 import { credentials, mappings } from './details.js';
 import { connectionOf, forget } from './frame.js';
 
@@ -21,7 +18,7 @@ export function setup(content, here) {
     const place = h('div.stack.narrow');
     choose(place, identityProviders, identityProviders[0], here);
     return place;
-  }, { signal: here.signal });
+  }, here);
 }
 
 function stages(current, name) {
@@ -29,54 +26,54 @@ function stages(current, name) {
     const done = i < STAGES.indexOf(current);
     return h('li', { 'aria-current': stage === current ? 'step' : null, class: done ? 'done' : null },
       h('span.dot', done ? icon('check') : String(i + 1)),
-      h('span', name && stage === 'steps' ? name : t(`setup.stage.${stage}`), done && h('span.vh', ` ${t('setup.stage.done')}`)));
+      h('span', name && stage === 'steps' ? name : stage === 'provider' ? t('orgs.provider') : t(`stage.${stage}`), done && h('span.vh', ` ${t('stage.done')}`)));
   }));
 }
 
 function choose(place, providers, chosen, here) {
-  const problem = h('div', { role: 'alert' });
+  const problem = alarm();
   const next = button(t('next'), { kind: 'primary', type: 'submit', icon: 'right' });
-  const form = h('form.stack', { onsubmit: async (event) => {
-    event.preventDefault();
-    const idp = await submit(next, () => guided(form.elements.provider.value), (message) => fill(problem, note('bad', h('p', message))));
+  const choice = form('stack', async () => {
+    const idp = await submit(next, () => guided(choice.elements.provider.value), problem.say);
     if (idp) confirm(place, providers, idp, here);
-  } },
-  h('fieldset.choices.cards', h('legend.vh', t('setup.provider.title')), providers.map(({ id, name }) => h('label.choice',
+  },
+  h('fieldset.choices.cards', h('legend.vh', t('setup.providerTitle')), providers.map(({ id, name }) => h('label.choice',
     h('input', { type: 'radio', name: 'provider', value: id, checked: id === chosen.id }),
-    h('span.choice-name', name, id === 'generic' && h('span.hint', t('setup.provider.generic')))))),
-  h('p.hint', t('setup.provider.hint')), problem, h('div.row', next));
-  fill(place, h('h1', t('setup.title')), stages('provider'), h('h2', t('setup.provider.title')), form);
+    h('span.choice-name', name, id === 'generic' && h('span.hint', t('setup.providerGeneric')))))),
+  h('p.hint', t('setup.providerHint')), problem, h('div.row', next));
+  const heading = h('h1', { tabindex: '-1' }, t('setup.title'));
+  fill(place, heading, stages('provider'), h('h2', t('setup.providerTitle')), choice);
+  return heading;
 }
 
 function confirm(place, providers, chosen, here) {
-  const problem = h('div', { role: 'alert' });
+  const problem = alarm();
   const start = button(t('setup.start'), { kind: 'primary' });
   const groups = h('input', { type: 'checkbox' });
   start.addEventListener('click', async () => {
-    problem.replaceChildren();
+    problem.say();
     const done = await submit(start, async () => {
       // Somebody else may have started it meanwhile: then there is nothing left to start.
       await api.connect(here.id, chosen.id).catch((error) => { if (!(error instanceof ApiError && error.code === 'already_connected')) throw error; });
       if (groups.checked) await api.changeConnection(here.id, { groups: true });
-      return true;
-    }, (message) => problem.replaceChildren(note('bad', h('p', message))));
+    }, problem.say);
     if (!done) return;
     forget(here.id);
     here.redraw();
   });
-  const heading = h('h2', { tabindex: '-1' }, t('setup.confirm.title'));
+  const heading = h('h2', { tabindex: '-1' }, t('confirm.title'));
   const list = chosen.attributeMappings.map(({ target }) => target).join(', ');
   fill(place, h('h1', t('setup.title')), stages('confirm', chosen.name), heading,
-    h('p', t('setup.confirm.lead', { provider: chosen.name, name: here.tenant.name })),
+    h('p', t('confirm.lead', { provider: chosen.name, name: here.tenant.name })),
     h('ul.points', ['oneway', 'stored', 'changes', 'secret', 'seats'].map((point) =>
-      h('li', h('div', h('b', t(`setup.confirm.${point}`)), h('p', t(`setup.confirm.${point}.text`, { product: here.product.productName, list })))))),
+      h('li', h('div', h('b', t(`confirm.${point}`)), h('p', t(`confirm.${point}Text`, { product: here.product.productName, list })))))),
     groupsSwitch(groups), problem,
-    h('div.row', start, button(t('back'), { kind: 'quiet', onclick: () => { choose(place, providers, chosen, here); place.querySelector('h1').tabIndex = -1; place.querySelector('h1').focus(); } })));
+    h('div.row', start, button(t('back'), { kind: 'quiet', onclick: () => choose(place, providers, chosen, here).focus() })));
   heading.focus();
 }
 
 /** A switch for groups with what it means. */
-export const groupsSwitch = (input) => h('div', h('label.check', input, h('span', t('groups.switch'))), h('p.hint', t('groups.switch.text')));
+export const groupsSwitch = (input) => h('div', h('label.check', input, h('span', t('groups.switch'))), h('p.hint', t('groups.switchText')));
 
 function walk(connection, here) {
   const { guide, name } = here.idp;
@@ -86,9 +83,9 @@ function walk(connection, here) {
     h('h1', t('setup.title')), stages('steps', name),
     h('p.lead', t('setup.lead', { console: ours(guide.console) })),
     h('div.setup',
-      h('div.setup-rail.stack', card(t('setup.values'), credentials(connection, guide.fields), note('warn', h('p', t('setup.values.secret')))), ear),
+      h('div.setup-rail.stack', card(t('setup.values'), credentials(connection, guide.fields), note('warn', h('p', t('confirm.secretText')))), ear),
       h('div.setup-steps.stack', steps.node,
-        h('div.card.finish', h('div', h('h2', t('setup.finish')), h('p.hint', t('setup.finish.hint'))),
+        h('div.card.finish', h('div', h('h2', t('setup.finish')), h('p.hint', t('setup.finishHint'))),
           button(t('setup.done'), { kind: 'primary', icon: 'check', onclick: () => { announce(t('setup.saved')); here.go(here.base); } })))),
   ];
 }
@@ -129,7 +126,7 @@ function checklist(steps, connection, here) {
       h('ol.clicks', ours(step.do).map((line) => h('li', richText(line, { product: here.product.productName })))),
       step.shows === 'mappings' && mappings(connection, here.idp.guide.fields),
       step.hint && h('p.hint', richText(ours(step.hint))),
-      h('div.row', button(t(i === steps.length - 1 ? 'setup.step.last' : 'setup.step.next'), { icon: 'check', onclick: () => next(step, i) })));
+      h('div.row', button(t(i === steps.length - 1 ? 'setup.stepLast' : 'setup.stepNext'), { icon: 'check', onclick: () => next(step, i) })));
     return { node: h('li', h('h2', toggle), body), toggle, body, dot, state, i };
   }
 
@@ -141,7 +138,7 @@ function checklist(steps, connection, here) {
       node.classList.toggle('done', ready);
       node.classList.toggle('open', step === open);
       fill(dot, ready ? icon('check') : String(i + 1));
-      state.textContent = ready ? t('setup.stage.done') : '';
+      state.textContent = ready ? t('stage.done') : '';
     }
   };
   const focus = () => (open ? parts.get(open).toggle : document.querySelector('.finish button')).focus();
@@ -184,10 +181,10 @@ function listener(connection, here, prove) {
     if (heard === news.key) return;
     heard = news.key;
     face.className = `ear ${news.tone}`;
-    fill(face, news.tone === 'busy' ? h('span.pulse', { 'aria-hidden': 'true' }) : icon(news.tone === 'good' ? 'ok' : 'bad', 'big'),
+    fill(face, news.tone === 'busy' ? h('span.pulse', { 'aria-hidden': 'true' }) : toneIcon(news.tone, 'big'),
       h('div', h('b', news.title), h('p', news.text)));
   }, here.signal);
-  fill(face, h('span.pulse', { 'aria-hidden': 'true' }), h('div', h('b', t('listen.waiting')), h('p', t('listen.waiting.text'))));
+  fill(face, h('span.pulse', { 'aria-hidden': 'true' }), h('div', h('b', t('state.waiting')), h('p', t('listen.waitingText'))));
   face.classList.add('busy');
   return card(t('listen.title'), face, counts, h('p', h('a', { href: `${here.base}/log?probes=1` }, t('listen.log'))));
 }
@@ -203,8 +200,8 @@ function whatArrived({ firstRequest, latestRefusal, lastSuccessAt }, connection)
       text: hint ? t('listen.token', { hint, ours }) : latestRefusal.status === 401 ? t('listen.notoken') : latestRefusal.detail };
   }
   if (first && first.status < 400) {
-    return { key: `ok ${first.time}`, ok: true, tone: 'good', title: t('listen.received', { time: clock(first.time) }), text: t('listen.received.text') };
+    return { key: `ok ${first.time}`, ok: true, tone: 'good', title: t('listen.received', { time: clock(first.time) }), text: t('listen.receivedText') };
   }
   if (first) return { key: `bad ${first.time}`, tone: 'bad', title: t('listen.failed', { time: clock(first.time), status: number(first.status) }), text: first.detail ?? '' };
-  return { key: 'waiting', tone: 'busy', title: t('listen.waiting'), text: t('listen.waiting.text') };
+  return { key: 'waiting', tone: 'busy', title: t('state.waiting'), text: t('listen.waitingText') };
 }

@@ -1,9 +1,6 @@
 // Sign in with the admin secret. It goes to the server and is kept nowhere here.
 
-import { ApiError, api } from '../api.js';
-import { h, icon } from '../dom.js';
-import { t } from '../i18n.js';
-import { button, field, note, submit } from '../widgets.js';
+import { ApiError, api, button, field, form, h, icon, note, submit, t } from '../screen.js';
 
 export function signIn({ product, lost, done, signal }) {
   const secret = h('input', { type: 'password', autocomplete: 'current-password', name: 'secret', required: true, spellcheck: 'false' });
@@ -11,12 +8,11 @@ export function signIn({ product, lost, done, signal }) {
   const go = button(t('signin.go'), { kind: 'primary wide', type: 'submit' });
   const words = go.querySelector('span');
 
-  const submitted = async (event) => {
-    event.preventDefault();
+  const submitted = async () => {
     if (secret.value === '') return labelled.fail(t('signin.empty'));
     labelled.fail('');
     let wait = 0;
-    const signedIn = await submit(go, async () => { await api.signIn(secret.value); return true; }, (message, error) => {
+    const signedIn = await submit(go, () => api.signIn(secret.value), (message, error) => {
       wait = error instanceof ApiError ? error.retryAfter : 0;
       labelled.fail(message);
       secret.select();
@@ -40,5 +36,5 @@ export function signIn({ product, lost, done, signal }) {
     h('h1', t('signin.heading', { product: product.productName })),
     h('p.lead', t('signin.lead')),
     lost && note('info', h('p', t('signin.lost'))),
-    h('form.card.stack', { onsubmit: submitted, novalidate: true }, labelled, go));
+    form('card', submitted, labelled, go));
 }

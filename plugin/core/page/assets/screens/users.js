@@ -1,15 +1,12 @@
 // The users as they are here.
 
-import { api } from '../api.js';
-import { fill, h, icon } from '../dom.js';
-import { number, t, when } from '../i18n.js';
-import { badge, button, columns, empty, field, load, segments } from '../widgets.js';
+import { api, badge, button, empty, fill, h, load, number, searchField, segments, t, table, when } from '../screen.js';
 import { removeUsersCard } from './leftovers.js';
 
 export const PAGE = 50;
 
 export function users(content, here) {
-  here.title(t('users.title'));
+  here.title(t('tab.users'));
   const state = { search: here.query.get('search') ?? '', active: here.query.get('active') ?? '', start: Number(here.query.get('start')) || 1 };
   const place = h('div.stack');
   let life = new AbortController();
@@ -24,11 +21,10 @@ export function users(content, here) {
   const turn = async (start) => { state.start = start; await apply(); window.scrollTo(0, 0); content.querySelector('.summary')?.focus(); };
   const changed = (change, delay) => { Object.assign(state, change, { start: 1 }); clearTimeout(typing); typing = setTimeout(apply, delay); };
 
-  const find = h('input', { type: 'search', value: state.search, placeholder: t('users.search'), oninput: (event) => changed({ search: event.target.value }, 300) });
-  fill(content, h('div.head', h('h1', t('users.title')), h('a', { href: `${here.base}/groups` }, t('groups.title'))),
+  fill(content, h('div.head', h('h1', t('tab.users')), h('a', { href: `${here.base}/groups` }, t('groups.title'))),
     h('section.filterbar', { 'aria-label': t('log.filters') }, h('div.filters',
-      segments(t('users.state'), [['', t('users.all')], ['true', t('users.active')], ['false', t('users.disabled')]], state.active, (active) => changed({ active }, 0)),
-      h('div.search', icon('search'), field(t('users.search'), find, { quietLabel: true })))),
+      segments(t('users.state'), [['', t('log.all')], ['true', t('users.active')], ['false', t('users.disabled')]], state.active, (active) => changed({ active }, 0)),
+      searchField(t('users.search'), state.search, (search) => changed({ search }, 300)))),
     place);
   apply();
   here.signal.addEventListener('abort', () => life.abort());
@@ -37,26 +33,24 @@ export function users(content, here) {
   }).catch(() => {});
 }
 
-export const activeBadge = (active) => badge(active ? 'good' : 'quiet', t(active ? 'users.is.active' : 'users.is.disabled'));
+export const activeBadge = (active) => badge(active ? 'good' : 'quiet', t(active ? 'users.active' : 'users.disabled'));
 
 function list({ users: found, totalResults }, state, { base }, turn) {
-  if (totalResults === 0) return state.search || state.active ? empty(t('nothing.found'), t('nothing.found.text')) : empty(t('users.none'), t('users.none.text'));
-  const last = state.start + found.length - 1;
-  const cell = (column, ...value) => h('td', { 'data-label': t(`users.${column}`) }, h('span.break', value));
-  return [
-    h('p.summary.hint', { role: 'status', tabindex: '-1' }, t('users.range', { n: totalResults, from: state.start, to: last })),
-    h('table.table.cards',
-      columns(...['userName', 'name', 'state', 'changed'].map((column) => t(`users.${column}`))),
-      h('tbody', found.map((user) => h('tr',
-        h('th', { scope: 'row' }, h('a', { href: `${base}/users/${encodeURIComponent(user.id)}`, class: 'row-link break' }, user.userName)),
-        cell('name', user.displayName ?? h('span.muted', '–')),
-        cell('state', activeBadge(user.active)),
-        cell('changed', when(user.lastModifiedAt)))))),
-    pages(state.start, last, totalResults, turn)];
+  if (totalResults === 0) return state.search || state.active ? empty(t('nothing.found'), t('nothing.foundText')) : empty(t('users.none'), t('users.noneText'));
+  return paged('users.range', state.start, found.length, totalResults, turn,
+    table(['userName', 'name', 'state', 'changed'].map((column) => t(`users.${column}`)), found.map((user) => [
+      h('a', { href: `${base}/users/${encodeURIComponent(user.id)}`, class: 'row-link break' }, user.userName),
+      user.displayName ?? h('span.muted', '–'), activeBadge(user.active), when(user.lastModifiedAt)])));
 }
 
-/** Turns the pages of a list. */
-export const pages = (start, last, total, turn) => total > PAGE && h('nav.row.center', { 'aria-label': t('users.pages') },
-  button(t('users.previous'), { icon: 'left', disabled: start <= 1, onclick: () => turn(Math.max(1, start - PAGE)) }),
-  h('span.hint', `${number(Math.ceil(start / PAGE))} / ${number(Math.ceil(total / PAGE))}`),
-  button(t('users.next'), { icon: 'right', kind: 'trailing', disabled: last >= total, onclick: () => turn(start + PAGE) }));
+/** One page of a list: which part of the whole it is, the table, and how to turn the pages. */
+export const paged = (range, start, count, total, turn, rows) => {
+  const last = start + count - 1;
+  return [
+    h('p.summary.hint', { role: 'status', tabindex: '-1' }, t(range, { n: total, from: start, to: last })),
+    rows,
+    total > PAGE && h('nav.row.center', { 'aria-label': t('users.pages') },
+      button(t('users.previous'), { icon: 'left', disabled: start <= 1, onclick: () => turn(Math.max(1, start - PAGE)) }),
+      h('span.hint', `${number(Math.ceil(start / PAGE))} / ${number(Math.ceil(total / PAGE))}`),
+      button(t('next'), { icon: 'right', kind: 'trailing', disabled: last >= total, onclick: () => turn(start + PAGE) }))];
+};
