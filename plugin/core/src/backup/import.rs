@@ -124,6 +124,7 @@ pub(crate) fn give_up(ports: &Ports, settings: &Settings, tenant: &TenantId) -> 
     let there = under_way(&turn)?;
     if there {
         turn.remove(turn.space().import());
+        turn.head.being_restored = false;
     }
     turn.commit()?;
     Ok(there)
@@ -254,6 +255,7 @@ impl Restorer<'_> {
         }
         turn.remove(turn.space().connection());
         turn.remove(turn.space().schemas());
+        turn.head.being_restored = true;
         Ok(Ok(Import {
             header,
             file: chain.sum.clone(),
@@ -339,6 +341,7 @@ impl Restorer<'_> {
         import.chain.lines += 1;
         import.finished_at = Some(self.ports.clock.now());
         turn.write(turn.space().import(), &import);
+        turn.head.being_restored = false;
         turn.commit()?;
         Ok(Ok(import))
     }
