@@ -1,7 +1,7 @@
 //! The component as its users meet it.
 //!
-//! - [`store`] is a model of Spin's key-value store that counts, fails and interrupts; [`world`] puts a clock and a
-//!   source of randomness beside it that never surprise;
+//! - [`store`] is a model of Spin's key-value store that counts, fails and interrupts, and [`real`] puts a Redis server in
+//!   the place of the model; [`world`] puts a clock and a source of randomness beside it that never surprise;
 //! - [`transcript`] is a conversation over HTTP in a text file, [`run`] holds a server to it;
 //! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
 //! - [`program`] is the host's program as a process that can be killed;
@@ -21,6 +21,7 @@ pub mod meter;
 pub mod native;
 pub mod pretty;
 pub mod program;
+pub mod real;
 pub mod run;
 pub mod store;
 pub mod transcript;

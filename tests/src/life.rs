@@ -26,7 +26,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn of(response: Response<Vec<u8>>) -> Reply {
+    /// An answer whose body is read.
+    pub fn of(response: Response<Vec<u8>>) -> Reply {
         let body = match response.body().as_slice() {
             [] => Value::Null,
             bytes => serde_json::from_slice(bytes).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(bytes))),

@@ -4,10 +4,11 @@ use crate::hosted;
 use crate::run::Server;
 use crate::world::ADMIN_SECRET;
 use http::{Request, Response};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 const UNPACED: &str = "requests_per_second=off";
@@ -131,25 +132,53 @@ impl Server for Host {
     }
 }
 
-/// A Redis server that keeps what it answers.
+/// A Redis server.
 pub struct Redis {
     process: Process,
     folder: PathBuf,
+    options: &'static [&'static str],
 }
 
+/// It keeps what it answers.
+const KEEPING: &[&str] = &["--appendonly", "yes", "--appendfsync", "always"];
+
+/// It keeps nothing, and has a database for each store of a test.
+const FORGETTING: &[&str] = &["--appendonly", "no", "--databases", "1000"];
+
 impl Redis {
-    /// Starts it with its data in a folder. Nothing where `redis-server` is not on PATH; the caller says so.
-    pub fn start(folder: &Path) -> Option<Redis> {
-        Command::new("redis-server").arg("--version").output().ok()?;
-        let address = free_address();
-        Some(Redis { process: Redis::process(folder, address), folder: folder.to_owned() })
+    /// Whether `redis-server` is on PATH. Where it is not, this says so, past the harness, which shows nothing of tests
+    /// that pass.
+    pub fn is_there() -> bool {
+        static FOUND: LazyLock<bool> = LazyLock::new(|| {
+            let found = Command::new("redis-server").arg("--version").output().is_ok();
+            if !found {
+                let said =
+                    b"NOT TESTED: nothing of this is tried on a real Redis, because there is no redis-server on PATH\n";
+                std::io::stderr().write_all(said).unwrap();
+            }
+            found
+        });
+        *FOUND
     }
 
-    fn process(folder: &Path, address: SocketAddr) -> Process {
-        let options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always", "--dir"];
+    /// Starts one that keeps what it answers, with its data in a folder. Nothing where [`Redis::is_there`] says no.
+    pub fn start(folder: &Path) -> Option<Redis> {
+        Redis::is_there().then(|| Redis::with(folder, KEEPING))
+    }
+
+    /// Starts one that is as quick as it can be and keeps nothing.
+    pub fn forgetting(folder: &Path) -> Redis {
+        Redis::with(folder, FORGETTING)
+    }
+
+    fn with(folder: &Path, options: &'static [&'static str]) -> Redis {
+        Redis { process: Redis::process(folder, free_address(), options), folder: folder.to_owned(), options }
+    }
+
+    fn process(folder: &Path, address: SocketAddr, options: &[&str]) -> Process {
         let mut command = Command::new("redis-server");
-        command.args(options).arg(folder).args(["--port", &address.port().to_string()]);
-        Process::start(&mut command, address)
+        command.args(["--bind", "127.0.0.1", "--save", "", "--dir"]).arg(folder).args(options);
+        Process::start(command.args(["--port", &address.port().to_string()]), address)
     }
 
     /// What `--store` takes.
@@ -160,7 +189,7 @@ impl Redis {
     /// SIGKILL, and a start at the same address with what was kept.
     pub fn kill_and_start(&mut self) {
         self.process.kill();
-        self.process = Redis::process(&self.folder, self.process.address);
+        self.process = Redis::process(&self.folder, self.process.address, self.options);
     }
 
     /// A host with its data here.

@@ -1,6 +1,7 @@
 //! A model of Spin's key-value stores: each as strong as the backend at its best and as weak as it at its worst, and able
-//! to fail, or to let somebody else in, at every single step.
+//! to fail, or to let somebody else in, at every single step. The same steps can be those of a real Redis.
 
+use crate::real::Real;
 use rollcall_core::backend::BATCH_MAX;
 use rollcall_core::ports::{Store, StoreError};
 use std::cell::{Cell, RefCell};
@@ -53,6 +54,8 @@ pub struct Backend {
     counters: Counters,
     /// Whether a read may miss the steps right before it.
     stale: bool,
+    /// Whether it is no model: the data are in a Redis server.
+    real: bool,
 }
 
 /// How a backend counts.
@@ -72,24 +75,54 @@ enum Counters {
 impl Backend {
     /// Spin's default.
     pub const SQLITE: Backend =
-        Backend { name: "SQLite", whole: true, unlimited: true, counters: Counters::Bytes, stale: false };
+        Backend { name: "SQLite", whole: true, unlimited: true, counters: Counters::Bytes, stale: false, real: false };
 
     /// Spin's `key-value-redis`: MSET, DEL, INCRBY.
     pub const REDIS: Backend = Backend { name: "Redis", counters: Counters::Text, ..Backend::SQLITE };
 
     /// Spin's `key-value-aws` with `consistent_read`: BatchWriteItem in any order.
-    pub const DYNAMODB: Backend =
-        Backend { name: "DynamoDB", whole: false, unlimited: false, counters: Counters::Conditional, stale: false };
+    pub const DYNAMODB: Backend = Backend {
+        name: "DynamoDB",
+        whole: false,
+        unlimited: false,
+        counters: Counters::Conditional,
+        stale: false,
+        real: false,
+    };
 
     /// The same without `consistent_read`, as Spin has it where nothing is set.
     pub const DYNAMODB_STALE: Backend = Backend { name: "DynamoDB, stale", stale: true, ..Backend::DYNAMODB };
 
     /// Spin's `key-value-azure`: one pair after the other.
-    pub const COSMOS_DB: Backend =
-        Backend { name: "Cosmos DB", whole: false, unlimited: true, counters: Counters::Patched, stale: false };
+    pub const COSMOS_DB: Backend = Backend {
+        name: "Cosmos DB",
+        whole: false,
+        unlimited: true,
+        counters: Counters::Patched,
+        stale: false,
+        real: false,
+    };
 
-    /// Those that may be written to.
+    /// A Redis server, a database of it for each store.
+    pub const REAL_REDIS: Backend = Backend { name: "a real Redis", real: true, ..Backend::REDIS };
+
+    /// Models of those that may be written to.
     pub const FIT: [Backend; 3] = [Backend::SQLITE, Backend::REDIS, Backend::DYNAMODB];
+
+    /// The same, and a real Redis where there is one; where there is none, this says so.
+    pub fn all_fit() -> Vec<Backend> {
+        Backend::FIT.into_iter().chain(Backend::real_redis()).collect()
+    }
+
+    /// The default, which is quick to try everything on, and a real Redis where there is one.
+    pub fn default_and_real() -> Vec<Backend> {
+        [Backend::SQLITE].into_iter().chain(Backend::real_redis()).collect()
+    }
+
+    /// A real Redis, where there is one.
+    pub fn real_redis() -> Option<Backend> {
+        Real::is_there().then_some(Backend::REAL_REDIS)
+    }
 }
 
 impl Default for Backend {
@@ -115,6 +148,8 @@ const ITEM_BYTES_MAX: usize = 400 * 1024;
 pub struct Memory {
     backend: Backend,
     data: RefCell<BTreeMap<String, Vec<u8>>>,
+    /// Where the data are instead.
+    real: Option<Real>,
     /// Keys that are counters.
     counters: RefCell<BTreeSet<String>>,
     /// What the latest write replaced, for reads that miss it.
@@ -140,7 +175,12 @@ struct Interruption {
 impl Memory {
     /// An empty store.
     pub fn new(backend: Backend) -> Memory {
-        Memory { backend, ..Memory::default() }
+        Memory { backend, real: backend.real.then(Real::empty), ..Memory::default() }
+    }
+
+    /// A store that others share: what a server at this URL holds.
+    pub fn at(url: &str) -> Memory {
+        Memory { backend: Backend::REAL_REDIS, real: Some(Real::at(url)), ..Memory::default() }
     }
 
     /// What it is a model of.
@@ -151,7 +191,7 @@ impl Memory {
     /// A store with the same data, that goes its own way from here.
     pub fn fork(&self) -> Memory {
         let (data, counters) = (self.data.clone(), self.counters.clone());
-        Memory { backend: self.backend, data, counters, ..Memory::default() }
+        Memory { backend: self.backend, data, counters, real: self.real.as_ref().map(Real::copy), ..Memory::default() }
     }
 
     /// The calls since the beginning or the last [`Memory::forget_calls`], failed ones included.
@@ -207,16 +247,25 @@ impl Memory {
 
     /// The keys that have a value.
     pub fn keys(&self) -> Vec<String> {
-        self.data.borrow().keys().cloned().collect()
+        match &self.real {
+            Some(real) => real.keys(),
+            None => self.data.borrow().keys().cloned().collect(),
+        }
     }
 
     /// The value of a key, without a call.
     pub fn value(&self, key: &str) -> Option<Vec<u8>> {
-        self.data.borrow().get(key).cloned()
+        match &self.real {
+            Some(real) => real.value(key),
+            None => self.data.borrow().get(key).cloned(),
+        }
     }
 
     /// Damages the store: sets or removes a value behind everybody's back.
     pub fn plant(&self, key: &str, value: Option<Vec<u8>>) {
+        if let Some(real) = &self.real {
+            return real.plant(key, value);
+        }
         match value {
             Some(value) => self.data.borrow_mut().insert(key.to_owned(), value),
             None => self.data.borrow_mut().remove(key),
@@ -332,6 +381,9 @@ impl Store for Memory {
         if self.backend.counters == Counters::Patched && self.counters.borrow().contains(key) {
             return Err(StoreError("invalid type: integer, expected a sequence".to_owned()));
         }
+        if let Some(real) = &self.real {
+            return self.step(Verb::Get, || real.get(key))?;
+        }
         self.step(Verb::Get, || {
             // Every third read goes to the replica that has not heard of the latest write.
             let missed = self.missed.borrow().clone().filter(|_| self.backend.stale);
@@ -344,6 +396,9 @@ impl Store for Memory {
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         self.note(Verb::SetMany, pairs.iter().map(|(key, _)| key.clone()).collect());
+        if let Some(real) = &self.real {
+            return self.step(Verb::SetMany, || real.set_many(pairs))?;
+        }
         self.accept(pairs.iter().map(|(key, _)| key))?;
         if !self.backend.unlimited && pairs.iter().any(|(key, value)| 8 + key.len() + value.len() > ITEM_BYTES_MAX) {
             return Err(StoreError("Item size has exceeded the maximum allowed size".to_owned()));
@@ -353,12 +408,18 @@ impl Store for Memory {
 
     fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
         self.note(Verb::DeleteMany, keys.to_vec());
+        if let Some(real) = &self.real {
+            return self.step(Verb::DeleteMany, || real.delete_many(keys))?;
+        }
         self.accept(keys.iter())?;
         self.batch(Verb::DeleteMany, keys, |key| self.write(key, None))
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
         self.note(Verb::Increment, vec![key.to_owned()]);
+        if let Some(real) = &self.real {
+            return self.step(Verb::Increment, || real.increment(key, delta))?;
+        }
         let add = || {
             let sum = self.counted(key)? + delta;
             self.count(key, sum);

@@ -1,7 +1,8 @@
 //! A world without surprises: the same times, the same random bytes, in every run and for every runner.
 
+use crate::program;
 use crate::store::{Backend, Memory};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rollcall_core::http::Rollcall;
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_core::settings::Settings;
@@ -9,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 /// What all instances of a world have in common.
 #[derive(Clone)]
@@ -36,6 +37,15 @@ impl World {
 
     /// The same on a store of another kind.
     pub fn on(backend: Backend, variables: &BTreeMap<String, String>) -> World {
+        World::of(Memory::new(backend), Time::default(), variables)
+    }
+
+    /// A world that shares its store and its time with programs.
+    pub fn beside(programs: &program::Redis) -> World {
+        World::of(Memory::at(&programs.url()), Time::of_day(), &BTreeMap::new())
+    }
+
+    fn of(store: Memory, time: Time, variables: &BTreeMap<String, String>) -> World {
         let value = |name: &str| match name {
             "admin_secret" => Some(ADMIN_SECRET.to_owned()),
             // Time stands still between requests.
@@ -43,8 +53,8 @@ impl World {
             _ => variables.get(name).cloned(),
         };
         World {
-            store: Rc::new(Memory::new(backend)),
-            time: Time::default(),
+            store: Rc::new(store),
+            time,
             random: Random::default(),
             log: Rc::default(),
             settings: Settings::read(value).unwrap_or_else(|error| panic!("{error}")),
@@ -55,7 +65,7 @@ impl World {
     pub fn fork(&self) -> World {
         World {
             store: Rc::new(self.store.fork()),
-            time: Time(Arc::new(Mutex::new(self.time.passed()))),
+            time: Time { passed: Arc::new(Mutex::new(self.time.passed())), ..self.time.clone() },
             random: Random(Arc::new(Mutex::new(*self.random.0.lock().unwrap_or_else(PoisonError::into_inner)))),
             log: Rc::default(),
             settings: self.settings.clone(),
@@ -85,34 +95,58 @@ impl World {
     }
 }
 
-/// Time that passes when it is told to, or when somebody waits.
-#[derive(Clone, Default, Debug)]
-pub struct Time(Arc<Mutex<Duration>>);
+/// Time that passes when it is told to, or when somebody waits. Beside programs it passes by itself, and whoever waits
+/// waits.
+#[derive(Clone, Debug)]
+pub struct Time {
+    /// Since 1970.
+    beginning: Duration,
+    passed: Arc<Mutex<Duration>>,
+    /// When it began to pass by itself.
+    begun: Option<Instant>,
+}
 
-/// When every world begins: 2026-11-24T09:00:00Z.
-const BEGINNING: i64 = 1_795_510_800;
+/// When every world of its own begins: 2026-11-24T09:00:00Z.
+const BEGINNING: Duration = Duration::from_secs(1_795_510_800);
+
+impl Default for Time {
+    fn default() -> Time {
+        Time { beginning: BEGINNING, passed: Arc::default(), begun: None }
+    }
+}
 
 impl Time {
+    /// The time of day.
+    fn of_day() -> Time {
+        let beginning = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
+        Time { beginning, passed: Arc::default(), begun: Some(Instant::now()) }
+    }
+
     /// Lets time pass.
     pub fn pass(&self, duration: Duration) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) += duration;
+        match self.begun {
+            Some(_) => std::thread::sleep(duration),
+            None => *self.passed.lock().unwrap_or_else(PoisonError::into_inner) += duration,
+        }
     }
 
     /// Time since the beginning.
     pub fn passed(&self) -> Duration {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        match self.begun {
+            Some(begun) => begun.elapsed(),
+            None => *self.passed.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
     /// Time since 1970.
     pub fn since_1970(&self) -> Duration {
-        Duration::from_secs(BEGINNING.unsigned_abs()) + self.passed()
+        self.beginning + self.passed()
     }
 }
 
 impl Clock for Time {
     fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.passed()).unwrap();
-        Timestamp::from_second(BEGINNING).unwrap().checked_add(passed).unwrap()
+        Timestamp::from_millisecond(self.since_1970().as_millis().try_into().unwrap()).unwrap()
     }
 
     fn elapsed(&self) -> Duration {

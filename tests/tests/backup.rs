@@ -4,7 +4,7 @@ use acceptance::backup::{content, export, export_request, furnish, import, resto
 use acceptance::life::{self, Tenant};
 use acceptance::native::Native;
 use acceptance::run::Server as _;
-use acceptance::store::{Fault, Verb};
+use acceptance::store::{Backend, Fault, Verb};
 use acceptance::world::World;
 use rollcall_core::http::{Body, Stream};
 use rollcall_core::space::TenantId;
@@ -13,9 +13,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 fn world(variables: &[(&str, &str)]) -> World {
+    world_on(Backend::SQLITE, variables)
+}
+
+fn world_on(backend: Backend, variables: &[(&str, &str)]) -> World {
     let variables: BTreeMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    World::new(&variables)
+    World::on(backend, &variables)
 }
 
 /// A world whose tenant has this file restored.
@@ -191,31 +195,36 @@ fn a_store_that_fails_at_any_call_of_an_import_costs_nothing_but_a_repetition() 
     let mut old = Native::within(&world(&[]));
     let tenant = furnish(&mut old, 4);
     let file = export(&mut old, &tenant.id);
-    let begin = || {
-        let mut new = Native::within(&world(&[]));
-        life::admin(&mut new, "POST", "/tenants", Some(&json!({"name": "New", "id": tenant.id}))).expect(201);
-        new.world.store.forget_calls();
-        new
-    };
-    let mut whole = begin();
-    assert_eq!(import(&mut whole, &tenant.id, &file).0, 200);
-    let calls = whole.world.store.calls().len();
-    for n in 0..calls {
-        for (until, fault) in [(n + 1, Fault::Refused), (n + 1, Fault::Lost), (usize::MAX, Fault::Refused)] {
-            let mut new = begin();
-            new.world.store.fail(n..until, fault);
-            let (status, answer) = import(&mut new, &tenant.id, &file);
-            assert!(status == 200 || status == 503, "{n}: {status} {answer}");
-            new.world.store.forget_calls();
-            let mut new = Native::within(&new.world);
-            // Two turns are taken at its end. Each can have been left behind, and one request waits for one of them.
-            let (mut status, mut answer) = import(&mut new, &tenant.id, &file);
-            if status == 503 {
-                (status, answer) = import(&mut new, &tenant.id, &file);
+    for backend in Backend::all_fit() {
+        let empty = world_on(backend, &[]);
+        let new = json!({"name": "New", "id": tenant.id});
+        life::admin(&mut Native::within(&empty), "POST", "/tenants", Some(&new)).expect(201);
+        empty.store.forget_calls();
+        let whole = empty.fork();
+        assert_eq!(import(&mut Native::within(&whole), &tenant.id, &file).0, 200);
+        for n in 0..whole.store.steps().len() {
+            let (one, all) = (n..n + 1, n..usize::MAX);
+            for (steps, fault) in [(one.clone(), Fault::Refused), (one, Fault::Lost), (all, Fault::Refused)] {
+                let context = format!("{fault:?} at {steps:?} on {}", backend.name);
+                let world = empty.fork();
+                world.store.fail(steps, fault);
+                let (status, answer) = import(&mut Native::within(&world), &tenant.id, &file);
+                assert!(status == 200 || status == 503, "{context}: {status} {answer}");
+                world.store.forget_calls();
+                let mut new = Native::within(&world);
+                let restored = status == 200;
+                if restored {
+                    assert_eq!(content(&export(&mut new, &tenant.id)), content(&file), "{context}: answered and lost");
+                }
+                // Two turns are taken at its end. Each can have been left behind, and one request waits for one of them.
+                let (mut status, mut answer) = import(&mut new, &tenant.id, &file);
+                if status == 503 {
+                    (status, answer) = import(&mut new, &tenant.id, &file);
+                }
+                assert_eq!(status, 200, "{context}: {answer}");
+                assert_eq!(content(&export(&mut new, &tenant.id)), content(&file), "{context}");
+                check(&new, &tenant.id);
             }
-            assert_eq!(status, 200, "{n} {fault:?}: {answer}");
-            assert_eq!(content(&export(&mut new, &tenant.id)), content(&file), "{n} {fault:?}");
-            check(&new, &tenant.id);
         }
     }
 }
@@ -250,37 +259,37 @@ fn change(server: &mut Native, tenant: &Tenant, n: usize) {
 
 #[test]
 fn an_export_is_the_tenant_at_its_beginning_whatever_changes_meanwhile() {
-    let begin = || {
-        let mut server = Native::within(&world(&[("journal_capacity", "10")]));
-        let tenant = furnish(&mut server, 6);
-        let before = export(&mut server, &tenant.id);
-        server.world.store.forget_calls();
-        (server, tenant, before)
-    };
-    let (mut server, tenant, _) = begin();
-    export(&mut server, &tenant.id);
-    let calls = server.world.store.calls();
-    // The snapshot is made with the first write of the head; before that, changes belong into the file.
-    let made = calls.iter().position(|call| call.keys.iter().any(|key| key.contains(".before."))).unwrap() + 1;
-    let mut interrupted = 0;
-    // Who stalls for seconds within its own write is beyond what turns can catch.
-    for n in (made..calls.len()).filter(|n| calls[*n].verb != Verb::SetMany) {
-        let (mut server, tenant, before) = begin();
-        let world = server.world.clone();
-        let other = tenant.clone();
-        server.world.store.interrupt(n, move || change(&mut Native::within(&world), &other, n));
-        let file = export(&mut server, &tenant.id);
-        interrupted += usize::from(server.world.store.was_interrupted());
-        assert_eq!(content(&file), content(&before), "changed at call {n}");
-        check(&server, &tenant.id);
-        // Where the change came within the turn that ends the snapshot, that turn was taken for dead.
-        server.pass(Duration::from_secs(301));
-        let later = json!({"groups": true});
-        (0..8).for_each(|_| drop(tenant.admin(&mut server, "PATCH", "/connection", Some(&later))));
-        assert_eq!(kept(&server), Vec::<String>::new(), "left at call {n}");
-        check(&restored(&tenant.id, &file), &tenant.id);
+    for backend in Backend::all_fit() {
+        let furnished = world_on(backend, &[("journal_capacity", "10")]);
+        let tenant = furnish(&mut Native::within(&furnished), 6);
+        let before = content(&export(&mut Native::within(&furnished), &tenant.id));
+        let whole = furnished.fork();
+        export(&mut Native::within(&whole), &tenant.id);
+        let (calls, steps, ends) = (whole.store.calls(), whole.store.steps(), whole.store.ends());
+        assert_eq!(calls.len(), ends.len());
+        // The snapshot is made with the first write of the head; before that, changes belong into the file.
+        let made = calls.iter().position(|call| call.keys.iter().any(|key| key.contains(".before."))).unwrap();
+        // Whenever it has heard from the store. Who stalls for seconds within its own write is beyond what turns can catch.
+        let heard = |step: &usize| ends.contains(step) || steps[*step] == Verb::Get;
+        let moments: Vec<usize> = (ends[made]..steps.len()).filter(heard).collect();
+        assert!(moments.len() > 100, "{}", moments.len());
+        for n in moments {
+            let context = format!("changed after step {n} on {}", backend.name);
+            let mut server = Native::within(&furnished.fork());
+            let (world, other) = (server.world.clone(), tenant.clone());
+            server.world.store.interrupt_after(n, move || change(&mut Native::within(&world), &other, n));
+            let file = export(&mut server, &tenant.id);
+            assert!(server.world.store.was_interrupted(), "{context}");
+            assert_eq!(content(&file), before, "{context}");
+            check(&server, &tenant.id);
+            // Where the change came within the turn that ends the snapshot, that turn was taken for dead.
+            server.pass(Duration::from_secs(301));
+            let later = json!({"groups": true});
+            (0..8).for_each(|_| drop(tenant.admin(&mut server, "PATCH", "/connection", Some(&later))));
+            assert_eq!(kept(&server), Vec::<String>::new(), "left: {context}");
+            check(&restored(&tenant.id, &file), &tenant.id);
+        }
     }
-    assert!(interrupted > 100, "{interrupted}");
 }
 
 /// The stream of an export whose client takes its time.

@@ -1,11 +1,13 @@
 //! The store fails, or the component dies, at every single call of a request. Afterwards the invariants hold, nothing is
 //! half done, nothing that was answered is lost, every change has its record, and the same request sent again succeeds.
 
+use acceptance::backup::{export, import};
 use acceptance::life::{self, Reply, Tenant};
 use acceptance::native::Native;
 use acceptance::run::Server as _;
 use acceptance::store::{Backend, Fault};
-use acceptance::world::World;
+use acceptance::world::{ADMIN_SECRET, World};
+use http::Request;
 use rollcall_core::space::TenantId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -58,7 +60,12 @@ struct Setting {
     tenant: Tenant,
     alice: String,
     sales: String,
+    /// Of a browser that is signed in to the page.
+    cookie: String,
 }
+
+/// A schema of the tenant's own.
+const STAFF: &str = "/schemas/urn:example:params:scim:staff:1.0:User";
 
 impl Setting {
     /// A tenant with Alice, and Sales that has her.
@@ -68,7 +75,10 @@ impl Setting {
         tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
         let alice = tenant.create(&mut server, "alice@contoso.com").expect(201).text("/id");
         let sales = group(&mut server, &tenant, "Sales", &[&alice]).expect(201).text("/id");
-        Setting { server, tenant, alice, sales }
+        let secret = json!({"secret": ADMIN_SECRET});
+        let signed_in = page(&mut server, "POST", "", Some(&secret)).expect(204);
+        let cookie = signed_in.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+        Setting { server, tenant, alice, sales, cookie }
     }
 
     fn new() -> Setting {
@@ -78,7 +88,8 @@ impl Setting {
     /// The same, going its own way from here, in a new instance.
     fn fork(&self) -> Setting {
         let server = Native::within(&self.server.world.fork());
-        Setting { server, tenant: self.tenant.clone(), alice: self.alice.clone(), sales: self.sales.clone() }
+        let (tenant, cookie) = (self.tenant.clone(), self.cookie.clone());
+        Setting { server, tenant, alice: self.alice.clone(), sales: self.sales.clone(), cookie }
     }
 
     /// The groups by name, and their members.
@@ -98,6 +109,21 @@ impl Setting {
 
     fn admin(&mut self, method: &str, path: &str, body: Option<Value>) -> Reply {
         self.tenant.admin(&mut self.server, method, path, body.as_ref())
+    }
+
+    fn put_schema(&mut self, attribute: &str) -> Reply {
+        self.admin("PUT", STAFF, Some(json!({"attributes": [{"name": attribute}]})))
+    }
+
+    /// The names of the attributes of the tenant's own schemas.
+    fn schemas(&mut self) -> Value {
+        let listed = self.admin("GET", "/schemas", None).body;
+        let schemas = listed["schemas"].as_array().map(Vec::as_slice).unwrap_or_default();
+        schemas.iter().map(|schema| &schema["attributes"][0]["name"]).cloned().collect()
+    }
+
+    fn session(&mut self, method: &str) -> Reply {
+        page(&mut self.server, method, &self.cookie, None)
     }
 
     fn patch(&mut self, operations: Value) -> Reply {
@@ -125,6 +151,18 @@ impl Setting {
 
 fn nothing(_: &mut Setting) {}
 
+/// A request of the page about its session.
+fn page(server: &mut Native, method: &str, cookie: &str, body: Option<&Value>) -> Reply {
+    let request = Request::builder()
+        .method(method)
+        .uri("/admin/api/v1/session")
+        .header("host", "scim.example.com")
+        .header("origin", "https://scim.example.com")
+        .header("cookie", cookie);
+    let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
+    Reply::of(server.answer(request.body(body).unwrap()))
+}
+
 fn group(server: &mut Native, tenant: &Tenant, name: &str, members: &[&String]) -> Reply {
     let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
     tenant.scim(server, "POST", "/Groups", Some(&json!({"displayName": name, "members": members})))
@@ -135,7 +173,7 @@ fn connection(setting: &mut Setting) -> Value {
     json!([connection["state"].take(), connection["secretToken"].take(), connection["tokens"].as_array().map(Vec::len)])
 }
 
-const SCENARIOS: [Scenario; 16] = [
+const SCENARIOS: [Scenario; 23] = [
     Scenario {
         name: "create",
         before: nothing,
@@ -291,11 +329,83 @@ const SCENARIOS: [Scenario; 16] = [
         recorded: false,
         turns: 1,
     },
+    Scenario {
+        name: "change the provider",
+        before: nothing,
+        act: |setting| setting.admin("PATCH", "/connection", Some(json!({"identityProvider": "okta"}))),
+        state: |setting| setting.admin("GET", "/connection", None).body["identityProvider"].take(),
+        again: 200,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "make a tenant",
+        before: nothing,
+        act: |setting| {
+            let wish = json!({"name": "Restored", "id": "abcdefghjk"});
+            life::admin(&mut setting.server, "POST", "/tenants", Some(&wish))
+        },
+        state: |setting| life::admin(&mut setting.server, "GET", "/tenants", None).body["totalResults"].take(),
+        again: 409,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "put a schema",
+        before: nothing,
+        act: |setting| setting.put_schema("floor"),
+        state: Setting::schemas,
+        again: 200,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "replace a schema",
+        before: |setting| drop(setting.put_schema("floor").expect(201)),
+        act: |setting| setting.put_schema("room"),
+        state: Setting::schemas,
+        again: 200,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "remove a schema",
+        before: |setting| drop(setting.put_schema("floor").expect(201)),
+        act: |setting| setting.admin("DELETE", STAFF, None),
+        state: Setting::schemas,
+        again: 404,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "sign out",
+        before: nothing,
+        act: |setting| setting.session("DELETE"),
+        state: |setting| json!(setting.session("GET").status),
+        again: 204,
+        recorded: false,
+        turns: 1,
+    },
+    Scenario {
+        name: "give up an import",
+        before: |setting| {
+            let file = export(&mut setting.server, &setting.tenant.id);
+            setting.admin("DELETE", "/connection", None).expect(204);
+            setting.admin("DELETE", "/users", Some(json!({"confirm": "Contoso"}))).expect(200);
+            let part: Vec<&str> = file.lines().take(5).collect();
+            assert_eq!(import(&mut setting.server, &setting.tenant.id, &part.join("\n")).0, 202);
+        },
+        act: |setting| setting.admin("DELETE", "/import", None),
+        state: |setting| json!(setting.admin("GET", "/import", None).status),
+        again: 404,
+        recorded: false,
+        turns: 1,
+    },
 ];
 
 #[test]
 fn a_failure_at_any_call_leaves_nothing_half_done() {
-    for backend in Backend::FIT {
+    for backend in Backend::all_fit() {
         let setting = Setting::on(backend);
         for scenario in &SCENARIOS {
             let mut prepared = setting.fork();
@@ -384,6 +494,88 @@ fn same(left: &Value, right: &Value) -> bool {
         (Value::String(left), Value::String(right)) if left.starts_with("rollcall_") => right.starts_with("rollcall_"),
         (left, right) => left == right,
     }
+}
+
+/// Four changes in one request; somebody who is there already is not made once more.
+fn bulk(setting: &mut Setting, carol: Option<&str>) -> Reply {
+    let make = json!({"method": "POST", "path": "/Users", "bulkId": "carol", "data": life::user("carol@contoso.com")});
+    let member = carol.unwrap_or("bulkId:carol");
+    let rename = life::patch(&json!([{"op": "replace", "path": "displayName", "value": "Alice B"}]));
+    let others = [
+        json!({"method": "POST", "path": "/Groups", "bulkId": "staff",
+            "data": {"displayName": "Staff", "members": [{"value": member}]}}),
+        json!({"method": "PATCH", "path": format!("/Users/{}", setting.alice), "data": rename}),
+        json!({"method": "DELETE", "path": format!("/Groups/{}", setting.sales)}),
+    ];
+    let operations: Vec<Value> = carol.is_none().then_some(make).into_iter().chain(others).collect();
+    setting.tenant.scim(&mut setting.server, "POST", "/Bulk", Some(&json!({"Operations": operations})))
+}
+
+/// Which of the four are done. Carol's id stands for the first of them.
+fn done_of_bulk(setting: &mut Setting) -> (Option<String>, [bool; 4]) {
+    let found = setting.tenant.find(&mut setting.server, "carol@contoso.com").expect(200);
+    let carol = found.body["Resources"][0]["id"].as_str().map(str::to_owned);
+    let users = setting.users();
+    let renamed = users.as_array().unwrap().iter().any(|user| user["displayName"] == "Alice B");
+    let groups = setting.groups();
+    let has = |name: &str| groups.as_array().unwrap().iter().any(|group| group[0] == name);
+    let staffed = carol.as_ref().is_some_and(|carol| {
+        groups.as_array().unwrap().iter().any(|group| group[0] == "Staff" && group[1] == json!([carol]))
+    });
+    assert_eq!(has("Staff"), staffed, "half a group");
+    let done = [carol.is_some(), staffed, renamed, !has("Sales")];
+    (carol, done)
+}
+
+#[test]
+fn an_operation_of_a_bulk_request_is_done_or_not_whatever_fails() {
+    for backend in Backend::all_fit() {
+        let prepared = Setting::on(backend);
+        let mut whole = prepared.fork();
+        whole.server.world.store.forget_calls();
+        bulk(&mut whole, None).expect(200);
+        let steps = whole.server.world.store.steps().len();
+        assert_eq!(done_of_bulk(&mut whole).1, [true; 4]);
+        for trouble in Trouble::ALL {
+            for n in 0..steps {
+                strike_bulk(prepared.fork(), trouble, n);
+            }
+        }
+    }
+}
+
+fn strike_bulk(mut setting: Setting, trouble: Trouble, n: usize) {
+    let backend = setting.server.world.store.backend().name;
+    let context = format!("bulk on {backend}, {trouble:?} at step {n}");
+    let recorded = setting.recorded_changes();
+    setting.restart();
+    setting.server.world.store.forget_calls();
+    for (calls, fault) in trouble.faults(n) {
+        setting.server.world.store.fail(calls, fault);
+    }
+    let reply = bulk(&mut setting, None);
+    assert!(reply.succeeded() || reply.status == 503, "{context}: {reply:?}");
+    setting.server.world.store.forget_calls();
+
+    setting.restart();
+    setting.check(&context);
+    let (carol, done) = done_of_bulk(&mut setting);
+    let told = |reply: &Reply| -> Vec<String> {
+        let operations = reply.body["Operations"].as_array().cloned().unwrap_or_default();
+        operations.iter().map(|operation| operation["status"].as_str().unwrap().to_owned()).collect()
+    };
+    for (status, done) in told(&reply).iter().zip(done) {
+        assert!(done || !status.starts_with('2'), "{context}: answered {status} and lost: {reply:?}");
+    }
+    let count = done.into_iter().filter(|done| *done).count();
+    assert_eq!(setting.recorded_changes(), recorded + count, "{context}: the journal and the data disagree");
+
+    // The provider finds who is there, and sends the rest once more. One turn can have been left behind.
+    let again = bulk(&mut setting, carol.as_deref()).expect(200);
+    let expected = ["201", if done[1] { "409" } else { "201" }, "200", if done[3] { "404" } else { "204" }];
+    assert_eq!(told(&again), expected[usize::from(carol.is_some())..], "{context}: {again:?}");
+    assert_eq!(done_of_bulk(&mut setting).1, [true; 4], "{context}");
+    setting.check(&context);
 }
 
 #[test]

@@ -33,6 +33,13 @@ impl Setting {
         Setting { server, tenant, alice, bob, sales, inner }
     }
 
+    /// The same, going its own way from here, in a new instance.
+    fn fork(&self) -> Setting {
+        let server = Native::within(&self.server.world.fork());
+        let (tenant, alice, bob) = (self.tenant.clone(), self.alice.clone(), self.bob.clone());
+        Setting { server, tenant, alice, bob, sales: self.sales.clone(), inner: self.inner.clone() }
+    }
+
     fn admin(&mut self, method: &str, path: &str) -> Value {
         self.tenant.admin(&mut self.server, method, path, None).expect(200).body
     }
@@ -121,7 +128,7 @@ const DAMAGES: [Damage; 21] = [
 
 #[test]
 fn damage_of_each_kind_is_named_and_mended() {
-    for backend in Backend::FIT {
+    for backend in Backend::all_fit() {
         for (what, damage) in DAMAGES {
             let mut setting = Setting::on(backend);
             damage(&setting);
@@ -137,7 +144,7 @@ fn damage_of_each_kind_is_named_and_mended() {
 
 #[test]
 fn a_repair_of_what_is_sound_changes_nothing() {
-    for backend in Backend::FIT {
+    for backend in Backend::all_fit() {
         let mut setting = Setting::on(backend);
         setting.tenant.delete(&mut setting.server, &setting.bob).expect(204);
         let values = |setting: &Setting| -> BTreeMap<String, Option<Vec<u8>>> {
@@ -204,23 +211,31 @@ fn a_large_damage_is_mended_in_several_calls() {
 
 #[test]
 fn a_repair_that_fails_at_any_step_can_be_repeated() {
-    for backend in Backend::FIT {
-        let mut whole = Setting::on(backend);
-        whole.plant("l0.0", Value::Null);
+    for backend in Backend::all_fit() {
+        let damaged = Setting::on(backend);
+        damaged.plant("l0.0", Value::Null);
+        damaged.plant(&damaged.keys("n.")[0], Value::Null);
+        let mut whole = damaged.fork();
         whole.server.world.store.forget_calls();
         whole.admin("POST", "/repair");
         let steps = whole.server.world.store.steps().len();
-        for step in (0..steps).step_by(3) {
-            let mut setting = Setting::on(backend);
-            setting.plant("l0.0", Value::Null);
-            setting.plant(&setting.keys("n.")[0], Value::Null);
-            setting.server.world.store.forget_calls();
-            setting.server.world.store.fail(step..usize::MAX, Fault::Refused);
-            setting.tenant.admin(&mut setting.server, "POST", "/repair", None);
-            setting.server.world.store.forget_calls();
-            setting.server = Native::within(&setting.server.world);
-            setting.admin("POST", "/repair");
-            assert_eq!(setting.findings(), [] as [String; 0], "{}, step {step}", backend.name);
+        for step in 0..steps {
+            for (until, fault) in [(step + 1, Fault::Refused), (step + 1, Fault::Lost), (usize::MAX, Fault::Refused)] {
+                let context = format!("{fault:?} at step {step} until {until} on {}", backend.name);
+                let mut setting = damaged.fork();
+                setting.server.world.store.forget_calls();
+                setting.server.world.store.fail(step..until, fault);
+                let reply = setting.tenant.admin(&mut setting.server, "POST", "/repair", None);
+                assert!(reply.status == 200 || reply.status == 503, "{context}: {reply:?}");
+                setting.server.world.store.forget_calls();
+                setting.server = Native::within(&setting.server.world);
+                // What was answered is done, and nothing is half mended.
+                let findings = setting.findings();
+                assert!(findings.is_empty() || reply.status == 503, "{context}: {findings:?}");
+                assert!(findings.is_empty() || findings == damaged.fork().findings(), "{context}: {findings:?}");
+                setting.admin("POST", "/repair");
+                assert_eq!(setting.findings(), [] as [String; 0], "{context}");
+            }
         }
     }
 }

@@ -123,6 +123,9 @@ pub struct Head {
     /// Slots of the journal's ring, fixed when the tenant is made.
     #[serde(default)]
     pub journal_capacity: u64,
+    /// Whether an import is under way.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub being_restored: bool,
     /// Keys that the turn before emptied. Only who holds the turn may delete them: they may be written anew.
     #[serde(default)]
     emptied: Vec<String>,
@@ -164,6 +167,10 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 /// When a token was used.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -195,6 +202,7 @@ impl Head {
             groups: Extent::default(),
             next_record: 1,
             journal_capacity: settings.journal_capacity,
+            being_restored: false,
             emptied: Vec::new(),
             snapshot: None,
             last_transfer: None,

@@ -63,6 +63,8 @@ pub(crate) enum Refusal {
     NotEmpty,
     /// Another file is being imported.
     AnotherFile,
+    /// The import was given up between two turns of this part.
+    GivenUp,
     /// A line is not what an export of ours has there.
     Line(u64, String),
     /// Everything was read, and the checker is not content.
@@ -103,12 +105,13 @@ pub(crate) fn under_way(view: &impl Read) -> Result<bool, Error> {
 pub(crate) fn part(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
     let restorer = Restorer { ports, settings, tenant };
     let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
+    let mut file = None;
     loop {
         let turn = Turn::take(ports, settings, Space::tenant(tenant))?;
-        match restorer.within(turn, &mut lines)? {
+        match restorer.within(turn, file.as_deref(), &mut lines)? {
             Ok(Taken::All(import)) => return Ok(Ok(*import)),
-            Ok(Taken::Some) => {}
-            Ok(Taken::Trailer) => return restorer.finish(),
+            Ok(Taken::Some(of)) => file = Some(of),
+            Ok(Taken::Trailer(of)) => return restorer.finish(&of),
             Err(refusal) => return Ok(Err(refusal)),
         }
     }
@@ -121,6 +124,7 @@ pub(crate) fn give_up(ports: &Ports, settings: &Settings, tenant: &TenantId) -> 
     let there = under_way(&turn)?;
     if there {
         turn.remove(turn.space().import());
+        turn.head.being_restored = false;
     }
     turn.commit()?;
     Ok(there)
@@ -130,10 +134,10 @@ pub(crate) fn give_up(ports: &Ports, settings: &Settings, tenant: &TenantId) -> 
 enum Taken {
     /// All there was.
     All(Box<Import>),
-    /// As much as one turn should.
-    Some,
-    /// All but the trailer, which is next.
-    Trailer,
+    /// As much as one turn should, of the file with this sum.
+    Some(String),
+    /// All but the trailer of the file with this sum, which is next.
+    Trailer(String),
 }
 
 struct Restorer<'a> {
@@ -143,13 +147,19 @@ struct Restorer<'a> {
 }
 
 impl Restorer<'_> {
-    /// Takes lines within a turn, and ends it. Where a line is refused, nothing of this turn is kept.
+    /// Takes lines within a turn, and ends it. Where a line is refused, nothing of this turn is kept. Where a turn before
+    /// has taken lines of a file, it is that one that goes on.
     fn within<'t>(
         &self,
         mut turn: Turn<'_>,
+        file: Option<&str>,
         lines: &mut std::iter::Peekable<impl Iterator<Item = &'t str>>,
     ) -> Step<Taken> {
         let mut import = Import::read(&turn)?;
+        if file.is_some() && import.as_ref().map(|import| import.file.as_str()) != file {
+            turn.release()?;
+            return Ok(Err(Refusal::GivenUp));
+        }
         let mut taken = 0;
         let mut trailer = false;
         while let Some(text) = lines.peek() {
@@ -181,8 +191,8 @@ impl Restorer<'_> {
             turn.release()?;
         }
         Ok(Ok(match (trailer, lines.peek()) {
-            (true, _) => Taken::Trailer,
-            (false, Some(_)) => Taken::Some,
+            (true, _) => Taken::Trailer(import.file),
+            (false, Some(_)) => Taken::Some(import.file),
             (false, None) => Taken::All(Box::new(import)),
         }))
     }
@@ -245,6 +255,7 @@ impl Restorer<'_> {
         }
         turn.remove(turn.space().connection());
         turn.remove(turn.space().schemas());
+        turn.head.being_restored = true;
         Ok(Ok(Import {
             header,
             file: chain.sum.clone(),
@@ -299,8 +310,8 @@ impl Restorer<'_> {
         Ok(Ok(()))
     }
 
-    /// Everything was read: the checker looks at it, and the tenant is opened.
-    fn finish(&self) -> Step<Import> {
+    /// Everything of the file with this sum was read: the checker looks at it, and the tenant is opened.
+    fn finish(&self, file: &str) -> Step<Import> {
         let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
         let head = view.head()?;
         if head.main.members + head.groups.members <= LIMITS.import_checked_max {
@@ -310,9 +321,9 @@ impl Restorer<'_> {
             }
         }
         let mut turn = Turn::take(self.ports, self.settings, Space::tenant(self.tenant))?;
-        let Some(mut import) = Import::read(&turn)? else {
+        let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {
             turn.release()?;
-            return Ok(Err(Refusal::Line(1, "expected the import to be under way; it was given up".to_owned())));
+            return Ok(Err(Refusal::GivenUp));
         };
         if !import.is_under_way() {
             turn.release()?;
@@ -330,6 +341,7 @@ impl Restorer<'_> {
         import.chain.lines += 1;
         import.finished_at = Some(self.ports.clock.now());
         turn.write(turn.space().import(), &import);
+        turn.head.being_restored = false;
         turn.commit()?;
         Ok(Ok(import))
     }

@@ -46,6 +46,8 @@ pub enum Error {
         /// Users that may be.
         seats: u64,
     },
+    /// An import is under way, and only what it brings comes into the tenant.
+    BeingRestored,
     /// The request itself is wrong.
     Scim(scim::Error),
     /// The store, or too many changes at once.
@@ -188,7 +190,13 @@ pub fn plan(
 }
 
 /// Writes a plan into a turn: document, members, indexes, roster and counts.
+///
+/// Refused while an import is under way: a request may have been let in before the connection ended, and have waited for
+/// its turn while the import began.
 pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<(), Error> {
+    if turn.head.being_restored {
+        return Err(Error::BeingRestored);
+    }
     let before = plan.before.as_ref();
     let id = before.map(|document| &document.resource).or(plan.after.as_ref()).map(|resource| resource.id.clone());
     let (kind, roll) = (plan.kind, plan.kind.roll());

@@ -108,6 +108,7 @@ fn of_ledger(error: super::Error) -> Error {
         | super::Error::NameTaken(_)
         | super::Error::Stale { .. }
         | super::Error::NoSeat { .. }
+        | super::Error::BeingRestored
         | super::Error::Scim(_) => Error::Corrupt(format!("restore: {error:?}")),
     }
 }

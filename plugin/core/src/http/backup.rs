@@ -85,6 +85,10 @@ fn refused(refusal: &Refusal) -> Response<Vec<u8>> {
             let message = "import: another file is under way; complete it, or give it up with DELETE …/import";
             admin_error(StatusCode::CONFLICT, "import_under_way", message)
         }
+        Refusal::GivenUp => {
+            let message = "import: it was given up meanwhile; delete what it brought, and begin it anew";
+            admin_error(StatusCode::CONFLICT, "import_given_up", message)
+        }
         Refusal::Line(number, what) => {
             admin_error(StatusCode::BAD_REQUEST, "invalid_line", &format!("line {number}: {what}"))
         }

@@ -243,6 +243,7 @@ impl Rollcall {
             | directory::Error::NameTaken(_)
             | directory::Error::Stale { .. }
             | directory::Error::NoSeat { .. }
+            | directory::Error::BeingRestored
             | directory::Error::Scim(_) => Unanswered::OutOfRange(format!("{error:?}")),
         }
     }

@@ -139,10 +139,7 @@ impl Problem {
                 &format!("if-none-match: expected another version than the present one, found {version}"),
             ),
             Problem::Forbidden(detail) => Refusal::plain(StatusCode::FORBIDDEN, detail),
-            Problem::BeingRestored => {
-                let detail = "service: the data of this tenant are being restored; try again later";
-                Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "60".to_owned())
-            }
+            Problem::BeingRestored => being_restored(),
             Problem::Directory(error) => of_directory(error, ports, request_id),
         }
     }
@@ -167,12 +164,18 @@ fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Re
             StatusCode::FORBIDDEN,
             &format!("active: no seat is left, {used} of {seats} are used; disable a user or raise the limit"),
         ),
+        directory::Error::BeingRestored => being_restored(),
         directory::Error::Scim(error) => Refusal {
             scim_type: error.scim_type().map(|scim_type| scim_type.as_str()),
             ..Refusal::plain(StatusCode::BAD_REQUEST, &error.to_string())
         },
         directory::Error::Ledger(error) => of_ledger(error, ports, request_id),
     }
+}
+
+fn being_restored() -> Refusal {
+    let detail = "service: the data of this tenant are being restored; try again later";
+    Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "60".to_owned())
 }
 
 fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal {

@@ -1,6 +1,6 @@
 //! Signing in to the page: a signed cookie. The store keeps a count of failures, and which sessions were signed out.
 
-use super::respond::{self, Problem, admin_body, admin_error};
+use super::respond::{self, admin_body, admin_error};
 use super::{Body, Rollcall};
 use crate::ledger::{self, Read as _, Turn, View};
 use crate::space::Space;
@@ -28,7 +28,7 @@ impl Rollcall {
         if headers.contains_key(AUTHORIZATION) {
             return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
         }
-        if self.session(headers).is_none() {
+        if self.session(headers).map_err(|error| self.failed_call(error))?.is_none() {
             return Err(unauthorized("authorization: sign in, or send \"Bearer\" and the admin secret"));
         }
         if *request.method() != Method::GET && !same_origin(request) {
@@ -44,8 +44,9 @@ impl Rollcall {
             Method::POST => self.sign_in(request),
             Method::DELETE => self.sign_out(request),
             _ => match self.session(request.headers()) {
-                Some(session) => admin_body(StatusCode::OK, &json!({"expiresAt": session.until})),
-                None => unauthorized("session: sign in"),
+                Ok(Some(session)) => admin_body(StatusCode::OK, &json!({"expiresAt": session.until})),
+                Ok(None) => unauthorized("session: sign in"),
+                Err(error) => self.failed_call(error),
             },
         };
         response.map(Body::Full)
@@ -120,10 +121,12 @@ impl Rollcall {
         if request.headers().contains_key(COOKIE) && !same_origin(request) {
             return admin_error(StatusCode::FORBIDDEN, "origin_mismatch", "origin: sign out from the page itself");
         }
-        if let Some(session) = self.session(request.headers())
-            && let Err(error) = self.remember_signed_out(&session)
-        {
-            return Problem::from(error).refusal(&self.ports, &self.request_id()).admin();
+        let signed_out = self.session(request.headers()).and_then(|session| match session {
+            Some(session) => self.remember_signed_out(&session),
+            None => Ok(()),
+        });
+        if let Err(error) = signed_out {
+            return self.failed_call(error);
         }
         let mut response = respond::empty(StatusCode::NO_CONTENT);
         respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));
@@ -141,19 +144,25 @@ impl Rollcall {
         turn.commit()
     }
 
-    /// The session of the request's cookie: signed by us, not over, not signed out.
-    fn session(&self, headers: &HeaderMap) -> Option<Session> {
+    /// The session of the request's cookie: signed by us, not over, not signed out. Whether it was signed out stands in
+    /// the store; where that does not answer, it is not known, which is neither in nor out.
+    fn session(&self, headers: &HeaderMap) -> Result<Option<Session>, ledger::Error> {
+        let Some(session) = self.signed_session(headers) else {
+            return Ok(None);
+        };
+        let registry = View::new(&self.ports, &self.settings, Space::registry());
+        let ended: Option<Vec<Session>> = registry.read(&Space::registry().signed_out())?;
+        Ok((!ended.unwrap_or_default().contains(&session)).then_some(session))
+    }
+
+    /// The session of the request's cookie as far as the cookie tells.
+    fn signed_session(&self, headers: &HeaderMap) -> Option<Session> {
         let value = cookies(headers).find_map(|(name, value)| (name == COOKIE_NAME).then_some(value))?;
         let (text, signature) = value.rsplit_once('.')?;
         let (second, id) = text.split_once('.')?;
         let until = Timestamp::from_second(second.parse().ok()?).ok()?;
-        if !self.settings.secrets.signed(text, signature) || until <= self.ports.clock.now() {
-            return None;
-        }
-        let session = Session { id: id.to_owned(), until };
-        let registry = View::new(&self.ports, &self.settings, Space::registry());
-        let ended: Option<Vec<Session>> = registry.read(&Space::registry().signed_out()).ok()?;
-        (!ended.unwrap_or_default().contains(&session)).then_some(session)
+        let lasts = self.settings.secrets.signed(text, signature) && until > self.ports.clock.now();
+        lasts.then(|| Session { id: id.to_owned(), until })
     }
 }
 
