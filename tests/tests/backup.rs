@@ -216,11 +216,7 @@ fn a_store_that_fails_at_any_call_of_an_import_costs_nothing_but_a_repetition() 
                 if restored {
                     assert_eq!(content(&export(&mut new, &tenant.id)), content(&file), "{context}: answered and lost");
                 }
-                // Two turns are taken at its end. Each can have been left behind, and one request waits for one of them.
-                let (mut status, mut answer) = import(&mut new, &tenant.id, &file);
-                if status == 503 {
-                    (status, answer) = import(&mut new, &tenant.id, &file);
-                }
+                let (status, answer) = import(&mut new, &tenant.id, &file);
                 assert_eq!(status, 200, "{context}: {answer}");
                 assert_eq!(content(&export(&mut new, &tenant.id)), content(&file), "{context}");
                 check(&new, &tenant.id);

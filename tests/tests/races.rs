@@ -1,12 +1,16 @@
 //! Two writers, and three: the second request run whole, by another instance, wherever the first one hears from the store,
-//! on a model of each backend.
+//! on a model of each backend and on a real Redis. At the end the same pairs once more, really at once, each request from
+//! a host of its own.
 //!
 //! A second request that finds the turn taken waits; on this clock it waits until it takes the first for dead and ends
 //! its epoch, so the first comes back far too late and must not write any more. It may come back in the midst of whatever
 //! it does but a write: that a call which is under way takes less than `STUCK - HOLD` is what the two deadlines rest on.
 
-use acceptance::life::{self, Tenant};
+use acceptance::backup::{content, export};
+use acceptance::hosted;
+use acceptance::life::{self, Reply, Tenant};
 use acceptance::native::Native;
+use acceptance::program::{Host, Redis, fresh};
 use acceptance::run::Server as _;
 use acceptance::store::{Backend, Verb};
 use acceptance::world::{ADMIN_SECRET, World};
@@ -17,6 +21,9 @@ use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
 
 /// A tenant with Alice, Bob and the groups Sales, in which Alice is, and Outer, in which nobody is.
 #[derive(Clone)]
@@ -27,9 +34,16 @@ struct Setting {
     bob: String,
     sales: String,
     outer: String,
+    /// Cookies of two browsers that are signed in to the page.
+    browsers: [String; 2],
+    /// Two exports of the tenant, one a moment after the other.
+    files: [String; 2],
     /// Changes that the journal knows before the race.
     changes: usize,
 }
+
+/// A schema that the tenant may have of its own.
+const STAFF: &str = "urn:example:params:scim:staff:1.0:User";
 
 /// Makes a request of what there is.
 type Ask = fn(&Setting) -> Request<Vec<u8>>;
@@ -37,15 +51,34 @@ type Ask = fn(&Setting) -> Request<Vec<u8>>;
 /// What requests came to.
 struct Outcome {
     answers: Vec<u16>,
+    bodies: Vec<Value>,
     users: Vec<Value>,
     groups: Vec<Value>,
     connection: Value,
     tenant: Value,
+    /// Where the race was about an import: whether the tenant is the one of the file again.
+    restored: bool,
 }
 
 impl Outcome {
     fn successes(&self) -> usize {
         self.answers.iter().filter(|status| (200..300).contains(*status)).count()
+    }
+
+    /// The operations of bulk requests, with what came of each.
+    fn operations(&self) -> impl Iterator<Item = &Value> {
+        self.bodies.iter().filter_map(|body| body["Operations"].as_array()).flatten()
+    }
+
+    /// What came of the operation of a bulk request that has this `bulkId`.
+    fn operation(&self, bulk_id: &str) -> Option<&str> {
+        self.operations().find(|operation| operation["bulkId"] == bulk_id)?["status"].as_str()
+    }
+
+    /// Changes that were answered with success.
+    fn changes(&self) -> usize {
+        let well = |operation: &&Value| operation["status"].as_str().is_some_and(|status| status.starts_with('2'));
+        self.successes() + self.operations().filter(well).count()
     }
 
     fn named(&self, name: &str) -> usize {
@@ -71,7 +104,10 @@ impl Outcome {
 
 impl Setting {
     fn on(backend: Backend) -> Setting {
-        let world = World::on(backend, &BTreeMap::new());
+        Setting::within(World::on(backend, &BTreeMap::new()))
+    }
+
+    fn within(world: World) -> Setting {
         let mut server = Native::within(&world);
         let tenant = Tenant::connect(&mut server);
         tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
@@ -82,7 +118,8 @@ impl Setting {
             tenant.scim(&mut server, "POST", "/Groups", Some(&body)).expect(201).text("/id")
         };
         let (sales, outer) = (group("Sales", json!([{"value": alice}])), group("Outer", json!([])));
-        Setting { world, tenant, alice, bob, sales, outer, changes: 4 }
+        let browsers = [(); 2].map(|()| sign_in(&mut server));
+        Setting { world, tenant, alice, bob, sales, outer, browsers, files: Default::default(), changes: 4 }
     }
 
     fn fork(&self) -> Setting {
@@ -148,38 +185,144 @@ impl Setting {
         let uri = format!("/admin/api/v1/tenants/{}{path}", self.tenant.id);
         let request =
             Request::builder().method(method).uri(uri).header("authorization", format!("Bearer {ADMIN_SECRET}"));
+        let request = request.header("host", "scim.example.com");
         request.body(if body.is_null() { Vec::new() } else { body.to_string().into_bytes() }).unwrap()
     }
 
-    fn answer(&self, request: Request<Vec<u8>>) -> u16 {
-        Native::within(&self.world).answer(request).status().as_u16()
+    /// The page's requests carry a cookie, and the browser says where the page is from.
+    fn page(&self, browser: usize, method: &str, path: &str, body: Value) -> Request<Vec<u8>> {
+        let mut request = self.admin(method, "", body);
+        *request.uri_mut() = format!("/admin/api/v1{path}").parse().unwrap();
+        let headers = request.headers_mut();
+        headers.remove("authorization");
+        headers.insert("origin", "http://scim.example.com".parse().unwrap());
+        headers.insert("cookie", self.browsers[browser].parse().unwrap());
+        request
+    }
+
+    fn sign_out(&self, browser: usize) -> Request<Vec<u8>> {
+        self.page(browser, "DELETE", "/session", Value::Null)
+    }
+
+    fn is_signed_in(&self, browser: usize) -> bool {
+        self.answer(self.page(browser, "GET", "/session", Value::Null)).status == 200
+    }
+
+    /// A schema of the tenant's own with one attribute.
+    fn put_schema(&self, urn: &str, attribute: &str) -> Request<Vec<u8>> {
+        self.admin("PUT", &format!("/schemas/{urn}"), json!({"attributes": [{"name": attribute, "type": "integer"}]}))
+    }
+
+    /// The attributes of the tenant's own schemas.
+    fn schemas(&self) -> Vec<String> {
+        let listed = self.answer(self.admin("GET", "/schemas", Value::Null)).expect(200).body;
+        let schemas = listed["schemas"].as_array().unwrap().iter();
+        let one = |schema: &Value| format!("{} {}", schema["id"], schema["attributes"][0]["name"]).replace('"', "");
+        schemas.map(one).collect()
+    }
+
+    fn create_staff(&self, name: &str, floor: u64) -> Request<Vec<u8>> {
+        let mut user = life::user(name);
+        user[STAFF] = json!({"floor": floor});
+        self.scim("POST", "/Users", user)
+    }
+
+    fn set_floor(&self, floor: u64) -> Request<Vec<u8>> {
+        let body = life::patch(&json!([{"op": "add", "path": format!("{STAFF}:floor"), "value": floor}]));
+        self.scim("PATCH", &format!("/Users/{}", self.alice), body)
+    }
+
+    /// The floor of a user who is there, as the schema shows it.
+    fn floor(&self, name: &str) -> Option<Option<u64>> {
+        let found = self.tenant.find(&mut Native::within(&self.world), name).expect(200).body;
+        found["Resources"].as_array()?.first().map(floor_of)
+    }
+
+    /// Whether the floor of the next user is kept, where the schema was put, and passed over where it was not. A
+    /// connection that has ended starts anew for it.
+    fn keeps_floors_as_answered(&self, outcome: &Outcome) -> bool {
+        let put = outcome.bodies.iter().any(|body| body["id"] == STAFF);
+        let connection = match &outcome.connection["state"] {
+            ended if ended == "ended" => {
+                self.answer(self.admin("POST", "/connection", json!({"identityProvider": "entra"}))).expect(201).body
+            }
+            _ => outcome.connection.clone(),
+        };
+        let token = connection["secretToken"].as_str().unwrap().to_owned();
+        let setting = Setting { tenant: Tenant { token, ..self.tenant.clone() }, ..self.clone() };
+        let carol = setting.answer(setting.create_staff("carol", 3)).expect(201).body;
+        setting.schemas().len() == usize::from(put) && floor_of(&carol) == put.then_some(3)
+    }
+
+    fn bulk(&self, operations: Value) -> Request<Vec<u8>> {
+        self.scim("POST", "/Bulk", json!({"Operations": operations}))
+    }
+
+    /// The tenant's files are there, and the tenant is empty.
+    fn to_be_restored(self) -> Setting {
+        let files = [(); 2].map(|()| {
+            self.world.time.pass(Duration::from_millis(5));
+            export(&mut Native::within(&self.world), &self.tenant.id)
+        });
+        let setting = Setting { files, ..self };
+        let setting = setting.given("DELETE", "/connection", Value::Null);
+        setting.given("DELETE", "/users", json!({"confirm": "Contoso"}))
+    }
+
+    fn import(&self, file: usize) -> Request<Vec<u8>> {
+        let mut request = self.admin("POST", "/import", Value::Null);
+        *request.body_mut() = self.files[file].as_bytes().to_vec();
+        request
+    }
+
+    fn is_restored(&self) -> bool {
+        content(&export(&mut Native::within(&self.world), &self.tenant.id)) == content(&self.files[0])
+    }
+
+    /// Damages what is made from documents, where no change stumbles over it.
+    fn damaged(self) -> Setting {
+        let key = |rest: &str| format!("t.{}.{rest}", self.tenant.id);
+        let stray = json!([self.alice]).to_string().into_bytes();
+        self.world.store.plant(&key("m.AAAAAAAAAAAAAAAAAAAAAAAA"), Some(stray));
+        let mut head: Value = serde_json::from_slice(&self.world.store.value(&key("head")).unwrap()).unwrap();
+        head["active"] = json!(70);
+        self.world.store.plant(&key("head"), Some(head.to_string().into_bytes()));
+        self
+    }
+
+    fn answer(&self, request: Request<Vec<u8>>) -> Reply {
+        Reply::of(Native::within(&self.world).answer(request))
     }
 
     /// Sends the first request, and another one in each of the moments of the first.
-    fn meet(&self, first: Ask, others: &[(Moment, Ask)]) -> Vec<u16> {
+    fn meet(&self, first: Ask, others: &[(Moment, Ask)]) -> Vec<Reply> {
         let answers = Rc::new(RefCell::new(Vec::new()));
         let first = first(self);
         self.world.store.forget_calls();
         for (moment, other) in others {
             let (request, elsewhere, kept) = (other(self), self.clone(), answers.clone());
             let act = move || {
-                let status = elsewhere.answer(request);
-                kept.borrow_mut().push(status);
+                let reply = elsewhere.answer(request);
+                kept.borrow_mut().push(reply);
             };
             match *moment {
                 Moment::Before(step) => self.world.store.interrupt(step, act),
                 Moment::After(step) => self.world.store.interrupt_after(step, act),
             }
         }
-        let status = self.answer(first);
+        let reply = self.answer(first);
         self.world.store.forget_calls();
         let mut answers = answers.take();
-        answers.insert(0, status);
+        answers.insert(0, reply);
         answers
     }
 
     /// What is there afterwards. Whatever the requests were, no invariant is broken and the journal has no gap.
-    fn outcome(&self, answers: Vec<u16>) -> Outcome {
+    fn outcome(&self, replies: Vec<Reply>) -> Outcome {
+        let (answers, bodies): (Vec<u16>, Vec<Value>) =
+            replies.into_iter().map(|reply| (reply.status, reply.body)).unzip();
+        // First, since whatever is read by SCIM leaves a record.
+        let restored = !self.files[0].is_empty() && self.is_restored();
         let mut server = Native::within(&self.world);
         let id = TenantId::parse(&self.tenant.id).unwrap();
         assert_eq!(server.rollcall.check(&id), Ok(Vec::new()), "{answers:?}");
@@ -191,12 +334,8 @@ impl Setting {
         assert_eq!(numbers, (1..=records.len() as u64).collect::<Vec<_>>(), "the journal has gaps");
         let changed = records.iter().filter(|record| record["changed"] == true).count();
         let groups = self.groups(&mut server);
-        let outcome = Outcome { answers, users, groups, connection, tenant };
-        assert!(
-            changed <= self.changes + outcome.successes(),
-            "{changed} changes in the journal, {:?}",
-            outcome.answers
-        );
+        let outcome = Outcome { answers, bodies, restored, users, groups, connection, tenant };
+        assert!(changed <= self.changes + outcome.changes(), "{changed} changes in the journal, {:?}", outcome.answers);
         outcome
     }
 
@@ -206,6 +345,14 @@ impl Setting {
         let mut read = |id: String| self.tenant.scim(server, "GET", &format!("/Groups/{id}"), None);
         ids.map(&mut read).filter(|reply| reply.status == 200).map(|reply| reply.body).collect()
     }
+}
+
+/// Signs in to the page, and answers the cookie.
+fn sign_in(server: &mut Native) -> String {
+    let request = Request::post("/admin/api/v1/session").body(json!({"secret": ADMIN_SECRET}).to_string().into_bytes());
+    let reply = Reply::of(server.answer(request.unwrap())).expect(204);
+    let cookie = reply.headers["set-cookie"].to_str().unwrap();
+    cookie.split(';').next().unwrap().to_owned()
 }
 
 /// When another request comes in.
@@ -237,17 +384,28 @@ struct Race {
     given: fn(Setting) -> Setting,
     /// Statuses with which the loser may be told so. 503 is always one: it was passed over.
     refusals: &'static [u16],
+    /// What whoever was passed over does next, where that would leave something half done.
+    settle: fn(&Setting, &[Reply]),
     judge: fn(&Setting, &Outcome) -> bool,
 }
 
-const RACE: Race =
-    Race { one: |s| s.create("carol"), other: |s| s.create("CAROL"), given: |s| s, refusals: &[], judge: |_, _| true };
+const RACE: Race = Race {
+    one: |s| s.create("carol"),
+    other: |s| s.create("CAROL"),
+    given: |s| s,
+    refusals: &[],
+    settle: |_, _| {},
+    judge: |_, _| true,
+};
 
 /// Lets the two meet in every moment of one and of the other, on each backend.
 #[track_caller]
 fn run(race: &Race) {
     assert!(STUCK >= 2 * HOLD);
-    for backend in Backend::FIT {
+    if let Some(hosts) = Hosts::of_this_thread() {
+        return hosts.run(race, &[race.one, race.other]);
+    }
+    for backend in Backend::all_fit() {
         let setting = (race.given)(Setting::on(backend));
         for (first, second) in [(race.one, race.other), (race.other, race.one)] {
             for moment in moments(&setting, first) {
@@ -260,6 +418,9 @@ fn run(race: &Race) {
 /// The same with a third request, like the first one, in every later moment.
 #[track_caller]
 fn run_three(race: &Race) {
+    if let Some(hosts) = Hosts::of_this_thread() {
+        return hosts.run(race, &[race.one, race.other, race.one]);
+    }
     for backend in Backend::FIT {
         let setting = (race.given)(Setting::on(backend));
         let moments = moments(&setting, race.one);
@@ -274,16 +435,26 @@ fn run_three(race: &Race) {
 #[track_caller]
 fn judge(race: &Race, setting: &Setting, first: Ask, others: &[(Moment, Ask)]) {
     let setting = setting.fork();
-    let answers = setting.meet(first, others);
+    let replies = setting.meet(first, others);
     let moments: Vec<Moment> = others.iter().map(|(moment, _)| *moment).collect();
-    let context = format!("{answers:?} at {moments:?}");
+    let where_and_when = format!("on {}, at {moments:?}", setting.world.store.backend().name);
+    let met = replies.len() == others.len() + 1;
+    decide(race, &setting, replies, met, &where_and_when);
+}
+
+/// Whether what came of a race is right. Where not all have met, the one that came last had nobody to wait for.
+#[track_caller]
+fn decide(race: &Race, setting: &Setting, replies: Vec<Reply>, met: bool, where_and_when: &str) {
+    let answers: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    let context = format!("{answers:?} {where_and_when}");
     let by_the_rule = |status: &u16| (200..300).contains(status) || *status == 503 || race.refusals.contains(status);
     assert!(answers.iter().all(by_the_rule), "{context}: expected {:?} of the losers", race.refusals);
     // Whoever comes before the other is done, or when the other is dead, is served.
-    assert!(answers.len() < others.len() + 1 || answers.iter().any(|status| *status != 503), "{context}");
-    let outcome = setting.outcome(answers);
-    let found = (&outcome.users, &outcome.groups, &outcome.connection["state"]);
-    assert!((race.judge)(&setting, &outcome), "{context}: {found:#?}");
+    assert!(!met || answers.iter().any(|status| *status != 503), "{context}");
+    (race.settle)(setting, &replies);
+    let outcome = setting.outcome(replies);
+    let found = (&outcome.bodies, &outcome.users, &outcome.groups, &outcome.connection["state"]);
+    assert!((race.judge)(setting, &outcome), "{context}: {found:#?}");
 }
 
 // Users
@@ -448,13 +619,14 @@ fn the_last_seat_is_taken_once() {
         given: |s| s.given("PATCH", "", json!({"seats": 3})),
         refusals: &[403],
         judge: |_, o| o.users.iter().filter(|user| user["active"] == true).count() == 3 && o.successes() == 1,
+        ..RACE
     };
     run(&race);
     run(&Race {
         one: |s| s.set(&s.alice, "active", "True"),
         given: |s| {
             let disable = s.set(&s.alice, "active", "False");
-            assert_eq!(s.answer(disable), 200);
+            s.answer(disable).expect(200);
             let s = Setting { changes: s.changes + 1, ..s };
             s.given("PATCH", "", json!({"seats": 2}))
         },
@@ -610,6 +782,7 @@ fn of_two_who_start_a_connection_one_does() {
         given: |s| s.given("DELETE", "/connection", Value::Null),
         refusals: &[409],
         judge: |_, o| o.successes() == 1 && o.connection["state"] == "started",
+        ..RACE
     });
 }
 
@@ -642,6 +815,7 @@ fn what_an_ended_connection_left_is_deleted_or_taken_over() {
         given: |s| s.given("DELETE", "/connection", Value::Null),
         refusals: &[409],
         judge: |_, o| o.users.len() == if o.answers.contains(&200) { 0 } else { 2 } && o.successes() >= 1,
+        ..RACE
     });
 }
 
@@ -679,35 +853,497 @@ fn two_tenants_that_are_made_at_once_are_both_listed() {
 
 #[test]
 fn a_tenant_that_is_deleted_lets_nobody_in() {
-    run_deletion(
-        |s| s.admin("DELETE", "", Value::Null),
-        |s| s.admin("POST", "/connection", json!({"identityProvider": "entra"})),
-    );
-    run_deletion(
-        |s| s.admin("POST", "/connection", json!({"identityProvider": "entra"})),
-        |s| s.admin("DELETE", "", Value::Null),
-    );
-}
-
-fn run_deletion(first: Ask, second: Ask) {
-    for backend in Backend::FIT {
-        let setting = Setting::on(backend).given("DELETE", "/connection", Value::Null).given(
-            "DELETE",
-            "/users",
-            json!({"confirm": "Contoso"}),
-        );
-        for moment in moments(&setting, first) {
-            let setting = setting.fork();
-            setting.meet(first, &[(moment, second)]);
-            let mut server = Native::within(&setting.world);
-            if setting.tenant.admin(&mut server, "GET", "", None).status == 404 {
-                let connection = format!("t.{}.connection", setting.tenant.id);
-                let left = setting.world.store.value(&connection).unwrap_or_default();
-                let left = String::from_utf8_lossy(&left);
-                assert!(!left.contains("\"endedAt\":null"), "{}, {moment:?}: somebody is let in", backend.name);
+    let delete: Ask = |s| s.admin("DELETE", "", Value::Null);
+    let start: Ask = |s| s.admin("POST", "/connection", json!({"identityProvider": "entra"}));
+    let others: [Ask; 3] = [start, |s| s.import(0), |s| s.put_schema(STAFF, "floor")];
+    for backend in Backend::all_fit() {
+        let setting = Setting::on(backend).to_be_restored();
+        for other in others {
+            for (first, second) in [(delete, other), (other, delete)] {
+                for moment in moments(&setting, first) {
+                    let setting = setting.fork();
+                    setting.meet(first, &[(moment, second)]);
+                    expect_nobody_in_nowhere(&setting, moment);
+                }
             }
         }
     }
+}
+
+/// Where the tenant is gone, nobody can get in any more.
+#[track_caller]
+fn expect_nobody_in_nowhere(setting: &Setting, moment: Moment) {
+    let server = &mut Native::within(&setting.world);
+    if setting.tenant.admin(server, "GET", "", None).status != 404 {
+        return;
+    }
+    let left = |part: &str| {
+        let value = setting.world.store.value(&format!("t.{}.{part}", setting.tenant.id)).unwrap_or_default();
+        String::from_utf8(value).unwrap()
+    };
+    let context = format!("{}, {moment:?}", setting.world.store.backend().name);
+    assert!(!left("connection").contains("\"endedAt\":null"), "{context}: somebody is let in");
+    setting.tenant.find(server, "alice").expect(401);
+}
+
+// Sessions of the page
+
+#[test]
+fn a_session_that_is_signed_out_is_over_and_what_it_changed_before_stays() {
+    run(&Race {
+        one: |s| s.sign_out(0),
+        other: |s| s.page(0, "PATCH", &format!("/tenants/{}", s.tenant.id), json!({"name": "Fabrikam"})),
+        refusals: &[401],
+        judge: |s, o| {
+            let (out, changed) = (o.answers.contains(&204), o.answers.contains(&200));
+            s.is_signed_in(0) != out && s.is_signed_in(1) && (o.tenant["name"] == "Fabrikam") == changed
+        },
+        ..RACE
+    });
+}
+
+#[test]
+fn of_two_who_sign_out_each_is_out() {
+    let out: Ask = |s| s.sign_out(0);
+    // Who was signed out by the other one is out all the same.
+    run(&Race { one: out, other: out, judge: |s, o| o.successes() >= 1 && !s.is_signed_in(0), ..RACE });
+    let race = Race {
+        one: out,
+        other: |s| s.sign_out(1),
+        judge: |s, o| {
+            let out = (0..2).filter(|browser| !s.is_signed_in(*browser)).count();
+            o.successes() >= 1 && (o.answers.len() > 2 || out == o.successes())
+        },
+        ..RACE
+    };
+    run(&race);
+    run_three(&race);
+}
+
+// Providers
+
+#[test]
+fn a_provider_that_is_changed_takes_nothing_else_with_it() {
+    let to_okta: Ask = |s| s.admin("PATCH", "/connection", json!({"identityProvider": "okta"}));
+    run(&Race {
+        one: to_okta,
+        other: |s| s.admin("PATCH", "/connection", json!({"groups": false})),
+        judge: |_, o| provider_and(o, o.connection["groups"] == false),
+        ..RACE
+    });
+    run(&Race {
+        one: to_okta,
+        other: |s| s.admin("POST", "/connection/rotate", json!({"overlapSeconds": 0})),
+        judge: |s, o| provider_and(o, o.connection["secretToken"] != s.tenant.token.as_str()),
+        ..RACE
+    });
+    run(&Race {
+        one: to_okta,
+        other: |s| s.set(&s.alice, "displayName", "new"),
+        judge: |s, o| provider_and(o, o.user(&s.alice).unwrap()["displayName"] == "new"),
+        ..RACE
+    });
+    run(&Race {
+        one: to_okta,
+        other: |s| s.admin("PATCH", "/connection", json!({"identityProvider": "generic"})),
+        judge: |_, o| o.successes() >= 1 && (o.connection["identityProvider"] != "entra"),
+        ..RACE
+    });
+    run(&Race {
+        one: to_okta,
+        other: |s| s.admin("DELETE", "/connection", Value::Null),
+        refusals: &[404],
+        judge: |_, o| {
+            let (ended, changed) = (o.answers.contains(&204), o.answers.contains(&200));
+            (o.connection["state"] == "ended") == ended && (o.connection["identityProvider"] == "okta") == changed
+        },
+        ..RACE
+    });
+}
+
+/// Whether as much was done as was answered, of a change of the provider and of something else.
+fn provider_and(outcome: &Outcome, other: bool) -> bool {
+    let done = usize::from(outcome.connection["identityProvider"] == "okta") + usize::from(other);
+    done == outcome.successes() && done >= 1
+}
+
+// Schemas of a tenant's own
+
+#[test]
+fn two_schemas_that_come_at_once_are_both_there() {
+    run(&Race {
+        one: |s| s.put_schema("urn:example:a", "x"),
+        other: |s| s.put_schema("urn:example:b", "y"),
+        judge: |s, o| s.schemas().len() == o.successes() && o.successes() >= 1,
+        ..RACE
+    });
+    run(&Race {
+        one: |s| s.put_schema("urn:example:a", "x"),
+        other: |s| s.admin("DELETE", &format!("/schemas/{STAFF}"), Value::Null),
+        given: |s| s.given("PUT", &format!("/schemas/{STAFF}"), json!({"attributes": [{"name": "floor"}]})),
+        judge: |s, o| {
+            let schemas = s.schemas();
+            let has = |urn: &str| schemas.iter().any(|schema| schema.starts_with(urn));
+            let done = usize::from(has("urn:example:a")) + usize::from(!has(STAFF));
+            done == o.successes() && done >= 1
+        },
+        ..RACE
+    });
+}
+
+#[test]
+fn of_two_schemas_that_exclude_each_other_one_is_put() {
+    run(&Race {
+        one: |s| s.put_schema("urn:example:a", "x"),
+        other: |s| s.put_schema("urn:example:A:b", "y"),
+        refusals: &[409],
+        judge: |s, o| o.successes() == 1 && s.schemas().len() == 1,
+        ..RACE
+    });
+    // One of one name is made, and the other takes its place.
+    run(&Race {
+        one: |s| s.put_schema("urn:example:a", "x"),
+        other: |s| s.put_schema("urn:example:A", "y"),
+        judge: |s, o| {
+            let made = o.answers.iter().filter(|status| **status == 201).count();
+            made == 1 && s.schemas().len() == 1
+        },
+        ..RACE
+    });
+    run(&Race {
+        one: |s| s.put_schema("urn:example:a", "x"),
+        other: |s| s.put_schema("urn:example:b", "y"),
+        given: |s| {
+            let path = |n| format!("/schemas/urn:example:x{n}");
+            (1..10).fold(s, |s, n| s.given("PUT", &path(n), json!({"attributes": [{"name": "a"}]})))
+        },
+        refusals: &[409],
+        judge: |s, o| o.successes() == 1 && s.schemas().len() == 10,
+        ..RACE
+    });
+}
+
+#[test]
+fn what_is_sent_with_a_schema_that_comes_or_goes_is_kept_as_it_was_answered() {
+    run(&Race {
+        one: |s| s.put_schema(STAFF, "floor"),
+        other: |s| s.create_staff("carol", 3),
+        judge: |s, o| {
+            let answered = o.bodies.iter().find(|body| body["userName"] == "carol").map(floor_of);
+            let s = s.clone().given("PUT", &format!("/schemas/{STAFF}"), schema_of_floors());
+            s.floor("carol") == answered
+        },
+        ..RACE
+    });
+    run(&Race {
+        one: |s| s.admin("DELETE", &format!("/schemas/{STAFF}"), Value::Null),
+        other: |s| s.set_floor(2),
+        given: |s| {
+            let s = s.given("PUT", &format!("/schemas/{STAFF}"), schema_of_floors());
+            s.answer(s.set_floor(1)).expect(200);
+            Setting { changes: s.changes + 1, ..s }
+        },
+        refusals: &[400],
+        judge: |s, o| {
+            // The schema comes back, and with it what was set.
+            let gone = s.schemas().is_empty() == o.bodies.iter().any(|body| body["data"] == "kept");
+            let answered = o.bodies.iter().find(|body| body["userName"] == "alice").and_then(floor_of);
+            let s = s.clone().given("PUT", &format!("/schemas/{STAFF}"), schema_of_floors());
+            gone && s.floor("alice") == Some(answered.or(Some(1)))
+        },
+        ..RACE
+    });
+}
+
+fn schema_of_floors() -> Value {
+    json!({"attributes": [{"name": "floor", "type": "integer"}]})
+}
+
+fn floor_of(user: &Value) -> Option<u64> {
+    user[STAFF]["floor"].as_u64()
+}
+
+#[test]
+fn a_schema_that_comes_while_the_connection_ends_or_starts_is_known_to_the_next_one() {
+    let put: Ask = |s| s.put_schema(STAFF, "floor");
+    run(&Race {
+        one: put,
+        other: |s| s.admin("DELETE", "/connection", Value::Null),
+        judge: |s, o| {
+            let ended = o.connection["state"] == "ended";
+            ended == o.answers.contains(&204) && s.keeps_floors_as_answered(o)
+        },
+        ..RACE
+    });
+    run(&Race {
+        one: put,
+        other: |s| s.admin("POST", "/connection", json!({"identityProvider": "entra"})),
+        given: |s| s.given("DELETE", "/connection", Value::Null),
+        judge: |s, o| s.keeps_floors_as_answered(o),
+        ..RACE
+    });
+}
+
+// Bulk requests
+
+#[test]
+fn of_two_that_want_one_name_one_gets_it_in_bulk_requests_too() {
+    let both: Ask = |s| {
+        let user = |name: &str| json!({"method": "POST", "path": "/Users", "bulkId": name, "data": {"userName": name}});
+        s.bulk(json!([user("carol"), user("dave")]))
+    };
+    run(&Race {
+        one: both,
+        other: |s| s.create("CAROL"),
+        refusals: &[409],
+        judge: |_, o| {
+            let made = usize::from(o.operation("carol") == Some("201")) + usize::from(o.answers.contains(&201));
+            let dave = usize::from(o.operation("dave") == Some("201"));
+            (made, o.named("carol"), o.named("dave")) == (1, 1, dave) && by_the_rule(o, &["409"])
+        },
+        ..RACE
+    });
+    run(&Race {
+        one: both,
+        other: |s| {
+            let user =
+                |name: &str| json!({"method": "POST", "path": "/Users", "bulkId": name, "data": {"userName": name}});
+            s.bulk(json!([user("DAVE"), user("CAROL")]))
+        },
+        judge: |_, o| {
+            let made = |names: [&str; 2]| names.into_iter().filter(|name| o.operation(name) == Some("201")).count();
+            let (carol, dave) = (made(["carol", "CAROL"]), made(["dave", "DAVE"]));
+            (carol, dave) == (1, 1) && (o.named("carol"), o.named("dave")) == (1, 1) && by_the_rule(o, &["409"])
+        },
+        ..RACE
+    });
+}
+
+/// Whether each operation of the bulk requests succeeded, was passed over, or was refused as it may be.
+fn by_the_rule(outcome: &Outcome, refusals: &[&str]) -> bool {
+    let fits = |status: &str| status.starts_with('2') || status == "503" || refusals.contains(&status);
+    outcome.operations().all(|operation| operation["status"].as_str().is_some_and(fits))
+}
+
+#[test]
+fn a_change_between_the_operations_of_a_bulk_request_is_not_lost() {
+    run(&Race {
+        one: |s| {
+            let set = |path: &str, value: &str| json!({"method": "PATCH", "path": format!("/Users/{}", s.alice), "data": {"Operations": [{"op": "replace", "path": path, "value": value}]}});
+            s.bulk(json!([set("displayName", "bulk"), set("title", "bulk")]))
+        },
+        other: |s| s.set(&s.alice, "externalId", "single"),
+        judge: |s, o| {
+            let alice = s.answer(s.scim("GET", &format!("/Users/{}", s.alice), Value::Null)).expect(200).body;
+            let done: Vec<bool> = o.operations().map(|operation| operation["status"] == "200").collect();
+            let single = o.bodies.iter().any(|body| body["externalId"] == "single");
+            done == [alice["displayName"] == "bulk", alice["title"] == "bulk"]
+                && (alice["externalId"] == "single") == single
+                && (single || done.contains(&true))
+        },
+        ..RACE
+    });
+    run(&Race {
+        one: |s| {
+            let join = |group: &str| json!({"method": "PATCH", "path": format!("/Groups/{group}"), "data": {"Operations": [{"op": "add", "path": "members", "value": [{"value": s.bob}]}]}});
+            s.bulk(json!([join(&s.sales), join(&s.outer)]))
+        },
+        other: |s| s.delete(&s.bob),
+        judge: |s, o| {
+            let deleted = o.answers.contains(&204);
+            let done: Vec<bool> = o.operations().map(|operation| operation["status"] == "204").collect();
+            let joined = |group: &str| o.members(group).unwrap().contains(&s.bob.as_str());
+            o.user(&s.bob).is_none() == deleted
+                && if deleted {
+                    !joined(&s.sales) && !joined(&s.outer)
+                } else {
+                    done == [joined(&s.sales), joined(&s.outer)]
+                }
+                && by_the_rule(o, &["400"])
+        },
+        ..RACE
+    });
+}
+
+#[test]
+fn a_circle_of_a_bulk_request_is_closed_or_gone_when_somebody_takes_one_of_its_names() {
+    run(&Race {
+        one: |s| {
+            let group = |name: &str, member: &str| json!({"method": "POST", "path": "/Groups", "bulkId": name, "data": {"displayName": name, "members": [{"value": format!("bulkId:{member}")}]}});
+            s.bulk(json!([group("left", "right"), group("right", "left")]))
+        },
+        other: |s| s.create_group("RIGHT"),
+        // What was begun and goes again has changed twice.
+        given: |s| Setting { changes: s.changes + 4, ..s },
+        refusals: &[409],
+        judge: |_, o| {
+            let is = |name: &str| usize::from(o.operation(name) == Some("201"));
+            let single = usize::from(o.answers.contains(&201));
+            let named = (o.group_named("left"), o.group_named("right"));
+            named == (is("left"), is("right") + single) && by_the_rule(o, &["409"])
+        },
+        ..RACE
+    });
+}
+
+// Repair
+
+#[test]
+fn a_repair_and_a_change_come_one_after_the_other() {
+    let race = Race {
+        one: |s| s.admin("POST", "/repair", Value::Null),
+        given: Setting::damaged,
+        settle: |s, replies| {
+            if !replies.iter().any(|reply| reply.body["mended"].is_u64()) {
+                s.answer(s.admin("POST", "/repair", Value::Null)).expect(200);
+            }
+        },
+        ..RACE
+    };
+    run(&Race {
+        other: |s| s.create("carol"),
+        judge: |_, o| {
+            (o.named("carol") == 1) == o.answers.contains(&201) && o.connection["activeUsers"] == o.users.len()
+        },
+        ..race
+    });
+    run(&Race {
+        other: |s| s.delete(&s.alice),
+        judge: |s, o| {
+            o.user(&s.alice).is_none() == o.answers.contains(&204) && o.connection["activeUsers"] == o.users.len()
+        },
+        ..race
+    });
+    run(&Race {
+        other: |s| s.member("Add", &s.outer, &s.bob),
+        judge: |s, o| o.members(&s.outer).unwrap().len() == usize::from(o.answers.contains(&204)),
+        ..race
+    });
+    run(&Race {
+        other: race.one,
+        judge: |_, o| {
+            let mended: u64 = o.bodies.iter().filter_map(|body| body["mended"].as_u64()).sum();
+            o.successes() >= 1 && mended == 1 && o.connection["activeUsers"] == 2
+        },
+        ..race
+    });
+}
+
+// Import
+
+/// A file that is imported into the tenant that it is of.
+const IMPORT: Race = Race {
+    one: |s| s.import(0),
+    given: Setting::to_be_restored,
+    settle: |s, replies| {
+        // Whoever was passed over sends the file once more. That of the other one may be under way.
+        if replies.iter().any(|reply| reply.status == 503) {
+            for file in 0..2 {
+                let again = s.answer(s.import(file));
+                assert!([200, 409].contains(&again.status), "{again:?}");
+            }
+        }
+    },
+    ..RACE
+};
+
+#[test]
+fn a_file_that_two_import_at_once_is_there_once() {
+    run(&Race { other: IMPORT.one, judge: |_, o| o.successes() >= 1 && o.restored, ..IMPORT });
+}
+
+#[test]
+fn of_two_files_that_are_imported_at_once_one_is() {
+    run(&Race { other: |s| s.import(1), refusals: &[409], judge: |_, o| o.successes() <= 1 && o.restored, ..IMPORT });
+}
+
+#[test]
+fn an_import_that_is_given_up_meanwhile_says_so_and_can_be_begun_anew() {
+    run(&Race {
+        other: |s| s.admin("DELETE", "/import", Value::Null),
+        refusals: &[404, 409],
+        settle: |s, replies| {
+            if replies.iter().any(|reply| reply.status == 204) {
+                assert!(replies.iter().all(|reply| reply.status != 200), "{replies:?}");
+                s.answer(s.admin("DELETE", "/users", json!({"confirm": "Contoso"}))).expect(200);
+            }
+            s.answer(s.import(0)).expect(200);
+        },
+        judge: |_, o| o.restored,
+        ..IMPORT
+    });
+}
+
+#[test]
+fn a_request_that_comes_while_a_tenant_is_restored_comes_before_or_after() {
+    run(&Race {
+        other: |s| s.create("carol"),
+        refusals: &[401],
+        judge: |s, o| {
+            let created = o.answers.contains(&201);
+            o.named("carol") == usize::from(created)
+                && o.users.len() == 2 + usize::from(created)
+                && o.connection["state"] == "active"
+                && o.members(&s.sales).unwrap() == [s.alice.as_str()]
+        },
+        ..IMPORT
+    });
+}
+
+#[test]
+fn a_change_that_was_let_in_before_an_import_began_does_not_come_into_the_midst_of_it() {
+    let changes: [Ask; 3] = [
+        |s| s.create("carol"),
+        |s| s.bulk(json!([{"method": "POST", "path": "/Users", "bulkId": "carol", "data": {"userName": "carol"}}])),
+        |s| s.admin("DELETE", &format!("/users/{}", s.alice), Value::Null),
+    ];
+    for backend in Backend::all_fit() {
+        let full = Setting::on(backend);
+        let empty = Setting { world: full.world.fork(), ..full.clone() }.to_be_restored();
+        let setting = Setting { files: empty.files, ..full };
+        let lines: Vec<&str> = setting.files[0].lines().collect();
+        let users = lines.iter().position(|line| line.contains("\"type\":\"user\"")).unwrap();
+        for change in changes {
+            for moment in moments(&setting, change) {
+                for end in [1, users + 1, lines.len() - 1] {
+                    let setting = setting.fork();
+                    let (elsewhere, part) = (setting.clone(), lines[..end].join("\n"));
+                    let begin_import = move || {
+                        elsewhere.answer(elsewhere.admin("DELETE", "/connection", Value::Null)).expect(204);
+                        let confirm = json!({"confirm": "Contoso"});
+                        elsewhere.answer(elsewhere.admin("DELETE", "/users", confirm)).expect(200);
+                        let part = Setting { files: [part, String::new()], ..elsewhere };
+                        part.answer(part.import(0)).expect(202);
+                    };
+                    let request = change(&setting);
+                    setting.world.store.forget_calls();
+                    match moment {
+                        Moment::Before(step) => setting.world.store.interrupt(step, begin_import),
+                        Moment::After(step) => setting.world.store.interrupt_after(step, begin_import),
+                    }
+                    let reply = setting.answer(request);
+                    setting.world.store.forget_calls();
+                    let context = format!("{reply:?} at {moment:?}, line {end}, on {}", backend.name);
+                    setting.answer(setting.import(0)).expect(200);
+                    let outcome = setting.outcome(Vec::new());
+                    assert_eq!((outcome.users.len(), outcome.named("alice")), (2, 1), "{context}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_is_started_and_an_import_exclude_each_other() {
+    run(&Race {
+        other: |s| s.admin("POST", "/connection", json!({"identityProvider": "okta"})),
+        refusals: &[409],
+        judge: |_, o| {
+            let started = o.answers.contains(&201) && o.connection["identityProvider"] == "okta";
+            if started { o.users.is_empty() } else { o.restored }
+        },
+        ..IMPORT
+    });
 }
 
 // The journal and readers
@@ -742,7 +1378,7 @@ fn a_reader_in_between_sees_before_or_after() {
         ("add", |s| s.member("Add", &s.sales, &s.bob)),
         ("delete", |s| s.delete(&s.alice)),
     ];
-    for backend in Backend::FIT {
+    for backend in Backend::all_fit() {
         let setting = Setting::on(backend);
         for (what, change) in changes {
             let done = setting.fork();
@@ -785,4 +1421,111 @@ fn seen(setting: &Setting) -> Value {
         body["members"].as_array().map(Vec::len)
     };
     json!([users, total, named("alice").is_some(), named("carol").is_some(), group(&setting.sales)])
+}
+
+// Really at once
+
+/// Two hosts on one Redis, and a world that shares it.
+struct Hosts {
+    world: World,
+    hosts: [Host; 2],
+    _redis: Redis,
+}
+
+/// How often each pair meets. The second request sets out later from round to round, up to what a change takes.
+const ROUNDS: u32 = 8;
+const LATER: Duration = Duration::from_millis(1);
+
+thread_local! {
+    /// Where the pairs of this thread meet, if not in the models.
+    static HOSTS: RefCell<Option<Rc<Hosts>>> = const { RefCell::new(None) };
+}
+
+impl Hosts {
+    fn of_this_thread() -> Option<Rc<Hosts>> {
+        HOSTS.with_borrow(Clone::clone)
+    }
+
+    /// Sends the requests at once, in turns to the one host and the other, each round in a tenant of its own.
+    #[track_caller]
+    fn run(&self, race: &Race, asks: &[Ask]) {
+        for round in 0..ROUNDS {
+            let setting = (race.given)(Setting::within(self.world.clone()));
+            let mut requests: Vec<Request<Vec<u8>>> = asks.iter().map(|ask| ask(&setting)).collect();
+            if round % 2 == 1 {
+                requests.reverse();
+            }
+            let replies = self.send_at_once(&requests, LATER * (round / 2));
+            decide(race, &setting, replies, true, &format!("really at once, in round {round}"));
+        }
+    }
+
+    fn send_at_once(&self, requests: &[Request<Vec<u8>>], later: Duration) -> Vec<Reply> {
+        let all_here = &Barrier::new(requests.len());
+        thread::scope(|scope| {
+            let mut sent = Vec::new();
+            for (place, request) in requests.iter().enumerate() {
+                let address = self.hosts[place % 2].address();
+                sent.push(scope.spawn(move || {
+                    all_here.wait();
+                    thread::sleep(if place == 0 { Duration::ZERO } else { later });
+                    hosted::exchange(address, request).unwrap()
+                }));
+            }
+            sent.into_iter().map(|answer| Reply::of(answer.join().unwrap())).collect()
+        })
+    }
+}
+
+#[test]
+fn the_same_pairs_come_to_the_same_when_two_hosts_on_one_redis_get_them_at_once() {
+    let folder = fresh("redis-pairs");
+    let Some(redis) = Redis::start(&folder) else {
+        return;
+    };
+    let hosts = [redis.host("one"), redis.host("other")];
+    let hosts = Rc::new(Hosts { world: World::beside(&redis), hosts, _redis: redis });
+    HOSTS.set(Some(hosts));
+    // All but those that count the tenants of the whole store, and those that look at single moments.
+    let pairs: [fn(); 37] = [
+        of_two_users_with_one_name_one_is_made,
+        of_two_users_that_want_one_name_one_gets_it,
+        two_users_cannot_swap_their_names_in_one_step_each,
+        a_name_that_becomes_free_goes_to_whoever_asks_afterwards,
+        two_changes_of_one_user_are_both_there,
+        of_two_changes_of_one_version_one_is_made,
+        a_replacement_and_a_change_come_one_after_the_other,
+        a_user_is_disabled_or_enabled_as_the_last_one_said,
+        a_user_that_is_deleted_meanwhile_does_not_come_back,
+        the_last_seat_is_taken_once,
+        members_who_are_added_at_once_are_both_there,
+        a_member_that_is_deleted_meanwhile_is_no_member,
+        a_group_that_is_deleted_meanwhile_does_not_come_back,
+        of_two_groups_that_want_one_name_one_gets_it,
+        groups_that_are_switched_off_meanwhile_stay_whole,
+        a_connection_ends_once_and_stays_ended,
+        of_two_who_start_a_connection_one_does,
+        a_change_and_the_end_of_the_connection_or_of_its_token_exclude_each_other,
+        what_an_ended_connection_left_is_deleted_or_taken_over,
+        two_changes_of_a_tenant_are_both_there,
+        a_session_that_is_signed_out_is_over_and_what_it_changed_before_stays,
+        of_two_who_sign_out_each_is_out,
+        a_provider_that_is_changed_takes_nothing_else_with_it,
+        two_schemas_that_come_at_once_are_both_there,
+        of_two_schemas_that_exclude_each_other_one_is_put,
+        what_is_sent_with_a_schema_that_comes_or_goes_is_kept_as_it_was_answered,
+        a_schema_that_comes_while_the_connection_ends_or_starts_is_known_to_the_next_one,
+        of_two_that_want_one_name_one_gets_it_in_bulk_requests_too,
+        a_change_between_the_operations_of_a_bulk_request_is_not_lost,
+        a_circle_of_a_bulk_request_is_closed_or_gone_when_somebody_takes_one_of_its_names,
+        a_repair_and_a_change_come_one_after_the_other,
+        a_file_that_two_import_at_once_is_there_once,
+        of_two_files_that_are_imported_at_once_one_is,
+        an_import_that_is_given_up_meanwhile_says_so_and_can_be_begun_anew,
+        a_request_that_comes_while_a_tenant_is_restored_comes_before_or_after,
+        a_connection_that_is_started_and_an_import_exclude_each_other,
+        records_of_two_requests_have_two_numbers,
+    ];
+    pairs.iter().for_each(|pair| pair());
+    HOSTS.set(None);
 }

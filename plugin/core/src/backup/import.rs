@@ -310,6 +310,12 @@ impl Restorer<'_> {
         Ok(Ok(()))
     }
 
+    /// The import of the file with this sum, unless it is finished or was given up.
+    fn under_way(&self, file: &str) -> Result<Option<Import>, Error> {
+        let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
+        Ok(Import::read(&view)?.filter(|import| import.file == file && import.is_under_way()))
+    }
+
     /// Everything of the file with this sum was read: the checker looks at it, and the tenant is opened.
     fn finish(&self, file: &str) -> Step<Import> {
         let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
@@ -320,6 +326,11 @@ impl Restorer<'_> {
                 return Ok(Err(Refusal::Findings(findings)));
             }
         }
+        // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first where
+        // somebody has died with both.
+        if let Some(Import { profile: Some(profile), .. }) = self.under_way(file)? {
+            tenant::restore(self.ports, self.settings, self.tenant, &profile)?;
+        }
         let mut turn = Turn::take(self.ports, self.settings, Space::tenant(self.tenant))?;
         let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {
             turn.release()?;
@@ -328,9 +339,6 @@ impl Restorer<'_> {
         if !import.is_under_way() {
             turn.release()?;
             return Ok(Ok(import));
-        }
-        if let Some(profile) = &import.profile {
-            tenant::restore(self.ports, self.settings, self.tenant, profile)?;
         }
         let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());
         if let Some(connection) = import.connection.take() {
