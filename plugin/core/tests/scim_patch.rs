@@ -141,7 +141,7 @@ fn stored(attributes: &Value) -> Resource {
 
 /// The resource as a client gets it, without what the server adds.
 fn sent(resource: &Resource, of: &ResourceType) -> Value {
-    let mut document: Map<String, Value> = resource.to_json(of, None);
+    let mut document: Map<String, Value> = resource.clone().into_json(of, None);
     for name in ["schemas", "id", "meta"] {
         assert!(document.shift_remove(name).is_some());
     }
