@@ -7,7 +7,7 @@ use crate::ledger::Read;
 use crate::schemas::Types;
 use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, ResourceType};
 use crate::space::Kind;
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
 use serde_json::{Map, Value};
 
@@ -98,6 +98,10 @@ impl Context<'_> {
         let mut response = response(document)?;
         respond::set(&mut response, ETAG, &version);
         respond::set(&mut response, LOCATION, &location);
+        // RFC 7643 §3.1: what `meta.location` says of a resource, Content-Location says of the answer that has it.
+        if !response.body().is_empty() {
+            respond::set(&mut response, CONTENT_LOCATION, &location);
+        }
         Ok(response)
     }
 

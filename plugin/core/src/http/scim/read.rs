@@ -9,7 +9,7 @@ use crate::journal::Action;
 use crate::ledger::View;
 use crate::scim::{self, BoundFilter, ListQuery, messages};
 use crate::space::Kind;
-use http::header::IF_MATCH;
+use http::header::{CONTENT_LOCATION, IF_MATCH};
 use http::{Method, StatusCode};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -198,8 +198,15 @@ pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Op
     if ListQuery::has_filter(context.request.query.unwrap_or_default()) {
         return Answer::refused(event, Problem::Forbidden(NO_FILTER));
     }
-    let response = document
-        .map(|document| respond::scim_body(StatusCode::OK, &document))
-        .ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
+    let render = |document: Value| {
+        let mut response = respond::scim_body(StatusCode::OK, &document);
+        // As of any other resource; a list has no place of its own.
+        if let Some(Value::String(location)) = document.pointer("/meta/location") {
+            respond::set(&mut response, CONTENT_LOCATION, location);
+        }
+        response
+    };
+    let response =
+        document.map(render).ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
     Answer::without_turn(event, response)
 }
