@@ -52,7 +52,7 @@ fn join(turn: &mut Turn<'_>, id: &str, number: usize, now: Timestamp) {
     let dialect = Dialect::entra();
     let body = ResourceBody::parse(ResourceType::user(), &body, &dialect).unwrap();
     let change = Change::Create { id: id.to_owned(), body };
-    let terms = Terms { types: &Types::built_in(), dialect: &dialect, now };
+    let terms = Terms { types: &Types::built_in(), dialect: &dialect, base: "", now };
     let plan = directory::plan(turn, Kind::User, &change, &None, terms).unwrap();
     directory::carry_out(turn, &plan).unwrap();
 }

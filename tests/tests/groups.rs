@@ -5,6 +5,7 @@ use acceptance::native::Native;
 use acceptance::run::Server as _;
 use acceptance::store::{Call, Fault, Verb};
 use acceptance::world::World;
+use rollcall_core::settings::LIMITS;
 use rollcall_core::space::TenantId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -166,6 +167,50 @@ fn steps_in_one_request_come_out_as_one_after_the_other() {
     assert_eq!(refused["scimType"], "invalidValue");
     assert_eq!(setting.member_ids(&group), [] as [String; 0]);
     setting.expect_sound();
+}
+
+#[test]
+fn members_are_removed_by_where_they_are() {
+    let mut setting = Setting::with_members(3);
+    let (users, group) = (setting.users.clone(), setting.group.clone());
+    let path = format!("members[$ref ew \"/Users/{}\"]", users[1]);
+    setting.patch(&group, &json!([{"op": "remove", "path": path}]), 204);
+    assert_eq!(setting.member_ids(&group), [users[0].clone(), users[2].clone()]);
+}
+
+#[test]
+fn members_are_read_once_however_many_filters_look_at_them() {
+    let mut setting = Setting::with_members(5);
+    let place = format!("/Groups/{}", setting.group);
+    let mut reads = |count: usize| {
+        let operation = json!({"op": "remove", "path": "members[display eq \"nobody\"]"});
+        let calls = setting.cost("PATCH", &place, Some(life::patch(&json!(vec![operation; count]))));
+        calls.len()
+    };
+    assert_eq!(reads(20), reads(1));
+}
+
+#[test]
+fn a_filter_looks_at_so_many_members_and_no_more() {
+    let max = usize::try_from(LIMITS.scan_max).unwrap();
+    let mut setting = Setting::with_members(max + 1);
+    let (last, group) = (setting.users[max].clone(), setting.group.clone());
+    let by_name = json!([{"op": "remove", "path": "members[display eq \"nobody\"]"}]);
+    let refused = setting.patch(&group, &by_name, 400);
+    assert_eq!(refused["scimType"], "tooMany");
+    assert_eq!(
+        refused["detail"],
+        "members: would have to look at more than 10000; name those that are meant by value eq"
+    );
+    let by_id = json!([{"op": "remove", "path": format!("members[value eq \"{last}\"]")}]);
+    setting.patch(&group, &by_id, 204);
+    setting.patch(&group, &by_name, 204);
+    let often = json!(vec![by_name[0].clone(); LIMITS.patch_comparisons_max / max + 1]);
+    let refused = setting.patch(&group, &often, 400);
+    assert_eq!(
+        refused["detail"],
+        "members: expected at most 1000000 comparisons with elements in one request, found more"
+    );
 }
 
 struct Setting {

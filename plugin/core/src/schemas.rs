@@ -171,7 +171,7 @@ fn write(turn: &mut Turn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::{Dialect, Mask, Meta, PatchRequest, Resource, ResourceBody};
+    use crate::scim::{BoundFilter, Dialect, Mask, Meta, PatchRequest, Resource, ResourceBody};
     use serde_json::json;
 
     const URN: &str = "urn:example:params:scim:x:1.0:User";
@@ -303,6 +303,50 @@ mod tests {
         assert_eq!(add(max), Ok(()));
         let refused = format!("Operations[0].path {URN}:teams: expected at most {max} values, found {}", max + 1);
         assert_eq!(add(max + 1), Err(refused));
+    }
+
+    #[test]
+    fn the_last_value_of_what_is_required_does_not_go() {
+        let keys = types(&json!([{"name": "keys", "type": "complex", "multiValued": true, "required": true,
+            "subAttributes": [{"name": "value"}]}]));
+        let alice = user(&keys, &json!({"keys": [{"value": "a"}, {"value": "b"}]})).unwrap();
+        let remove = |user: &Resource, value: &str| {
+            patched(&keys, user, &json!({"op": "remove", "path": format!("{URN}:keys[value eq \"{value}\"]")}))
+        };
+        let with_one = remove(&alice, "a").unwrap();
+        assert_eq!(seen(&keys, &with_one), json!({"keys": [{"value": "b"}]}));
+        assert!(remove(&with_one, "a").is_ok(), "what is not there is removed already");
+        let place = format!("Operations[0].path {URN}:keys[value eq \"b\"]");
+        assert_eq!(remove(&with_one, "b"), Err(format!("{place}: expected it to stay, it is required")));
+    }
+
+    #[test]
+    fn an_element_without_parts_is_chosen_by_its_value() {
+        let tags = types(&json!([{"name": "tags", "multiValued": true}]));
+        let alice = user(&tags, &json!({"tags": ["p", "q"]})).unwrap();
+        let patch = |op: &str, tag: &str, value: Value| {
+            let path = format!("{URN}:tags[value eq \"{tag}\"]");
+            patched(&tags, &alice, &json!({"op": op, "path": path, "value": value})).map(|after| seen(&tags, &after))
+        };
+        assert_eq!(patch("remove", "P", Value::Null), Ok(json!({"tags": ["q"]})));
+        assert_eq!(patch("replace", "p", json!("r")), Ok(json!({"tags": ["r", "q"]})));
+        assert_eq!(patch("replace", "p", json!("q")), Ok(json!({"tags": ["q"]})));
+        assert_eq!(patch("add", "x", json!("r")), Ok(json!({"tags": ["p", "q", "r"]})));
+        let matches = |text: String| BoundFilter::parse(&text, tags.of(Kind::User)).map(|f| f.matches(&alice, ""));
+        assert_eq!(matches(format!("{URN}:tags[value sw \"q\"]")), Ok(true));
+        assert_eq!(matches(format!("{URN}:tags[value eq \"x\"]")), Ok(false));
+        assert!(matches(format!("{URN}:tags[type eq \"x\"]")).is_err());
+    }
+
+    #[test]
+    fn a_decimal_comes_back_as_it_was_sent() {
+        let weights = types(&json!([{"name": "weight", "type": "decimal"}]));
+        for text in ["31.245270191439438", "121.48791951161945", "0.1", "5e-324"] {
+            let sent: Value = serde_json::from_str(&format!("{{\"weight\":{text}}}")).unwrap();
+            let alice = user(&weights, &sent).unwrap();
+            let stored: Resource = serde_json::from_slice(&serde_json::to_vec(&alice).unwrap()).unwrap();
+            assert_eq!(seen(&weights, &stored).to_string(), format!("{{\"weight\":{text}}}"));
+        }
     }
 
     #[test]

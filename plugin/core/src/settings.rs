@@ -19,6 +19,9 @@ pub struct Limits {
     pub path_bytes_max: usize,
     /// Operations in one PATCH. The validator's largest has 36.
     pub patch_operations_max: usize,
+    /// Comparisons in one PATCH: each element that a value filter looks at counts once for each of the filter's terms, and
+    /// once more for each KiB of its text. A path that names one element of a full attribute costs a thousandth of it.
+    pub patch_comparisons_max: usize,
     /// Operations in one bulk request. Each is a turn of its own, so this is how many turns one request may take.
     pub bulk_operations_max: usize,
     /// How long a bulk request may go on beginning operations; what it has not begun by then it gives back.
@@ -29,6 +32,8 @@ pub struct Limits {
     pub values_max: usize,
     /// References in one request, such as members of a group: about as many as fit into a body.
     pub references_max: usize,
+    /// Names in `attributes` or `excludedAttributes`: as many as the largest schemas of a tenant have attributes.
+    pub attributes_max: usize,
     /// Levels of groups within groups that a user's `groups` looks up through.
     pub group_depth_max: usize,
     /// Groups in a user's `groups`.
@@ -45,7 +50,7 @@ pub struct Limits {
     pub page_max: usize,
     /// Resources in a page where the client names no count.
     pub page_default: usize,
-    /// Users that a filter without an index, or a search on the page, may read.
+    /// Users that a filter without an index, or a search on the page, may read; members that a value filter of a PATCH may.
     pub scan_max: u64,
     /// How old a cursor may be: time enough for a client that works through a large page.
     pub cursor_seconds_max: i64,
@@ -107,11 +112,13 @@ pub const LIMITS: Limits = Limits {
     filter_terms_max: 100,
     path_bytes_max: 2 * 1024,
     patch_operations_max: 1_000,
+    patch_comparisons_max: 1_000_000,
     bulk_operations_max: 200,
     bulk_seconds_max: 20,
     value_bytes_max: 64 * 1024,
     values_max: 1_000,
     references_max: 25_000,
+    attributes_max: 1_000,
     group_depth_max: 8,
     user_groups_max: 1_000,
     members_named_max: 1_000,

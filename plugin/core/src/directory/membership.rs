@@ -7,7 +7,7 @@
 
 use super::{Document, Error, find, roster};
 use crate::ledger::{self, Extent, Read, Turn};
-use crate::scim::filter::Reads;
+use crate::scim::filter::{Effort, ElementFilter, Reads};
 use crate::scim::{self, Resource, Step};
 use crate::settings::LIMITS;
 use crate::space::{Kind, Roll, is_id};
@@ -64,26 +64,23 @@ pub(super) fn exactly(ids: &[String]) -> Vec<Step<'static>> {
     vec![Step::Clear, Step::Add(ids.to_vec())]
 }
 
-/// Works out what steps come to: for a group that is there, or for a new one.
+/// Works out what steps come to: for a group that is there, or for a new one. `base` is the tenant URL.
 pub(super) fn difference(
     view: &impl Read,
+    base: &str,
     group: &str,
     present: Option<&Document>,
     steps: &[Step],
 ) -> Result<Difference, Error> {
     let mut wish = Wish::default();
+    let mut crowd = Crowd { view, base, present, standing: None, elements: BTreeMap::new(), effort: Effort::default() };
     for step in steps {
         match step {
             Step::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
             Step::Remove(ids) => ids.iter().for_each(|id| wish.set(id, false)),
             Step::Clear => wish = Wish { cleared: true, ..Wish::default() },
             Step::RemoveFitting(filter) => {
-                for id in wish.standing(view, present)? {
-                    let element = resolve(view, &id)?.map(|(member, resource)| element(&member, Some(&resource), None));
-                    if element.is_some_and(|element| filter.matches(&element)) {
-                        wish.set(&id, false);
-                    }
-                }
+                crowd.fitting(filter, &wish)?.iter().for_each(|id| wish.set(id, false));
             }
         }
     }
@@ -107,14 +104,6 @@ impl Wish {
 
     fn wants(&self, id: &str) -> bool {
         self.there.get(id).copied().unwrap_or(!self.cleared)
-    }
-
-    /// The ids that are members as things stand.
-    fn standing(&self, view: &impl Read, present: Option<&Document>) -> Result<Vec<String>, Error> {
-        let old = if self.cleared { Vec::new() } else { all(view, present)? };
-        let old: Vec<String> = old.into_iter().map(|(_, member)| member.id).collect();
-        let new = self.order.iter().filter(|id| !old.contains(id));
-        Ok(old.iter().chain(new).filter(|id| self.wants(id)).cloned().collect())
     }
 
     fn against(&self, view: &impl Read, group: &str, present: Option<&Document>) -> Result<Difference, Error> {
@@ -145,6 +134,60 @@ impl Wish {
             }
         }
         Ok(difference)
+    }
+}
+
+/// Members as filters see them, each read once in a request, however many filters ask.
+struct Crowd<'c, V: Read> {
+    view: &'c V,
+    base: &'c str,
+    present: Option<&'c Document>,
+    /// Who is a member before the request; nothing where no filter has asked.
+    standing: Option<Vec<String>>,
+    /// Nothing for an id that names neither user nor group.
+    elements: BTreeMap<String, Option<Value>>,
+    effort: Effort,
+}
+
+impl<V: Read> Crowd<'_, V> {
+    /// The ids that are members by now and that fit.
+    fn fitting(&mut self, filter: &ElementFilter<'_>, wish: &Wish) -> Result<Vec<String>, Error> {
+        let old = if wish.cleared { Vec::new() } else { self.standing()? };
+        let mut met = BTreeSet::new();
+        let mut fitting = Vec::new();
+        for id in old.iter().chain(&wish.order).filter(|id| met.insert(*id) && wish.wants(id)) {
+            let Some(element) = self.element(id)? else {
+                continue;
+            };
+            self.effort.spend(filter, std::slice::from_ref(&element), "members")?;
+            if filter.matches(&element) {
+                fitting.push(id.clone());
+            }
+        }
+        Ok(fitting)
+    }
+
+    fn standing(&mut self) -> Result<Vec<String>, Error> {
+        if let Some(standing) = &self.standing {
+            return Ok(standing.clone());
+        }
+        let max = LIMITS.scan_max;
+        if self.present.is_some_and(|group| group.members.members > max) {
+            return Err(scim::Error::too_many_to_look_at(max).into());
+        }
+        let standing: Vec<String> = all(self.view, self.present)?.into_iter().map(|(_, member)| member.id).collect();
+        self.standing = Some(standing.clone());
+        Ok(standing)
+    }
+
+    fn element(&mut self, id: &str) -> Result<Option<Value>, Error> {
+        if let Some(known) = self.elements.get(id) {
+            return Ok(known.clone());
+        }
+        let found = resolve(self.view, id)?;
+        let element = found.map(|(member, resource)| element(&member, Some(&resource), Some(self.base)));
+        self.elements.insert(id.to_owned(), element.clone());
+        Ok(element)
     }
 }
 

@@ -145,6 +145,8 @@ pub struct Terms<'t> {
     pub types: &'t Types,
     /// How the client departs from the RFC.
     pub dialect: &'t Dialect,
+    /// The tenant URL, for what a filter may ask of members.
+    pub base: &'t str,
     /// When.
     pub now: Timestamp,
 }
@@ -158,14 +160,14 @@ pub fn plan(
     terms: Terms<'_>,
 ) -> Result<Plan, Error> {
     let none = Difference::default;
-    let Terms { types, dialect, now } = terms;
+    let Terms { types, dialect, base, now } = terms;
     match change {
         Change::Create { id, body } => {
             let meta = Meta { created: now, last_modified: now, revision: 1 };
             let mut after = Resource::new(id.clone(), meta, body.clone());
             after.settle(types.of(kind), None)?;
             claim(view, kind, None, &after)?;
-            let members = membership::difference(view, id, None, &membership::exactly(&body.related))?;
+            let members = membership::difference(view, base, id, None, &membership::exactly(&body.related))?;
             Ok(Plan { kind, before: None, after: Some(after), members, now })
         }
         Change::Replace { id, body } => {
@@ -173,14 +175,16 @@ pub fn plan(
             let after = before.resource.replaced(types.of(kind), body.clone())?;
             let members = match kind {
                 Kind::User => none(),
-                Kind::Group => membership::difference(view, id, Some(&before), &membership::exactly(&body.related))?,
+                Kind::Group => {
+                    membership::difference(view, base, id, Some(&before), &membership::exactly(&body.related))?
+                }
             };
             revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
         Change::Patch { id, request } => {
             let before = present(view, kind, id, if_match)?;
             let (after, steps) = request.apply_apart(types.of(kind), &before.resource, dialect)?;
-            let members = membership::difference(view, id, Some(&before), &steps)?;
+            let members = membership::difference(view, base, id, Some(&before), &steps)?;
             revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
         Change::Delete { id } => {
@@ -274,7 +278,7 @@ pub struct Found {
     pub total: u64,
 }
 
-/// A filter, and the tenant URL for what it may ask of members and groups.
+/// A filter, and the tenant URL for what it may ask of places, members and groups.
 pub struct Sieve<'f> {
     /// The filter.
     pub filter: &'f BoundFilter<'f>,
@@ -285,9 +289,9 @@ pub struct Sieve<'f> {
 impl Sieve<'_> {
     fn keeps<V: Read>(&self, relations: &mut Relations<'_, V>, kind: Kind, document: &Document) -> Result<bool, Error> {
         Ok(match Wanted::from(self.filter.reads()) {
-            Wanted::Nothing => self.filter.matches(&document.resource),
+            Wanted::Nothing => self.filter.matches(&document.resource, self.base),
             wanted @ (Wanted::Ids(_) | Wanted::Whole) => {
-                self.filter.matches(&relations.complete(kind, document.clone(), &wanted)?)
+                self.filter.matches(&relations.complete(kind, document.clone(), &wanted)?, self.base)
             }
         })
     }

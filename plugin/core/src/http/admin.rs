@@ -495,7 +495,7 @@ impl Rollcall {
     fn own_terms(&self) -> Terms<'static> {
         const TYPES: &Types = &Types::built_in();
         const DIALECT: &Dialect = &Dialect::strict();
-        Terms { types: TYPES, dialect: DIALECT, now: self.ports.clock.now() }
+        Terms { types: TYPES, dialect: DIALECT, base: "", now: self.ports.clock.now() }
     }
 
     fn list_groups_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {

@@ -1,8 +1,13 @@
 //! Many operations in one request (RFC 7644 §3.7): what they are, in which order they are carried out, and what they mean
 //! by `bulkId:…`. Carrying them out is somebody else's: each is a request of its own.
+//!
+//! RFC 7644 §3.7.2 does not say where a reference may stand. We look for it at the end of a path, and in attributes whose
+//! values point to something: those with a `$ref`, such as `members` and `manager`, and those of the type reference. In any
+//! other attribute, a `title` for example, it is text like any other.
 
 use super::dialect::Dialect;
 use super::error::Error;
+use super::schema::{ResourceType, Schema, Target, Type};
 use super::value;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +19,16 @@ const REFERENCE: &str = "bulkId:";
 
 /// The operations of one request.
 #[derive(Debug, Clone, PartialEq)]
-pub struct BulkRequest {
+pub struct BulkRequest<'s> {
     /// After how many errors nothing more is begun.
     pub fail_on_errors: Option<u64>,
     /// In the order of the request.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<Operation<'s>>,
 }
 
 /// One operation. What is wrong with one is no reason to refuse the others.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Operation {
+pub struct Operation<'s> {
     /// The method as it was sent.
     pub method: String,
     /// The path as it was sent.
@@ -36,6 +41,8 @@ pub struct Operation {
     pub data: Option<Map<String, Value>>,
     /// Why it cannot be carried out at all.
     pub problem: Option<Error>,
+    /// What its path is about; nothing where that is none of the types.
+    of: Option<&'s ResourceType>,
 }
 
 /// What is to be done with an operation, by its number.
@@ -52,9 +59,13 @@ pub enum Step {
 /// The ids of the resources that were made, by bulkId; none where that failed.
 pub type Made = BTreeMap<String, Option<String>>;
 
-impl BulkRequest {
-    /// Reads the body of a bulk request.
-    pub fn parse(body: &Map<String, Value>, dialect: &Dialect) -> Result<BulkRequest, Error> {
+impl<'s> BulkRequest<'s> {
+    /// Reads the body of a bulk request about resources of these types.
+    pub fn parse(
+        body: &Map<String, Value>,
+        dialect: &Dialect,
+        types: &[&'s ResourceType],
+    ) -> Result<BulkRequest<'s>, Error> {
         value::check_names(body, "body")?;
         let urns = member(body, "schemas").and_then(Value::as_array);
         if !dialect.any_schemas && !urns.is_some_and(|urns| urns.iter().any(|urn| urn == BULK_REQUEST)) {
@@ -72,7 +83,7 @@ impl BulkRequest {
             return Err(Error::syntax("Operations: expected an array of operations, found none"));
         };
         let mut operations: Vec<Operation> =
-            (0..).zip(operations).map(|(at, json)| Operation::parse(at, json)).collect();
+            (0..).zip(operations).map(|(at, json)| Operation::parse(at, json, types)).collect();
         refuse_twins(&mut operations);
         Ok(BulkRequest { fail_on_errors, operations })
     }
@@ -92,7 +103,7 @@ impl BulkRequest {
 }
 
 /// A bulkId that two operations have means neither.
-fn refuse_twins(operations: &mut [Operation]) {
+fn refuse_twins(operations: &mut [Operation<'_>]) {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for id in operations.iter().filter_map(|operation| operation.bulk_id.clone()) {
         *count.entry(id).or_default() += 1;
@@ -107,7 +118,7 @@ fn refuse_twins(operations: &mut [Operation]) {
 }
 
 struct Order<'r> {
-    request: &'r BulkRequest,
+    request: &'r BulkRequest<'r>,
     makers: BTreeMap<&'r str, usize>,
     /// Operations that were come to; true once they have their step.
     seen: BTreeMap<usize, bool>,
@@ -142,8 +153,8 @@ impl Order<'_> {
     }
 }
 
-impl Operation {
-    fn parse(at: usize, json: &Value) -> Operation {
+impl<'s> Operation<'s> {
+    fn parse(at: usize, json: &Value, types: &[&'s ResourceType]) -> Operation<'s> {
         let nothing = Map::new();
         let object = json.as_object().unwrap_or(&nothing);
         let text = |name: &str| member(object, name).and_then(Value::as_str).map(str::to_owned);
@@ -154,7 +165,9 @@ impl Operation {
             version: text("version"),
             data: member(object, "data").and_then(Value::as_object).cloned(),
             problem: None,
+            of: None,
         };
+        operation.of = types.iter().copied().find(|of| below(&operation.path, of).is_some());
         let place = format!("Operations[{at}]");
         let lacks = operation.lacks(object).map(|error| error.within(&format!("{place}.")));
         operation.problem = value::check_names(object, &place).err().or(lacks);
@@ -165,16 +178,13 @@ impl Operation {
     /// search or what the server says of itself.
     fn lacks(&self, object: &Map<String, Value>) -> Option<Error> {
         let shown = |text: &str| text.chars().take(80).collect::<String>();
-        let depth = self.path.strip_prefix('/').map(|path| path.split('/').count());
         let makes = self.method == "POST";
-        let about = ["/Users", "/Groups"].iter().any(|endpoint| {
-            self.path.strip_prefix(endpoint).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        });
+        let fits = if makes { self.names_collection() } else { self.names_resource() };
         if !matches!(self.method.as_str(), "POST" | "PUT" | "PATCH" | "DELETE") {
             let found = shown(&self.method);
             return Some(Error::syntax(format!("method: expected POST, PUT, PATCH or DELETE, found {found:?}")));
         }
-        if !about || depth != Some(if makes { 1 } else { 2 }) || self.path.contains('?') {
+        if !fits {
             let example = if makes { "/Users or /Groups" } else { "a resource such as /Users/2819c223" };
             return Some(Error::value(format!("path: expected {example}, found {:?}", shown(&self.path))));
         }
@@ -192,26 +202,49 @@ impl Operation {
         }
     }
 
+    fn names_collection(&self) -> bool {
+        self.of.is_some_and(|of| self.path == of.endpoint)
+    }
+
+    /// Whether its path is that of one resource, as §3.7 wants it of whatever is no POST.
+    pub fn names_resource(&self) -> bool {
+        let id = self.of.and_then(|of| below(&self.path, of)).and_then(|rest| rest.strip_prefix('/'));
+        id.is_some_and(|id| !id.is_empty() && !id.contains(['/', '?']))
+    }
+
+    /// Where its data begin.
+    fn place(&self) -> Place<'s> {
+        match self.of {
+            Some(of) if self.method == "PATCH" => Place::Patch(of),
+            Some(of) => Place::Resource(of, None),
+            None => Place::Value { refers: false },
+        }
+    }
+
     /// The bulkIds that it refers to.
     fn references(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         found.extend(self.path.rsplit('/').next().and_then(|id| id.strip_prefix(REFERENCE)).map(str::to_owned));
-        self.data.iter().flat_map(Map::values).for_each(|value| references(value, &mut found));
+        if let Some(data) = &self.data {
+            references_of(data, self.place(), &mut found);
+        }
         found
     }
 
     /// The path with an id in the place of a bulkId.
     pub fn resolved_path(&self, made: &Made) -> Result<String, Unresolved> {
-        match self.path.rsplit_once('/') {
-            Some((endpoint, id)) if id.starts_with(REFERENCE) => Ok(format!("{endpoint}/{}", resolved(id, made)?)),
-            Some(_) | None => Ok(self.path.clone()),
+        let reference =
+            self.path.rsplit_once('/').and_then(|(endpoint, id)| Some((endpoint, id.strip_prefix(REFERENCE)?)));
+        match reference {
+            Some((endpoint, bulk_id)) => Ok(format!("{endpoint}/{}", resolved(bulk_id, made)?)),
+            None => Ok(self.path.clone()),
         }
     }
 
     /// The data with ids in the place of bulkIds; `without` some of them, which takes out the values that they stand in.
     pub fn resolved_data(&self, made: &Made, without: &BTreeSet<String>) -> Result<Option<Value>, Unresolved> {
         match &self.data {
-            Some(data) => Ok(resolve(&Value::Object(data.clone()), made, without)?),
+            Some(data) => Ok(resolve(&Value::Object(data.clone()), self.place(), made, without)?),
             None => Ok(None),
         }
     }
@@ -226,19 +259,78 @@ pub struct Unresolved {
     pub failed: bool,
 }
 
-fn references(value: &Value, found: &mut BTreeSet<String>) {
+/// What follows a type's endpoint in a path.
+fn below<'p>(path: &'p str, of: &ResourceType) -> Option<&'p str> {
+    path.strip_prefix(of.endpoint).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Where in the data of an operation a value stands.
+#[derive(Clone, Copy)]
+enum Place<'s> {
+    /// The body of a PATCH.
+    Patch(&'s ResourceType),
+    /// One of its operations.
+    Operation(&'s ResourceType),
+    /// A resource, or what it has of an extension: every name is an attribute.
+    Resource(&'s ResourceType, Option<&'s Schema>),
+    /// The value of an attribute.
+    Value {
+        /// Whether it points to something.
+        refers: bool,
+    },
+}
+
+impl<'s> Place<'s> {
+    /// Where a member of an object stands that stands here.
+    fn member(self, object: &Map<String, Value>, name: &str) -> Place<'s> {
+        match self {
+            Place::Patch(of) if name.eq_ignore_ascii_case("Operations") => Place::Operation(of),
+            Place::Operation(of) if name.eq_ignore_ascii_case("value") => {
+                let path = member(object, "path").and_then(Value::as_str).filter(|path| !path.is_empty());
+                path.map_or(Place::Resource(of, None), |path| Place::attribute(of, path))
+            }
+            Place::Patch(_) | Place::Operation(_) => Place::Value { refers: false },
+            Place::Resource(of, None) => Place::attribute(of, name),
+            Place::Resource(of, Some(schema)) => Place::attribute(of, &format!("{}:{name}", schema.id)),
+            Place::Value { .. } => self,
+        }
+    }
+
+    /// Where the value of an attribute stands, which may be named by a whole path.
+    fn attribute(of: &'s ResourceType, path: &str) -> Place<'s> {
+        let name = path.split('[').next().unwrap_or_default().trim();
+        match of.resolve(name) {
+            Ok(Target::Extension(schema)) => Place::Resource(of, Some(schema)),
+            Ok(Target::Attribute { attribute, .. }) => {
+                Place::Value { refers: attribute.is_reference() || attribute.kind == Type::Reference }
+            }
+            Err(_) => Place::Value { refers: false },
+        }
+    }
+
+    /// The bulkId that a text means here.
+    fn reference(self, text: &str) -> Option<&str> {
+        match self {
+            Place::Value { refers: true } => text.strip_prefix(REFERENCE),
+            Place::Value { refers: false } | Place::Patch(_) | Place::Operation(_) | Place::Resource(..) => None,
+        }
+    }
+}
+
+fn references(value: &Value, place: Place<'_>, found: &mut BTreeSet<String>) {
     match value {
-        Value::String(text) => found.extend(text.strip_prefix(REFERENCE).map(str::to_owned)),
-        Value::Array(elements) => elements.iter().for_each(|element| references(element, found)),
-        Value::Object(object) => object.values().for_each(|value| references(value, found)),
+        Value::String(text) => found.extend(place.reference(text).map(str::to_owned)),
+        Value::Array(elements) => elements.iter().for_each(|element| references(element, place, found)),
+        Value::Object(object) => references_of(object, place, found),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn resolved(text: &str, made: &Made) -> Result<String, Unresolved> {
-    let Some(bulk_id) = text.strip_prefix(REFERENCE) else {
-        return Ok(text.to_owned());
-    };
+fn references_of(object: &Map<String, Value>, place: Place<'_>, found: &mut BTreeSet<String>) {
+    object.iter().for_each(|(name, value)| references(value, place.member(object, name), found));
+}
+
+fn resolved(bulk_id: &str, made: &Made) -> Result<String, Unresolved> {
     match made.get(bulk_id) {
         Some(Some(id)) => Ok(id.clone()),
         known => Err(Unresolved { bulk_id: bulk_id.to_owned(), failed: known.is_some() }),
@@ -246,18 +338,26 @@ fn resolved(text: &str, made: &Made) -> Result<String, Unresolved> {
 }
 
 /// Nothing comes out of what is to be left out: an element whose `value` refers to it, or an attribute that does.
-fn resolve(value: &Value, made: &Made, without: &BTreeSet<String>) -> Result<Option<Value>, Unresolved> {
+fn resolve(
+    value: &Value,
+    place: Place<'_>,
+    made: &Made,
+    without: &BTreeSet<String>,
+) -> Result<Option<Value>, Unresolved> {
     Ok(match value {
-        Value::String(text) if text.strip_prefix(REFERENCE).is_some_and(|id| without.contains(id)) => None,
-        Value::String(text) => Some(Value::String(resolved(text, made)?)),
+        Value::String(text) => match place.reference(text) {
+            Some(bulk_id) if without.contains(bulk_id) => None,
+            Some(bulk_id) => Some(Value::String(resolved(bulk_id, made)?)),
+            None => Some(value.clone()),
+        },
         Value::Array(elements) => {
-            let elements = elements.iter().filter_map(|element| resolve(element, made, without).transpose());
+            let elements = elements.iter().filter_map(|element| resolve(element, place, made, without).transpose());
             Some(Value::Array(elements.collect::<Result<_, _>>()?))
         }
         Value::Object(object) => {
             let mut kept = Map::new();
             for (name, value) in object {
-                match resolve(value, made, without)? {
+                match resolve(value, place.member(object, name), made, without)? {
                     Some(value) => drop(kept.insert(name.clone(), value)),
                     None if name.eq_ignore_ascii_case("value") => return Ok(None),
                     None => {}
@@ -278,9 +378,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(operations: Value) -> BulkRequest {
+    static TYPES: [&ResourceType; 2] = [ResourceType::user(), ResourceType::group()];
+
+    fn read(operations: Value) -> BulkRequest<'static> {
         let body = json!({"schemas": [BULK_REQUEST], "Operations": operations});
-        BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict()).unwrap()
+        BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict(), &TYPES).unwrap()
     }
 
     fn post(bulk_id: &str, members: &[&str]) -> Value {
@@ -323,28 +425,62 @@ mod tests {
         assert_eq!(steps(three), "2 without a, 1 without a, 0, rest of 2, rest of 1, 3");
     }
 
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+
+    /// What becomes of the data of an operation on a user or group, where `a` and `b` were made.
+    fn sent(method: &str, endpoint: &str, data: Value, without: &[&str]) -> Option<Value> {
+        let request = read(json!([{"method": method, "path": format!("{endpoint}/1"), "data": data}]));
+        let made = Made::from(["a", "b"].map(|name| (name.to_owned(), Some(format!("{name}1")))));
+        let without = without.iter().map(|id| (*id).to_owned()).collect();
+        request.operations[0].resolved_data(&made, &without).unwrap()
+    }
+
     #[test]
-    fn references_are_resolved_wherever_they_stand() {
-        let request = read(json!([{"method": "PATCH", "path": "/Users/bulkId:a", "data": {
-            "manager": {"value": "bulkId:b"}, "members": [{"value": "bulkId:a"}, "bulkId:b", {"value": "1"}], "title": "not bulkId:a",
-        }}]));
-        let operation = &request.operations[0];
-        let made = Made::from([("a".to_owned(), Some("1a".to_owned())), ("b".to_owned(), Some("2b".to_owned()))]);
-        assert_eq!(operation.resolved_path(&made).unwrap(), "/Users/1a");
-        let data = |without: &[&str], made: &Made| {
-            operation.resolved_data(made, &without.iter().map(|id| (*id).to_owned()).collect())
+    fn references_are_resolved_where_a_value_points_to_something() {
+        let user = |id: &str| {
+            json!({"manager": id, "profileUrl": id, ENTERPRISE: {"manager": {"value": id, "$ref": id}},
+                format!("{ENTERPRISE}:manager"): {"value": id}})
         };
+        assert_eq!(sent("PUT", "/Users", user("bulkId:b"), &[]), Some(user("b1")));
+        let group = |one: &str, other: &str| json!({"members": [{"value": one}, other, {"value": "1"}]});
+        assert_eq!(sent("PUT", "/Groups", group("bulkId:a", "bulkId:b"), &[]), Some(group("a1", "b1")));
+        let without = sent("PUT", "/Groups", group("bulkId:a", "bulkId:b"), &["a"]);
+        assert_eq!(without, Some(json!({"members": ["b1", {"value": "1"}]})));
+        let patch = |id: &str| {
+            json!({"operations": [{"op": "add", "path": "manager", "value": id},
+                {"op": "add", "path": format!("{ENTERPRISE}:manager.value"), "value": id},
+                {"op": "add", "value": {"manager": {"value": id}}},
+                {"op": "add", "path": ENTERPRISE, "value": {"manager": id}}]})
+        };
+        assert_eq!(sent("PATCH", "/Users", patch("bulkId:a"), &[]), Some(patch("a1")));
+    }
+
+    #[test]
+    fn elsewhere_a_text_that_looks_like_a_reference_is_text() {
+        let user = json!({"title": "bulkId:x", "emails": [{"value": "bulkId:a"}], ENTERPRISE: {"department": "bulkId:a"},
+            "members": [{"value": "bulkId:a"}], "nonsense": "bulkId:a"});
+        assert_eq!(sent("PUT", "/Users", user.clone(), &["a"]), Some(user));
+        let patch = json!({"Operations": [{"op": "replace", "path": "title", "value": "bulkId:a"},
+            {"op": "bulkId:a", "value": {"title": "bulkId:a", "emails": [{"value": "bulkId:a"}]}},
+            {"op": "replace", "path": "emails[value eq \"x\"].value", "value": "bulkId:a"}]});
+        assert_eq!(sent("PATCH", "/Users", patch.clone(), &["a"]), Some(patch));
         assert_eq!(
-            data(&[], &made).unwrap().unwrap(),
-            json!({"manager": {"value": "2b"}, "members": [{"value": "1a"}, "2b", {"value": "1"}], "title": "not bulkId:a"})
+            steps(json!([post("a", &[]), {"method": "PUT", "path": "/Users/1", "data": {"title": "bulkId:b"}},
+            post("b", &[])])),
+            "0, 1, 2"
         );
-        assert_eq!(
-            data(&["b"], &made).unwrap().unwrap(),
-            json!({"members": [{"value": "1a"}, {"value": "1"}], "title": "not bulkId:a"})
-        );
-        let failed = Made::from([("a".to_owned(), None)]);
-        assert_eq!(operation.resolved_path(&failed), Err(Unresolved { bulk_id: "a".into(), failed: true }));
-        assert_eq!(data(&["a"], &failed), Err(Unresolved { bulk_id: "b".into(), failed: false }));
+    }
+
+    #[test]
+    fn a_reference_that_leads_nowhere_is_named() {
+        let path = |made: &Made| {
+            let request = read(json!([{"method": "DELETE", "path": "/Users/bulkId:a"}]));
+            request.operations[0].resolved_path(made)
+        };
+        let made = |id: Option<&str>| Made::from([("a".to_owned(), id.map(str::to_owned))]);
+        assert_eq!(path(&made(Some("1"))).unwrap(), "/Users/1");
+        assert_eq!(path(&made(None)), Err(Unresolved { bulk_id: "a".into(), failed: true }));
+        assert_eq!(path(&Made::new()), Err(Unresolved { bulk_id: "a".into(), failed: false }));
     }
 
     #[test]
@@ -406,8 +542,9 @@ mod tests {
 
     #[test]
     fn a_body_that_is_no_bulk_request_is_refused() {
-        let refused =
-            |body: Value| BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict()).unwrap_err().to_string();
+        let refused = |body: Value| {
+            BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict(), &TYPES).unwrap_err().to_string()
+        };
         assert_eq!(refused(json!({"Operations": []})), format!("schemas: expected {BULK_REQUEST}, found none"));
         let with = |name: &str, value: Value| json!({"schemas": [BULK_REQUEST], "Operations": [], name: value});
         for wrong in [json!(-1), json!(1.5), json!("1")] {

@@ -16,6 +16,11 @@ pub struct Dialect {
     pub unknown_names: bool,
     /// Bodies without `schemas`, or with URNs that are not ours or misspelt.
     pub any_schemas: bool,
+    /// URNs in `schemas` beside those of the resource type, and URNs twice.
+    pub further_schemas: bool,
+    /// A `replace` with a value filter and an object sets the parts that the object names in every element that fits; the
+    /// RFC replaces the whole elements (§3.5.2.3), which would take from them what they are for.
+    pub filters_merge: bool,
     /// A `remove` whose value lists elements: they go and no others. The RFC has a filter in the path for that and gives
     /// the value no meaning; taken without it, the path would mean all of them.
     pub remove_lists: bool,
@@ -41,6 +46,8 @@ impl Dialect {
             filters_create: true,
             unknown_names: true,
             any_schemas: true,
+            further_schemas: true,
+            filters_merge: true,
             remove_lists: true,
             active_stays: true,
             read_only_passes: true,
@@ -70,10 +77,12 @@ impl Dialect {
         Dialect { empty_clears: true, any_schemas: true, ..Dialect::near() }
     }
 
-    /// A provider of which no departure from the RFC is known, but which may name the elements to remove in a value, send
-    /// back what it was sent, and has its admin map any text to any attribute.
+    /// A provider of which no departure from the RFC is known, but which may name the elements to remove in a value, list
+    /// more schemas than there are, mean parts where it replaces what a filter chooses, send back what it was sent, and has its admin map any text to any attribute.
     pub const fn near() -> Dialect {
         Dialect {
+            further_schemas: true,
+            filters_merge: true,
             remove_lists: true,
             active_stays: true,
             read_only_passes: true,
@@ -92,6 +101,8 @@ impl Dialect {
             filters_create: false,
             unknown_names: false,
             any_schemas: false,
+            further_schemas: false,
+            filters_merge: false,
             remove_lists: false,
             active_stays: false,
             read_only_passes: false,

@@ -136,6 +136,18 @@ impl Error {
         Error { scim_type: ScimType::TooMany, detail }
     }
 
+    /// A value filter that would have to look at more members than it may.
+    pub fn too_many_to_look_at(max: u64) -> Error {
+        let detail = format!("members: would have to look at more than {max}; name those that are meant by value eq");
+        Error { scim_type: ScimType::TooMany, detail }
+    }
+
+    /// Value filters that would have to compare more than one request may.
+    pub fn too_many_comparisons(place: &str, max: usize) -> Error {
+        let detail = format!("{place}: expected at most {max} comparisons with elements in one request, found more");
+        Error { scim_type: ScimType::TooMany, detail }
+    }
+
     /// The same refusal, said of a place further out.
     pub(crate) fn within(self, place: &str) -> Error {
         Error { detail: format!("{place}{}", self.detail), ..self }

@@ -20,6 +20,7 @@ use super::schema::{Attribute, Mutability, ResourceType, Target, Type};
 use super::value;
 use crate::settings::LIMITS;
 use serde_json::{Map, Number, Value};
+use std::cell::{Cell, OnceCell};
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -303,6 +304,7 @@ enum Node<'s> {
 #[derive(Debug, Clone, PartialEq)]
 enum Place<'s> {
     Resource(Target<'s>),
+    /// A part of the element; where elements have no parts, the attribute itself, for all that an element is.
     Element(&'s Attribute),
 }
 
@@ -359,8 +361,9 @@ impl<'s> BoundFilter<'s> {
     }
 
     /// Whether the resource fits. One whose relation is kept apart has to have as much of it as [`BoundFilter::reads`] says.
-    pub fn matches(&self, resource: &Resource) -> bool {
-        matches(&self.node, &Scope::Resource(self.of, resource))
+    /// `base` is the tenant URL, where its `meta.location` begins.
+    pub fn matches(&self, resource: &Resource, base: &str) -> bool {
+        matches(&self.node, &Scope::Resource(Seen { of: self.of, resource, base, meta: OnceCell::new() }))
     }
 
     /// What the filter says of every resource of its type, where the type decides it alone: so RFC 7644 §3.4.2.1 has
@@ -392,7 +395,11 @@ impl<'s> ElementFilter<'s> {
 
     /// Whether an element fits.
     pub fn matches(&self, element: &Value) -> bool {
-        element.as_object().is_some_and(|parts| matches(&self.0, &Scope::Element(parts)))
+        matches(&self.0, &Scope::Element(element))
+    }
+
+    fn terms(&self) -> usize {
+        terms(&self.0)
     }
 
     /// The ids of the elements that fit, where the filter says nothing else of them: `value eq "1"`, or several of that
@@ -406,6 +413,39 @@ impl<'s> ElementFilter<'s> {
     pub(crate) fn describes(&self) -> Option<Map<String, Value>> {
         let mut parts = Map::new();
         describe(&self.0, &mut parts).then_some(parts)
+    }
+}
+
+/// What the value filters of one request have compared so far. Operations, elements and terms are bounded each, but a request
+/// may multiply them with each other.
+#[derive(Debug, Default)]
+pub struct Effort(Cell<usize>);
+
+impl Effort {
+    /// Counts what a filter is about to compare, and refuses it where that is too much in all.
+    pub fn spend(&self, filter: &ElementFilter<'_>, elements: &[Value], place: &str) -> Result<(), Error> {
+        let weight: usize = elements.iter().map(|element| 1 + text_bytes(element) / 1_024).sum();
+        let spent = self.0.get().saturating_add(weight.saturating_mul(filter.terms()));
+        self.0.set(spent);
+        let max = LIMITS.patch_comparisons_max;
+        if spent > max { Err(Error::too_many_comparisons(place, max)) } else { Ok(()) }
+    }
+}
+
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(elements) => elements.iter().map(text_bytes).sum(),
+        Value::Object(parts) => parts.values().map(text_bytes).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+fn terms(node: &Node<'_>) -> usize {
+    match node {
+        Node::And(nodes) | Node::Or(nodes) => nodes.iter().map(terms).sum(),
+        Node::Not(node) | Node::Element(_, node) => terms(node),
+        Node::Compare(..) | Node::Present(_) | Node::Constant(_) => 1,
     }
 }
 
@@ -500,6 +540,10 @@ impl<'s> Names<'_, 's> {
     fn place(&self, name: &str) -> Result<Option<Place<'s>>, Error> {
         match self {
             Names::Resource { .. } => Ok(self.target(name)?.map(Place::Resource)),
+            // RFC 7643 §2.4: an element without parts is its `value`.
+            Names::Element(attribute) if attribute.is_list_of_values() && name.eq_ignore_ascii_case("value") => {
+                Ok(Some(Place::Element(attribute)))
+            }
             Names::Element(attribute) => {
                 let of = &attribute.name;
                 let sub = attribute.sub(name).ok_or_else(|| {
@@ -561,12 +605,14 @@ fn comparison<'s>(name: &str, place: Place<'s>, compare: Compare, value: &Value)
 
 fn element<'s>(name: &str, target: Target<'s>, filter: &Filter) -> Result<Node<'s>, Error> {
     match target {
-        Target::Attribute { attribute, sub: None, .. } if attribute.kind == Type::Complex => {
+        Target::Attribute { attribute, sub: None, .. }
+            if attribute.kind == Type::Complex || attribute.is_list_of_values() =>
+        {
             Ok(Node::Element(target, Box::new(bind(filter, &Names::Element(attribute))?)))
         }
-        Target::Attribute { .. } | Target::Extension(_) => {
-            Err(Error::filter(format!("filter: {name}: expected a complex attribute before the bracket")))
-        }
+        Target::Attribute { .. } | Target::Extension(_) => Err(Error::filter(format!(
+            "filter: {name}: expected a complex or multi-valued attribute before the bracket"
+        ))),
     }
 }
 
@@ -622,18 +668,65 @@ fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Res
 }
 
 enum Scope<'s> {
-    Resource(&'s ResourceType, &'s Resource),
-    Element(&'s Map<String, Value>),
+    Resource(Seen<'s>),
+    Element(&'s Value),
+}
+
+/// A resource as a filter looks at it.
+struct Seen<'s> {
+    of: &'s ResourceType,
+    resource: &'s Resource,
+    base: &'s str,
+    /// Made of the resource when the first term asks for it, and once for all of them.
+    meta: OnceCell<Value>,
+}
+
+impl Seen<'_> {
+    fn values(&self, target: &Target<'_>) -> Vec<Value> {
+        match target {
+            Target::Attribute { extension: None, attribute, sub: Some(sub) } if attribute.name == "meta" => {
+                let meta = self.meta.get_or_init(|| self.resource.meta_at(self.of, Some(self.base)));
+                meta.get(&*sub.name).cloned().into_iter().collect()
+            }
+            Target::Attribute { .. } | Target::Extension(_) => self.resource.values(self.of, target, Some(self.base)),
+        }
+    }
 }
 
 impl Scope<'_> {
     fn values(&self, place: &Place<'_>) -> Vec<Value> {
         match (self, place) {
-            (Scope::Resource(of, resource), Place::Resource(target)) => resource.values(of, target),
-            (Scope::Element(parts), Place::Element(attribute)) => {
+            (Scope::Resource(seen), Place::Resource(target)) => seen.values(target),
+            (Scope::Element(Value::Object(parts)), Place::Element(attribute)) => {
                 parts.get(&*attribute.name).cloned().into_iter().collect()
             }
-            (Scope::Resource(..), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => Vec::new(),
+            (Scope::Element(element), Place::Element(attribute)) if attribute.is_list_of_values() => {
+                vec![(*element).clone()]
+            }
+            (Scope::Resource(_) | Scope::Element(_), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// What an operand is compared with. RFC 7643 §2.4: an element that does not say whether it is `primary` is not.
+    fn compared(&self, place: &Place<'_>, operand: &Operand) -> Vec<Value> {
+        let Operand::Boolean(_) = operand else {
+            return self.values(place);
+        };
+        match (self, place) {
+            (Scope::Element(_), Place::Element(part)) if part.name == "primary" => {
+                let values = self.values(place);
+                if values.is_empty() { vec![Value::Bool(false)] } else { values }
+            }
+            (Scope::Resource(seen), Place::Resource(Target::Attribute { extension, attribute, sub: Some(sub) }))
+                if attribute.multi_valued && sub.name == "primary" =>
+            {
+                let whole = Target::Attribute { extension: *extension, attribute, sub: None };
+                let primary = |element: &Value| element.get(&*sub.name).cloned().unwrap_or(Value::Bool(false));
+                seen.values(&whole).iter().map(primary).collect()
+            }
+            (Scope::Resource(_) | Scope::Element(_), Place::Resource(_) | Place::Element(_)) => self.values(place),
         }
     }
 }
@@ -643,16 +736,24 @@ fn matches(node: &Node<'_>, scope: &Scope<'_>) -> bool {
         Node::And(nodes) => nodes.iter().all(|node| matches(node, scope)),
         Node::Or(nodes) => nodes.iter().any(|node| matches(node, scope)),
         Node::Not(node) => !matches(node, scope),
-        Node::Present(place) => scope.values(place).iter().any(|value| !value.is_null()),
+        Node::Present(place) => !scope.values(place).iter().all(is_empty),
         Node::Element(target, node) => match scope {
-            Scope::Resource(of, resource) => resource
-                .values(of, target)
-                .iter()
-                .any(|element| element.as_object().is_some_and(|parts| matches(node, &Scope::Element(parts)))),
+            Scope::Resource(seen) => seen.values(target).iter().any(|element| matches(node, &Scope::Element(element))),
             Scope::Element(_) => false,
         },
-        Node::Compare(place, compare, operand) => compares(&scope.values(place), *compare, operand),
+        Node::Compare(place, compare, operand) => compares(&scope.compared(place, operand), *compare, operand),
         Node::Constant(said) => *said,
+    }
+}
+
+/// RFC 7644, table 3: present is what has "a non-empty or non-null value, or … a non-empty node".
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(elements) => elements.iter().all(is_empty),
+        Value::Object(parts) => parts.values().all(is_empty),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -805,7 +906,52 @@ mod tests {
     fn check(cases: &[(&str, bool)]) {
         let alice = alice();
         for (text, expected) in cases {
-            assert_eq!(bound(text).map(|filter| filter.matches(&alice)), Ok(*expected), "{text}");
+            assert_eq!(bound(text).map(|filter| filter.matches(&alice, "https://x/scim")), Ok(*expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_element_that_does_not_say_so_is_not_primary() {
+        check(&[
+            ("emails[primary eq false]", true),
+            (r#"emails[type eq "home" and primary eq false]"#, true),
+            (r#"emails[type eq "home" and primary ne false]"#, false),
+            (r#"emails[type eq "work" and primary eq "False"]"#, false),
+            ("emails.primary eq false", true),
+            ("emails.primary eq true", true),
+            (r#"emails[type eq "home" and primary pr]"#, false),
+            ("roles.primary eq false", false),
+        ]);
+    }
+
+    #[test]
+    fn a_place_is_compared_with_the_tenant_url() {
+        check(&[
+            (r#"meta.location eq "https://x/scim/Users/1a""#, true),
+            (r#"meta.location ew "/Users/1a""#, true),
+            (r#"meta.location eq "/Users/1a""#, false),
+            ("meta.location pr and meta.version pr", true),
+        ]);
+    }
+
+    #[test]
+    fn what_is_empty_is_not_present() {
+        let present = |body: Value, text: &str| {
+            let body = body.as_object().cloned().unwrap();
+            let meta =
+                Meta { created: jiff::Timestamp::UNIX_EPOCH, last_modified: jiff::Timestamp::UNIX_EPOCH, revision: 1 };
+            let dialect = Dialect { any_schemas: true, ..Dialect::near() };
+            let body = ResourceBody::parse(ResourceType::user(), &body, &dialect).unwrap();
+            bound(text).unwrap().matches(&Resource::new("1".to_owned(), meta, body), "")
+        };
+        for (body, text, expected) in [
+            (json!({"userName": "a", "title": ""}), "title pr", false),
+            (json!({"userName": "a", "title": " "}), "title pr", true),
+            (json!({"userName": "a", "name": {"givenName": ""}}), "name pr", false),
+            (json!({"userName": "a", "emails": [{"value": ""}]}), "emails pr", false),
+            (json!({"userName": "a", "emails": [{"value": "", "primary": false}]}), "emails pr", true),
+        ] {
+            assert_eq!(present(body, text), expected, "{text}");
         }
     }
 
@@ -949,7 +1095,7 @@ mod tests {
             ),
             ("emails[kind eq \"x\"]", "filter: kind: expected a sub-attribute of emails, found an unknown name"),
             ("emails[emails[type pr]]", "filter: emails: expected no brackets within brackets"),
-            ("userName[value pr]", "filter: userName: expected a complex attribute before the bracket"),
+            ("userName[value pr]", "filter: userName: expected a complex or multi-valued attribute before the bracket"),
             ("name eq \"x\"", "filter: name: expected a sub-attribute to compare, found the whole attribute"),
             ("active gt true", "filter: active: expected \"eq\" or \"ne\" for this value"),
             ("active eq \"maybe\"", "filter: active: expected true or false"),

@@ -10,7 +10,7 @@ pub use relation::Step;
 
 use super::dialect::Dialect;
 use super::error::{Error, ScimType};
-use super::filter::ElementFilter;
+use super::filter::{Effort, ElementFilter, Filter};
 use super::path::{self, Path};
 use super::resource::{self, Resource, object};
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target, Type};
@@ -48,6 +48,7 @@ impl PatchRequest {
     /// Reads a body. Names go without case, `operations` too (RFC 7643 §2.1); names that are not of PATCH are passed over.
     pub fn parse(body: &Value, dialect: &Dialect) -> Result<PatchRequest, Error> {
         let member = |name: &str| member(body, name);
+        body.as_object().map_or(Ok(()), |body| value::check_names(body, "body"))?;
         if !dialect.any_schemas {
             let listed = member("schemas").and_then(Value::as_array);
             if !listed.is_some_and(|urns| urns.iter().any(|urn| urn == PATCH_OP)) {
@@ -64,8 +65,10 @@ impl PatchRequest {
             let (max, found) = (LIMITS.patch_operations_max, operations.len());
             return Err(Error::syntax(format!("Operations: expected at most {max} operations, found {found}")));
         }
-        let read = |(index, operation)| {
-            Operation::parse(operation).map_err(|error: Error| error.within(&format!("Operations[{index}].")))
+        let read = |(index, operation): (usize, &Value)| {
+            let place = format!("Operations[{index}]");
+            operation.as_object().map_or(Ok(()), |operation| value::check_names(operation, &place))?;
+            Operation::parse(operation).map_err(|error| error.within(&format!("{place}.")))
         };
         Ok(PatchRequest { operations: operations.iter().enumerate().map(read).collect::<Result<_, _>>()? })
     }
@@ -73,7 +76,7 @@ impl PatchRequest {
     /// Carries all operations out, or none. Revision and times are the caller's.
     pub fn apply(&self, of: &ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
         let mut changed = resource.clone();
-        self.carry_out(&Patch { of, dialect, steps: None }, resource, &mut changed)?;
+        self.carry_out(&Patch { of, dialect, steps: None, effort: Effort::default() }, resource, &mut changed)?;
         Ok(changed)
     }
 
@@ -86,7 +89,7 @@ impl PatchRequest {
         dialect: &'s Dialect,
     ) -> Result<(Resource, Vec<Step<'s>>), Error> {
         let mut changed = resource.clone();
-        let patch = Patch { of, dialect, steps: Some(RefCell::default()) };
+        let patch = Patch { of, dialect, steps: Some(RefCell::default()), effort: Effort::default() };
         self.carry_out(&patch, resource, &mut changed)?;
         Ok((changed, patch.steps.map(RefCell::into_inner).unwrap_or_default()))
     }
@@ -138,6 +141,8 @@ struct Patch<'s> {
     dialect: &'s Dialect,
     /// Where the steps go for what is kept apart; nothing where all is in the resource.
     steps: Option<RefCell<Vec<Step<'s>>>>,
+    /// What the value filters have compared.
+    effort: Effort,
 }
 
 /// One assignment: to a place, with a value.
@@ -210,7 +215,7 @@ impl<'s> Patch<'s> {
     }
 
     fn pass_over(&self, resource: &Resource, target: &Target<'s>, value: &Value, place: &str) -> Result<(), Error> {
-        let present = resource.values(self.of, target);
+        let present = resource.values(self.of, target, None);
         let listed = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         // `schemas` is an attribute of every message, and says here what the message is about.
         let says_schemas =
@@ -256,11 +261,10 @@ impl<'s> Patch<'s> {
         }
         let parent = parent(resource, extension);
         match (&path.filter, sub) {
-            (Some(filter), _) => {
-                let filter =
-                    ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, &assignment.place))?;
-                self.assign_fitting(parent, attribute, sub, &filter, assignment)
+            (Some(filter), None) if attribute.is_list_of_values() || self.replaces_whole(assignment.op) => {
+                self.assign_whole(parent, attribute, filter, assignment)
             }
+            (Some(filter), _) => self.assign_fitting(parent, attribute, sub, filter, assignment),
             (None, Some(sub)) if attribute.multi_valued => self.assign_every(parent, attribute, sub, assignment),
             (None, Some(sub)) => self.assign_part(parent, attribute, sub, assignment),
             (None, None) if attribute.multi_valued => self.assign_list(parent, attribute, assignment),
@@ -368,7 +372,7 @@ impl<'s> Patch<'s> {
             }
             (Op::Add, _) => Ok(()),
             (Op::Replace | Op::Remove, Some(new)) => {
-                parent.insert(attribute.name.to_string(), new);
+                parent.insert(attribute.name.to_string(), value::distinct(attribute, new));
                 Ok(())
             }
             (Op::Replace | Op::Remove, None) => {
@@ -406,13 +410,13 @@ impl<'s> Patch<'s> {
         parent: &mut Map<String, Value>,
         attribute: &'s Attribute,
         sub: Option<&'s Attribute>,
-        filter: &ElementFilter<'_>,
+        filter: &Filter,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
+        let (filter, fitting) = self.fitting(parent, attribute, filter, &assignment.place)?;
         let parts = self.parts(attribute, sub, assignment)?;
-        let fitting = elements::fitting(parent, attribute, filter);
         if fitting.is_empty() {
-            return self.make(parent, attribute, filter, parts, &assignment.place);
+            return self.make(parent, attribute, &filter, parts, &assignment.place);
         }
         match parent.get_mut(&*attribute.name) {
             Some(Value::Array(elements)) => {
@@ -428,6 +432,83 @@ impl<'s> Patch<'s> {
         }
         drop_empty(parent, attribute);
         Ok(())
+    }
+
+    /// Whether an operation on what a filter chooses means whole elements.
+    fn replaces_whole(&self, op: Op) -> bool {
+        op == Op::Replace && !self.dialect.filters_merge
+    }
+
+    /// RFC 7644 §3.5.2.3: "all matching record values SHALL be replaced". So it is with elements without parts, too, of which
+    /// there is nothing to be merged.
+    fn assign_whole(
+        &self,
+        parent: &mut Map<String, Value>,
+        attribute: &'s Attribute,
+        filter: &Filter,
+        assignment: &Assignment<'_>,
+    ) -> Result<(), Error> {
+        let place = &assignment.place;
+        let (_, fitting) = self.fitting(parent, attribute, filter, place)?;
+        let new = value::single(attribute, assignment.value, place, self.dialect)?;
+        if fitting.is_empty() {
+            return self.make_whole(parent, attribute, new, place);
+        }
+        let mut elements = elements::all(parent, attribute).to_vec();
+        if let Some(new) = &new {
+            within_all(new.to_string().len(), fitting.len(), place)?;
+            let parts = attribute.sub_attributes.iter().map(|part| (part, new.get(&*part.name).cloned())).collect();
+            let mut chosen = fitting.iter().filter_map(|index| elements.get(*index));
+            chosen.try_for_each(|element| elements::check_immutable(element, &parts, place))?;
+        }
+        elements::replace_each(&mut elements, &fitting, new.as_ref());
+        keeps_required(attribute, elements.is_empty(), place)?;
+        let whole = if attribute.multi_valued {
+            Some(value::distinct(attribute, Value::Array(elements)))
+        } else {
+            elements.pop()
+        };
+        match whole {
+            Some(whole) => parent.insert(attribute.name.to_string(), whole),
+            None => parent.shift_remove(&*attribute.name),
+        };
+        drop_empty(parent, attribute);
+        Ok(())
+    }
+
+    /// As [`Patch::make`]; of an element without parts its value is all that there is to say.
+    fn make_whole(
+        &self,
+        parent: &mut Map<String, Value>,
+        attribute: &'s Attribute,
+        new: Option<Value>,
+        place: &str,
+    ) -> Result<(), Error> {
+        if !self.dialect.filters_create || !attribute.is_list_of_values() {
+            return Err(Error::no_target(format!("{place}: expected an element that fits, found none")));
+        }
+        let Some(new) = new else {
+            return Ok(());
+        };
+        let elements = elements::list(parent, attribute);
+        elements::add(elements, attribute, vec![new], place)?;
+        bounded(elements, place)
+    }
+
+    /// The elements that fit a filter, by their numbers.
+    fn fitting(
+        &self,
+        parent: &Map<String, Value>,
+        attribute: &'s Attribute,
+        filter: &Filter,
+        place: &str,
+    ) -> Result<(ElementFilter<'s>, Vec<usize>), Error> {
+        let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
+        let elements = elements::all(parent, attribute);
+        self.effort.spend(&filter, elements, place)?;
+        let fitting = (0..).zip(elements).filter(|(_, element)| filter.matches(element)).map(|(index, _)| index);
+        let fitting = fitting.collect();
+        Ok((filter, fitting))
     }
 
     /// RFC 7644 §3.5.2.3: `noTarget` where no element fits. Entra expects the element to be made: it addresses an element
@@ -502,9 +583,7 @@ impl<'s> Patch<'s> {
             }
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
-        if attribute.required && sub.is_none() && path.filter.is_none() {
-            return Err(Error::mutability(format!("{place}: expected it to stay, it is required")));
-        }
+        keeps_required(attribute, sub.is_none() && path.filter.is_none(), &place)?;
         if extension.is_none() && attribute.name == "externalId" {
             resource.external_id = None;
             return Ok(());
@@ -516,14 +595,15 @@ impl<'s> Patch<'s> {
         let parent = parent(resource, extension);
         match (&path.filter, sub) {
             (Some(filter), _) => {
-                let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, &place))?;
-                let fits = |element: &Value| filter.matches(element);
-                keeps_parts(parent, attribute, sub, fits, &place)?;
-                elements::remove(parent, attribute, sub, fits);
+                let (_, fitting) = self.fitting(parent, attribute, filter, &place)?;
+                keeps_parts(parent, attribute, sub, &fitting, &place)?;
+                elements::remove(parent, attribute, sub, &fitting);
+                keeps_required(attribute, !fitting.is_empty() && elements::all(parent, attribute).is_empty(), &place)?;
             }
             (None, Some(_)) => {
-                keeps_parts(parent, attribute, sub, |_| true, &place)?;
-                elements::remove(parent, attribute, sub, |_| true);
+                let all: Vec<usize> = (0..elements::all(parent, attribute).len()).collect();
+                keeps_parts(parent, attribute, sub, &all, &place)?;
+                elements::remove(parent, attribute, sub, &all);
             }
             (None, None) => self.remove_whole(parent, attribute, value, &place)?,
         }
@@ -547,7 +627,10 @@ impl<'s> Patch<'s> {
                 if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
                     let is_named =
                         |element: &Value| named.iter().any(|name| elements::is_named(attribute, name, element));
-                    elements::remove(parent, attribute, None, is_named);
+                    let all = (0..).zip(elements::all(parent, attribute));
+                    let chosen: Vec<usize> =
+                        all.filter(|(_, element)| is_named(element)).map(|(index, _)| index).collect();
+                    elements::remove(parent, attribute, None, &chosen);
                 }
             }
         }
@@ -611,17 +694,23 @@ fn keeps_parts(
     parent: &Map<String, Value>,
     attribute: &Attribute,
     part: Option<&Attribute>,
-    fits: impl Fn(&Value) -> bool,
+    chosen: &[usize],
     place: &str,
 ) -> Result<(), Error> {
     let (Some(part), Some(Value::Array(elements))) = (part, parent.get(&*attribute.name)) else {
         return Ok(());
     };
     let parts = vec![(part, None)];
-    elements
-        .iter()
-        .filter(|element| fits(element))
-        .try_for_each(|element| elements::check_immutable(element, &parts, place))
+    let mut chosen = chosen.iter().filter_map(|index| elements.get(*index));
+    chosen.try_for_each(|element| elements::check_immutable(element, &parts, place))
+}
+
+/// RFC 7644 §3.5.2.2: an attribute that is required does not go, nor does the last of its elements.
+fn keeps_required(attribute: &Attribute, goes: bool, place: &str) -> Result<(), Error> {
+    if attribute.required && goes {
+        return Err(Error::mutability(format!("{place}: expected it to stay, it is required")));
+    }
+    Ok(())
 }
 
 /// Unsets what a client sees of an extension. What it does not see is not the client's.
@@ -673,7 +762,11 @@ fn tidy(resource: &mut Resource, extension: Option<&Schema>) {
 /// One value that is set in many elements must not grow beyond a whole resource before that is looked at.
 fn repeatable(parts: &Parts<'_>, elements: usize, place: &str) -> Result<(), Error> {
     let texts = parts.iter().filter_map(|(_, value)| value.as_ref()?.as_str());
-    let bytes = texts.map(str::len).sum::<usize>().saturating_mul(elements);
+    within_all(texts.map(str::len).sum(), elements, place)
+}
+
+fn within_all(bytes: usize, elements: usize, place: &str) -> Result<(), Error> {
+    let bytes = bytes.saturating_mul(elements);
     let max = LIMITS.resource_bytes_max;
     if bytes > max {
         return Err(Error::value(format!("{place}: expected at most {max} bytes in all elements, found {bytes}")));
@@ -706,6 +799,36 @@ mod tests {
         PatchRequest::parse(&json!({"Operations": operations}), &dialect)
             .and_then(|request| request.apply(ResourceType::user(), &user, &dialect))
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_value_filters_compare_is_bounded_in_a_request() {
+        let elements = LIMITS.values_max;
+        let emails: Vec<Value> = (0..elements).map(|n| json!({"value": n.to_string()})).collect();
+        let terms = LIMITS.filter_terms_max;
+        let path = format!("emails[{}]", vec!["type pr"; terms].join(" or "));
+        let with = |count: usize| {
+            let mut operations = vec![add("emails", json!(emails))];
+            operations.extend(vec![json!({"op": "remove", "path": path}); count]);
+            apply(operations)
+        };
+        let max = LIMITS.patch_comparisons_max;
+        let count = max / (elements * terms);
+        assert!(with(count).is_ok());
+        let wanted = format!("expected at most {max} comparisons with elements in one request, found more");
+        assert_eq!(with(count + 1).unwrap_err(), format!("Operations[{}].path {path}: {wanted}", count + 1));
+    }
+
+    #[test]
+    fn a_long_text_is_compared_at_its_length() {
+        let max = LIMITS.value_bytes_max;
+        let path = format!("roles[{}]", vec!["value eq \"x\""; LIMITS.filter_terms_max].join(" or "));
+        let with = |bytes: usize| {
+            let mut operations = vec![add("roles", json!([{"value": "x".repeat(bytes)}]))];
+            operations.extend(vec![json!({"op": "remove", "path": path}); 200]);
+            apply(operations).is_ok()
+        };
+        assert!(with(1_024) && !with(max));
     }
 
     fn add(path: &str, value: Value) -> Value {

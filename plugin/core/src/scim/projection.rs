@@ -3,8 +3,11 @@
 //! Names that mean nothing are passed over: the RFC asks for no refusal, and a client that asks for more than there is
 //! gets what there is. The two parameters exclude each other there; we take away from what was asked for.
 
+use super::error::Error;
 use super::schema::{Attribute, ResourceType, Returned, Schema, Target};
+use crate::settings::LIMITS;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// A choice of attributes.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,9 +19,14 @@ pub struct Projection<'s> {
 
 impl<'s> Projection<'s> {
     /// Reads `attributes` and `excludedAttributes`, names separated by commas.
-    pub fn parse(of: &'s ResourceType, attributes: Option<&str>, excluded: Option<&str>) -> Projection<'s> {
-        let targets = |names: &str| names.split(',').filter_map(|name| of.resolve(name.trim()).ok()).collect();
-        Projection { of, wanted: attributes.map(targets), excluded: excluded.map(targets).unwrap_or_default() }
+    pub fn parse(
+        of: &'s ResourceType,
+        attributes: Option<&str>,
+        excluded: Option<&str>,
+    ) -> Result<Projection<'s>, Error> {
+        let wanted = attributes.map(|names| targets(of, "attributes", names)).transpose()?;
+        let excluded = excluded.map(|names| targets(of, "excludedAttributes", names)).transpose()?;
+        Ok(Projection { of, wanted, excluded: excluded.unwrap_or_default() })
     }
 
     /// Whether an answer has anything of the relation, [`ResourceType::relation`]; what has not need not be read.
@@ -78,6 +86,17 @@ impl<'s> Projection<'s> {
         };
         chosen && excluded != Share::Whole && keep_parts(attribute, value, &keeps)
     }
+}
+
+/// What the names of a list mean, each once: every attribute of every resource of an answer is looked up among them.
+fn targets<'s>(of: &'s ResourceType, parameter: &str, names: &str) -> Result<Vec<Target<'s>>, Error> {
+    let (max, found) = (LIMITS.attributes_max, names.split(',').count());
+    if found > max {
+        return Err(Error::value(format!("{parameter}: expected at most {max} names, found {found}")));
+    }
+    let mut met = BTreeSet::new();
+    let meant = names.split(',').filter_map(|name| of.resolve(name.trim()).ok());
+    Ok(meant.filter(|target| met.insert(target.to_string())).collect())
 }
 
 /// How much of an attribute a list of names means.
@@ -163,7 +182,7 @@ mod tests {
             unreachable!()
         };
         let of = ResourceType::user();
-        let mut projected = Projection::parse(of, attributes, excluded).apply(user);
+        let mut projected = Projection::parse(of, attributes, excluded).unwrap().apply(user);
         assert!(projected.shift_remove("schemas").is_some() && projected.shift_remove("id").is_some());
         Value::Object(projected).to_string()
     }
@@ -220,6 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_is_repeated_counts_once_and_names_are_bounded() {
+        let of = ResourceType::user();
+        let projection = Projection::parse(of, Some("title,TITLE,name,title"), None).unwrap();
+        assert_eq!(projection.wanted.map(|wanted| wanted.len()), Some(2));
+        let max = LIMITS.attributes_max;
+        let names = |count: usize| vec!["title"; count].join(",");
+        assert!(Projection::parse(of, Some(&names(max)), Some(&names(max))).is_ok());
+        for (parameter, attributes, excluded) in
+            [("attributes", Some(names(max + 1)), None), ("excludedAttributes", None, Some(names(max + 1)))]
+        {
+            let refused = Projection::parse(of, attributes.as_deref(), excluded.as_deref()).unwrap_err();
+            let expected = format!("{parameter}: expected at most {max} names, found {}", max + 1);
+            assert_eq!(refused.to_string(), expected);
+        }
+    }
+
+    #[test]
     fn what_is_excluded_is_taken_from_what_is_asked_for() {
         assert_eq!(project(Some("name"), Some("name.familyName")), r#"{"name":{"givenName":"Alice"}}"#);
     }
@@ -229,7 +265,7 @@ mod tests {
         let resource = Map::from_iter([("password".to_owned(), json!("secret"))]);
         let of = ResourceType::user();
         for attributes in [None, Some("password")] {
-            assert_eq!(Projection::parse(of, attributes, None).apply(resource.clone()), Map::new());
+            assert_eq!(Projection::parse(of, attributes, None).unwrap().apply(resource.clone()), Map::new());
         }
     }
 
@@ -239,7 +275,7 @@ mod tests {
             ("displayName".to_owned(), json!("Sales")),
             ("members".to_owned(), json!([{"value": "1"}])),
         ]);
-        let projected = Projection::parse(ResourceType::group(), None, Some("members")).apply(group);
+        let projected = Projection::parse(ResourceType::group(), None, Some("members")).unwrap().apply(group);
         assert_eq!(Value::Object(projected), json!({"displayName": "Sales"}));
     }
 }

@@ -45,6 +45,18 @@ impl ListQuery {
         ListQuery::of(parameter, cursor.map(|(_, value)| value.clone().into_owned()))
     }
 
+    /// Which attributes the answer about one resource has. RFC 7644 §3.9: of a query nothing else concerns it, so nothing
+    /// else is read.
+    pub fn projection_of<'s>(query: &str, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
+        let (attributes, excluded) = (parameter(query, "attributes"), parameter(query, "excludedAttributes"));
+        Projection::parse(of, attributes.as_deref(), excluded.as_deref())
+    }
+
+    /// Whether a query has a filter, whatever else it has.
+    pub fn has_filter(query: &str) -> bool {
+        parameter(query, "filter").is_some()
+    }
+
     /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
     pub fn parse_body(body: &Map<String, Value>, dialect: &Dialect) -> Result<ListQuery, Error> {
         value::check_names(body, "body")?;
@@ -97,15 +109,21 @@ impl ListQuery {
         json!([self.filter, self.sort_by, self.descending, self.attributes, self.excluded_attributes])
     }
 
-    /// The order that the client wants. `sortOrder` says nothing without `sortBy`.
-    pub fn sort<'s>(&self, of: &'s ResourceType) -> Result<Option<Sort<'s>>, Error> {
-        self.sort_by.as_deref().map(|by| Sort::parse(of, by, self.descending)).transpose()
+    /// The order that the client wants, at the tenant URL `base`. `sortOrder` says nothing without `sortBy`.
+    pub fn sort<'s>(&self, of: &'s ResourceType, base: &'s str) -> Result<Option<Sort<'s>>, Error> {
+        self.sort_by.as_deref().map(|by| Sort::parse(of, by, self.descending, base)).transpose()
     }
 
     /// Which attributes the answer has.
-    pub fn projection<'s>(&self, of: &'s ResourceType) -> Projection<'s> {
+    pub fn projection<'s>(&self, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
         Projection::parse(of, self.attributes.as_deref(), self.excluded_attributes.as_deref())
     }
+}
+
+fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, value)| key == name && !value.is_empty())
+        .map(|(_, value)| value.into_owned())
 }
 
 /// A member of a search's body as the text that it would be in a URL.
@@ -220,6 +238,14 @@ mod tests {
             refused(with("sortOrder", "up".into())),
             "sortOrder: expected ascending or descending, found \"up\""
         );
+    }
+
+    #[test]
+    fn what_concerns_lists_alone_is_not_read_for_one_resource() {
+        let query = "count=abc&startIndex=x&sortOrder=up&attributes=title&filter=(";
+        assert!(ListQuery::parse(query).is_err());
+        assert!(ListQuery::projection_of(query, ResourceType::user()).unwrap().is_chosen());
+        assert!(ListQuery::has_filter(query) && !ListQuery::has_filter("filter=&count=abc"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::settings::LIMITS;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
 /// A resource, RFC 7643 §3.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -206,8 +207,13 @@ impl Resource {
         seen(schema, self.attributes.get(&*schema.id)?)
     }
 
-    /// The values that a target has here: one, several, or none.
-    pub(crate) fn values(&self, of: &ResourceType, target: &Target<'_>) -> Vec<Value> {
+    /// Where it is, below the tenant URL.
+    pub(crate) fn location(&self, of: &ResourceType, base: &str) -> String {
+        format!("{base}{}/{}", of.endpoint, self.id)
+    }
+
+    /// The values that a target has here: one, several, or none. Without the tenant URL `meta` has no location.
+    pub(crate) fn values(&self, of: &ResourceType, target: &Target<'_>, base: Option<&str>) -> Vec<Value> {
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => return self.extension(schema).map(Value::Object).into_iter().collect(),
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
@@ -216,7 +222,7 @@ impl Resource {
             (Some(schema), _) => self.of_extension(schema, attribute),
             (None, "id") => Some(json!(self.id)),
             (None, "externalId") => self.external_id.clone().map(Value::String),
-            (None, "meta") => Some(self.meta_json(of, None)),
+            (None, "meta") => Some(self.meta_at(of, base)),
             (None, "schemas") => Some(json!(self.schemas(of))),
             (None, name) => self.attributes.get(name).cloned(),
         };
@@ -255,6 +261,11 @@ impl Resource {
         document.insert("schemas".into(), Value::Array(schemas));
         document.insert("meta".into(), self.meta_json(of, location));
         document
+    }
+
+    /// RFC 7643 §3.1, as clients see it; without the tenant URL it has no location.
+    pub(crate) fn meta_at(&self, of: &ResourceType, base: Option<&str>) -> Value {
+        self.meta_json(of, base.map(|base| self.location(of, base)).as_deref())
     }
 
     fn meta_json(&self, of: &ResourceType, location: Option<&str>) -> Value {
@@ -422,7 +433,7 @@ pub(crate) fn check(of: &ResourceType, attributes: &Map<String, Value>) -> Resul
     Ok(())
 }
 
-/// RFC 7644 §3.3 asks for `schemas`. Entra leaves out extensions that it uses, lists some that it does not, and misspells
+/// RFC 7644 §3.3 asks for `schemas`, RFC 7643 §3 for no others than those of the resource type, each once. Entra leaves out extensions that it uses, lists some that it does not, and misspells
 /// one.
 fn check_schemas(of: &ResourceType, body: &Map<String, Value>, dialect: &Dialect) -> Result<(), Error> {
     if dialect.any_schemas {
@@ -430,10 +441,25 @@ fn check_schemas(of: &ResourceType, body: &Map<String, Value>, dialect: &Dialect
     }
     let listed =
         body.iter().find(|(name, _)| name.eq_ignore_ascii_case("schemas")).and_then(|(_, value)| value.as_array());
-    let core = listed.is_some_and(|urns| {
-        urns.iter().any(|urn| urn.as_str().is_some_and(|urn| urn.eq_ignore_ascii_case(&of.schema.id)))
-    });
-    if core { Ok(()) } else { Err(Error::syntax(format!("schemas: expected {}, found none", of.schema.id))) }
+    let listed: Vec<&str> = listed.into_iter().flatten().map(|urn| urn.as_str().unwrap_or_default()).collect();
+    if !listed.iter().any(|urn| urn.eq_ignore_ascii_case(&of.schema.id)) {
+        return Err(Error::syntax(format!("schemas: expected {}, found none", of.schema.id)));
+    }
+    if dialect.further_schemas {
+        return Ok(());
+    }
+    let mut met = BTreeSet::new();
+    for urn in listed {
+        let shown: String = urn.chars().take(80).collect();
+        if !of.schemas().any(|schema| schema.id.eq_ignore_ascii_case(urn)) {
+            let wanted = format!("expected schemas of {} alone, found {shown:?}", of.name);
+            return Err(Error::syntax(format!("schemas: {wanted}")));
+        }
+        if !met.insert(urn.to_ascii_lowercase()) {
+            return Err(Error::syntax(format!("schemas: expected each URN once, found {shown:?} twice")));
+        }
+    }
+    Ok(())
 }
 
 /// The ids that references point to.
@@ -497,7 +523,7 @@ impl Draft {
             Some(schema) => object(&mut self.attributes, &schema.id),
         };
         match sub {
-            None => object.insert(attribute.name.to_string(), admitted),
+            None => object.insert(attribute.name.to_string(), value::distinct(attribute, admitted)),
             // Only one value is meant by a dotted name; with several it would be unclear which.
             Some(_) if attribute.multi_valued => None,
             Some(sub) => self::object(object, &attribute.name).insert(sub.name.to_string(), admitted),
@@ -605,6 +631,35 @@ mod tests {
         assert_eq!(made(body.clone())[ENTERPRISE], expected);
         let document = parse(body, Dialect::strict()).unwrap().into_json(ResourceType::user(), None);
         assert_eq!(document["schemas"], json!(["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE]));
+    }
+
+    #[test]
+    fn the_strict_dialect_takes_no_schemas_but_those_of_the_resource_each_once() {
+        let body = |schemas: &[&str]| json!({"schemas": schemas, "userName": "a"});
+        let core = "urn:ietf:params:scim:schemas:core:2.0:User";
+        let refused = |schemas: &[&str]| parse(body(schemas), Dialect::strict()).unwrap_err().to_string();
+        assert!(parse(body(&[core, ENTERPRISE]), Dialect::strict()).is_ok());
+        assert_eq!(
+            refused(&[core, "urn:example:x"]),
+            "schemas: expected schemas of User alone, found \"urn:example:x\""
+        );
+        let upper = core.to_uppercase();
+        assert_eq!(refused(&[core, &upper]), format!("schemas: expected each URN once, found {upper:?} twice"));
+        for dialect in [Dialect::near(), Dialect::okta(), Dialect::google(), Dialect::entra()] {
+            assert!(parse(body(&[core, "urn:example:x", core]), dialect).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_value_comes_back_once_for_each_type() {
+        let emails = json!([{"value": "a", "type": "work", "primary": true}, {"type": "work", "value": "a"},
+            {"value": "a", "type": "home"}, {"value": "a"}, {"value": "a"}]);
+        let addresses = json!([{"locality": "Bonn", "type": "work"}, {"type": "work", "locality": "Bonn"}]);
+        let user = made(json!({"userName": "a", "emails": emails, "addresses": addresses}));
+        let expected =
+            json!([{"value": "a", "type": "work", "primary": true}, {"value": "a", "type": "home"}, {"value": "a"}]);
+        assert_eq!(user["emails"], expected);
+        assert_eq!(user["addresses"], json!([{"locality": "Bonn", "type": "work"}]));
     }
 
     #[test]
@@ -739,7 +794,9 @@ mod tests {
         let empty = r#"{"userName":"a","roles":[{"value":""},{"value":""},{"value":""},{"value":""},{"value":""}],"active":true}"#;
         let filled = |bytes: usize| {
             let spare = bytes - empty.len();
-            let part = |index: usize| json!({"value": "x".repeat(spare / 5 + usize::from(index < spare % 5))});
+            // Each begins with another digit: values that are the same are kept once.
+            let rest = |index: usize| "x".repeat(spare / 5 + usize::from(index < spare % 5) - 1);
+            let part = |index: usize| json!({"value": format!("{index}{}", rest(index))});
             json!({"userName": "a", "roles": (0..5).map(part).collect::<Vec<Value>>()})
         };
         assert!(parse(filled(max), Dialect::entra()).is_ok());

@@ -236,6 +236,11 @@ impl Attribute {
         self.sub("$ref").is_some()
     }
 
+    /// Whether it has several values, none of which has parts.
+    pub(crate) fn is_list_of_values(&self) -> bool {
+        self.multi_valued && self.kind != Type::Complex
+    }
+
     /// The part of this name, without case.
     pub fn sub(&self, name: &str) -> Option<&Attribute> {
         named(&self.sub_attributes, name)

@@ -5,7 +5,7 @@ use super::resource::Resource;
 use super::schema::{Attribute, ResourceType, Target, Type};
 use super::value;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::cmp::Ordering;
 
 /// An order of resources: by which attribute, and which way.
@@ -15,6 +15,7 @@ pub struct Sort<'s> {
     target: Target<'s>,
     leaf: &'s Attribute,
     descending: bool,
+    base: &'s str,
 }
 
 /// What a resource is put in order by. Resources of several types compare where their attributes are of one type.
@@ -23,7 +24,7 @@ pub enum Key {
     /// True or false.
     Boolean(bool),
     /// A number.
-    Number(f64),
+    Number(Number),
     /// A moment.
     Time(jiff::Timestamp),
     /// Text, folded where letter case does not count.
@@ -31,8 +32,8 @@ pub enum Key {
 }
 
 impl<'s> Sort<'s> {
-    /// Finds the attribute of `sortBy`.
-    pub fn parse(of: &'s ResourceType, by: &str, descending: bool) -> Result<Sort<'s>, Error> {
+    /// Finds the attribute of `sortBy`; `base` is the tenant URL, where `meta.location` begins.
+    pub fn parse(of: &'s ResourceType, by: &str, descending: bool, base: &'s str) -> Result<Sort<'s>, Error> {
         let refused = |problem: &str| Error::value(format!("sortBy: {problem}"));
         let target = of.resolve(by.trim()).map_err(|problem| refused(&problem))?;
         let apart = match &target {
@@ -46,7 +47,7 @@ impl<'s> Sort<'s> {
             Some(leaf) if leaf.is_hidden() => {
                 Err(refused("expected an attribute that is returned, found one that never is"))
             }
-            Some(leaf) if leaf.kind != Type::Complex => Ok(Sort { of, target, leaf, descending }),
+            Some(leaf) if leaf.kind != Type::Complex => Ok(Sort { of, target, leaf, descending, base }),
             Some(_) | None => Err(refused("expected a sub-attribute to sort by, found the whole attribute")),
         }
     }
@@ -56,7 +57,7 @@ impl<'s> Sort<'s> {
         let Target::Attribute { extension, attribute, .. } = self.target else {
             return None;
         };
-        let values = resource.values(self.of, &Target::Attribute { extension, attribute, sub: None });
+        let values = resource.values(self.of, &Target::Attribute { extension, attribute, sub: None }, Some(self.base));
         let value = values.iter().find(|value| value::is_primary(value)).or(values.first())?;
         let value = match value {
             Value::Object(parts) => parts.get(&*self.leaf.name)?,
@@ -64,7 +65,7 @@ impl<'s> Sort<'s> {
         };
         match value {
             Value::Bool(boolean) => Some(Key::Boolean(*boolean)),
-            Value::Number(number) => number.as_f64().map(Key::Number),
+            Value::Number(number) => Some(Key::Number(number.clone())),
             Value::String(text) if self.leaf.kind == Type::DateTime => value::date_time(text).map(Key::Time),
             Value::String(text) if self.leaf.case_exact => Some(Key::Text(text.clone())),
             Value::String(text) => Some(Key::Text(text.to_lowercase())),
@@ -99,7 +100,7 @@ impl Key {
     fn compare(&self, other: &Key) -> Ordering {
         match (self, other) {
             (Key::Boolean(one), Key::Boolean(other)) => one.cmp(other),
-            (Key::Number(one), Key::Number(other)) => one.total_cmp(other),
+            (Key::Number(one), Key::Number(other)) => value::order(one, other),
             (Key::Time(one), Key::Time(other)) => one.cmp(other),
             (Key::Text(one), Key::Text(other)) => one.cmp(other),
             (one, other) => one.rank().cmp(&other.rank()),
@@ -137,7 +138,7 @@ mod tests {
             user("A", json!({"title": "clerk", "active": false, "emails": [{"value": "m@x"}]})),
             user("c", json!({})),
         ];
-        let sort = Sort::parse(ResourceType::user(), by, descending).unwrap();
+        let sort = Sort::parse(ResourceType::user(), by, descending, "http://x").unwrap();
         let mut keyed: Vec<_> = users.iter().map(|user| (sort.key(user), user.id.as_str())).collect();
         keyed.sort_by(|(one, _), (other, _)| compare(one.as_ref(), other.as_ref(), descending));
         keyed.into_iter().map(|(_, id)| id).collect()
@@ -148,9 +149,23 @@ mod tests {
         assert_eq!(sorted("userName", false), "Abc");
         assert_eq!(sorted("USERNAME", true), "cbA");
         assert_eq!(sorted("id", false), "Abc");
+        assert_eq!(sorted("meta.location", true), "cbA");
         assert_eq!(sorted("title", false), "bAc");
         assert_eq!(sorted("title", true), "cAb");
         assert_eq!(sorted("active", false), "Abc");
+    }
+
+    #[test]
+    fn whole_numbers_sort_exactly_however_large_they_are() {
+        let number = |text: &str| Key::Number(serde_json::from_str(text).unwrap());
+        let sorted = ["-1.5", "-1", "0", "9007199254740992", "9007199254740992.0", "9007199254740993", "1e300"];
+        for pair in sorted.windows(2) {
+            let order = compare(Some(&number(pair[0])), Some(&number(pair[1])), false);
+            assert_ne!(order, Ordering::Greater, "{pair:?}");
+        }
+        let [one, other] = ["9007199254740992.0", "9007199254740993"].map(number);
+        assert_eq!(compare(Some(&one), Some(&other), false), Ordering::Less);
+        assert_eq!(compare(Some(&other), Some(&one), false), Ordering::Greater);
     }
 
     #[test]
@@ -161,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_sorted_by_is_refused() {
-        let refused = |by: &str| Sort::parse(ResourceType::user(), by, false).unwrap_err().to_string();
+        let refused = |by: &str| Sort::parse(ResourceType::user(), by, false, "").unwrap_err().to_string();
         assert_eq!(refused("nonsense"), "sortBy: expected an attribute of User, found an unknown name");
         assert_eq!(refused("name"), "sortBy: expected a sub-attribute to sort by, found the whole attribute");
         assert!(refused("groups.display").starts_with("sortBy: expected an attribute of the resource itself"));

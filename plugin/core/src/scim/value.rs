@@ -8,8 +8,9 @@ use crate::settings::LIMITS;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, json};
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Lets the value of an attribute in, whole: all elements of a multi-valued one, all parts of a complex one.
 ///
@@ -79,38 +80,71 @@ pub(crate) fn seen(attribute: &Attribute, value: &Value) -> Option<Value> {
 /// Whether two values of an attribute are the same one: text by its case rule, times by the moment, several values in any
 /// order (RFC 7643 §2.4).
 pub(crate) fn same(attribute: &Attribute, one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Array(ones), Value::Array(others)) => {
-            let among = |one: &Value, others: &[Value]| others.iter().any(|other| same(attribute, one, other));
-            ones.len() == others.len()
-                && ones.iter().all(|one| among(one, others))
-                && others.iter().all(|other| among(other, ones))
+    canonical(attribute, one) == canonical(attribute, other)
+}
+
+/// The one form of all spellings of a value. Several values are put in order by their text, so that two long lists compare
+/// in one pass.
+fn canonical(attribute: &Attribute, value: &Value) -> Value {
+    match value {
+        Value::Array(elements) => {
+            let mut elements: Vec<Value> = elements.iter().map(|element| canonical(attribute, element)).collect();
+            elements.sort_by_cached_key(Value::to_string);
+            Value::Array(elements)
         }
-        (Value::Object(ones), Value::Object(others)) => {
-            let part = |(name, one): (&String, &Value)| {
-                others
-                    .get(name)
-                    .is_some_and(|other| attribute.sub(name).map_or(one == other, |sub| same(sub, one, other)))
+        Value::Object(parts) => {
+            let part = |(name, value): (&String, &Value)| {
+                (name.clone(), attribute.sub(name).map_or_else(|| value.clone(), |sub| canonical(sub, value)))
             };
-            ones.len() == others.len() && ones.iter().all(part)
+            Value::Object(parts.iter().map(part).collect::<BTreeMap<_, _>>().into_iter().collect())
         }
-        (Value::String(one), Value::String(other)) if attribute.kind == Type::DateTime => {
-            date_time(one) == date_time(other)
+        Value::String(text) if attribute.kind == Type::DateTime => {
+            date_time(text).map_or_else(|| value.clone(), |time| Value::String(time.to_string()))
         }
-        (Value::String(one), Value::String(other)) if attribute.kind == Type::String && !attribute.case_exact => {
-            fold(one) == fold(other)
-        }
-        (one, other) => one == other,
+        Value::String(text) if attribute.kind == Type::String && !attribute.case_exact => Value::String(fold(text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 
-/// The order of two numbers. Whole ones compare as such: two large ids must not be one because a float has no room for both.
+/// RFC 7643 §2.4: of several values the same type and value come back once; the first one stays. A reference is what it
+/// points to, and what has no `value` is the same where it is equal.
+pub(crate) fn distinct(attribute: &Attribute, mut value: Value) -> Value {
+    if let Value::Array(elements) = &mut value
+        && attribute.multi_valued
+    {
+        let mut met = BTreeSet::new();
+        elements.retain(|element| met.insert(identity(attribute, element)));
+    }
+    value
+}
+
+fn identity(attribute: &Attribute, element: &Value) -> String {
+    let Value::Object(parts) = element else {
+        return element.to_string();
+    };
+    match (parts.get("value"), parts.get("type")) {
+        (Some(value), _) if attribute.is_reference() => value.to_string(),
+        (Some(value), kind) => json!([value, kind]).to_string(),
+        (None, _) => json!(parts.iter().collect::<BTreeMap<_, _>>()).to_string(),
+    }
+}
+
+/// The order of two numbers. Whole ones compare as such, with others, too: two large ids must not be one because a float has
+/// no room for both, and a list that is sorted needs one order of all.
 pub(crate) fn order(one: &Number, other: &Number) -> Ordering {
     let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
+    let float = |number: &Number| number.as_f64().unwrap_or_default();
     match (whole(one), whole(other)) {
         (Some(one), Some(other)) => one.cmp(&other),
-        (_, _) => one.as_f64().unwrap_or(f64::NAN).total_cmp(&other.as_f64().unwrap_or(f64::NAN)),
+        (Some(one), None) => order_mixed(one, float(other)),
+        (None, Some(other)) => order_mixed(other, float(one)).reverse(),
+        (None, None) => float(one).partial_cmp(&float(other)).unwrap_or(Ordering::Equal),
     }
+}
+
+/// A float beyond the range of an i128 becomes its nearest end, which is still beyond every whole number of JSON.
+fn order_mixed(whole: i128, float: f64) -> Ordering {
+    whole.cmp(&(float.trunc() as i128)).then(0.0.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
 }
 
 /// Whether a value unsets its attribute.
@@ -147,7 +181,8 @@ pub(crate) fn date_time(text: &str) -> Option<jiff::Timestamp> {
     let shaped = is_shaped(date, "0000-00-00")
         && is_shaped(clock, "00:00:00")
         && fraction.is_none_or(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
-        && (matches!(offset, "" | "Z") || is_shaped(offset.get(1..)?, "00:00") && offset.get(1..)? <= "14:00");
+        && (matches!(offset, "" | "Z")
+            || is_shaped(offset.get(1..)?, "00:00") && offset.get(1..)? <= "14:00" && offset.get(4..)? <= "59");
     if !shaped || clock.ends_with("60") {
         return None;
     }
@@ -309,7 +344,6 @@ pub(crate) fn described(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_date_time_is_an_xsd_date_time_with_both_a_date_and_a_time() {
@@ -337,6 +371,9 @@ mod tests {
             "2007-02-29T00:00:00Z",
             "2008-01-23T24:00:01Z",
             "2008-01-23T04:56:22+14:01",
+            "2008-01-23T04:56:22-15:00",
+            "2008-01-23T04:56:22+01:60",
+            "2008-01-23T04:56:22-13:99",
             "2008-01-23T04:56:22+0530",
             "2008-1-23T04:56:22Z",
             "2008-01-23T04:56:22Z[UTC]",
@@ -357,6 +394,26 @@ mod tests {
         assert_eq!(order(json!(u64::MAX), json!(-1)), Ordering::Greater);
         assert_eq!(order(json!(1), json!(1.0)), Ordering::Equal);
         assert_eq!(order(json!(1.5), json!(2)), Ordering::Less);
+        assert_eq!(order(json!(-1), json!(-1.5)), Ordering::Greater);
+        assert_eq!(order(json!(-1), json!(-1.0)), Ordering::Equal);
+        assert_eq!(order(json!(9_007_199_254_740_993_i64), json!(9_007_199_254_740_992.0)), Ordering::Greater);
+        assert_eq!(order(json!(u64::MAX), json!(1e300)), Ordering::Less);
+    }
+
+    #[test]
+    fn several_values_are_the_same_in_any_order_and_spelling() {
+        let schema = |case_exact: bool| {
+            let form = json!({"attributes": [{"name": "keys", "type": "complex", "multiValued": true, "subAttributes": [
+                {"name": "value", "caseExact": case_exact}, {"name": "since", "type": "dateTime"}]}]});
+            super::super::schema::Schema::parse("urn:example:x", form.as_object().unwrap()).unwrap()
+        };
+        let keys = |value: &str, since: &str| json!({"value": value, "since": since});
+        let (early, same_moment) = ("2026-11-23T10:00:00Z", "2026-11-23T11:00:00+01:00");
+        let ones = json!([keys("a", early), keys("b", early)]);
+        let others = json!([{"since": same_moment, "value": "B"}, keys("A", early)]);
+        assert!(same(&schema(false).attributes[0], &ones, &others));
+        assert!(!same(&schema(true).attributes[0], &ones, &others));
+        assert!(!same(&schema(false).attributes[0], &ones, &json!([keys("a", early)])));
     }
 
     #[test]

@@ -23,8 +23,9 @@ impl Rollcall {
     /// RFC 7644 §3.7. The answer is 200 whatever becomes of the operations, §3.7.3.
     pub(super) fn bulk<'l, 'r>(&'r self, view: &View<'_>, context: &Context<'_>, span: &Span<'_>) -> Answer<'l, 'r> {
         let mut event = Event::of(Action::Bulk, "bulk request".to_owned());
+        let types: Vec<_> = context.types.all().collect();
         let done = (|| {
-            let request = BulkRequest::parse(&context.json_object()?, &context.dialect)?;
+            let request = BulkRequest::parse(&context.json_object()?, &context.dialect, &types)?;
             let (count, max) = (request.operations.len(), LIMITS.bulk_operations_max);
             event.operation = format!("bulk request of {count} operations");
             if count > max {
@@ -61,7 +62,7 @@ struct Job<'j> {
     view: &'j View<'j>,
     context: &'j Context<'j>,
     span: &'j Span<'j>,
-    request: &'j BulkRequest,
+    request: &'j BulkRequest<'j>,
     made: Made,
     /// What came of the operations, by their place in the request.
     done: BTreeMap<usize, Map<String, Value>>,
@@ -169,7 +170,11 @@ impl<'j> Job<'j> {
         self.note(at, operation, &response);
     }
 
-    fn prepared(&self, operation: &Operation, without: &BTreeSet<String>) -> Result<(String, Option<Value>), Problem> {
+    fn prepared(
+        &self,
+        operation: &Operation<'_>,
+        without: &BTreeSet<String>,
+    ) -> Result<(String, Option<Value>), Problem> {
         if let Some(problem) = &operation.problem {
             return Err(problem.clone().into());
         }
@@ -284,13 +289,13 @@ impl<'j> Job<'j> {
 
     /// §3.7, §3.7.3: the location, but for a POST that failed; the body of an error, and of a success what is to be had
     /// from the location.
-    fn note(&mut self, at: usize, operation: &Operation, response: &Response<Vec<u8>>) {
+    fn note(&mut self, at: usize, operation: &Operation<'_>, response: &Response<Vec<u8>>) {
         let success = response.status().is_success();
         let path = operation.resolved_path(&self.made).unwrap_or_else(|_| operation.path.clone());
         let asked = || format!("{}{path}", self.context.base);
         let location = match header(response, LOCATION) {
             Some(location) => Some(location),
-            None => (operation.method != "POST" && operation.problem.is_none()).then(asked),
+            None => (operation.method != "POST" && operation.names_resource()).then(asked),
         };
         let mut outcome = Map::new();
         let mut put = |name: &str, value: Option<String>| {

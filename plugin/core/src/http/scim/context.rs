@@ -7,7 +7,7 @@ use crate::ledger::Read;
 use crate::schemas::Types;
 use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, ResourceType};
 use crate::space::Kind;
-use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
 use serde_json::{Map, Value};
 
@@ -34,11 +34,11 @@ impl Context<'_> {
 
     /// What a change is planned by.
     pub(super) fn terms(&self) -> Terms<'_> {
-        Terms { types: self.types, dialect: &self.dialect, now: self.arrival.now }
+        Terms { types: self.types, dialect: &self.dialect, base: &self.base, now: self.arrival.now }
     }
 
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
-        format!("{}{}/{}", self.base, kind.resource_type().endpoint, resource.id)
+        resource.location(kind.resource_type(), &self.base)
     }
 
     /// What completes the resources of this request.
@@ -69,7 +69,17 @@ impl Context<'_> {
     }
 
     pub(super) fn projection(&self, kind: Kind) -> Result<Projection<'_>, Problem> {
-        Ok(ListQuery::parse(self.request.query.unwrap_or_default())?.projection(self.types.of(kind)))
+        Ok(ListQuery::projection_of(self.request.query.unwrap_or_default(), self.types.of(kind))?)
+    }
+
+    /// Whether an answer has something of other resources, which change it without a new version of this one: the names of
+    /// a user's groups and whether there are any, and the names of a group's members.
+    pub(super) fn has_foreign(&self, kind: Kind, projection: &Projection<'_>) -> bool {
+        let named = match kind {
+            Kind::User => true,
+            Kind::Group => self.dialect.members_named,
+        };
+        self.groups && named && projection.has_relation()
     }
 
     /// Whether `If-None-Match` names this version.
@@ -88,6 +98,10 @@ impl Context<'_> {
         let mut response = response(document)?;
         respond::set(&mut response, ETAG, &version);
         respond::set(&mut response, LOCATION, &location);
+        // RFC 7643 §3.1: what `meta.location` says of a resource, Content-Location says of the answer that has it.
+        if !response.body().is_empty() {
+            respond::set(&mut response, CONTENT_LOCATION, &location);
+        }
         Ok(response)
     }
 

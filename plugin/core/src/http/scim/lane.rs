@@ -16,7 +16,7 @@ pub enum Begun {
     /// It is answered.
     Answered(Response<Body>),
     /// It is a change that would succeed as things are now, and waits for the turn of its tenant.
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
 }
 
 /// A change that waits for its turn.
@@ -107,7 +107,7 @@ impl Rollcall {
         let arrival = self.arrival();
         match self.over_http(&tenant, &request, &arrival, Lane::Ahead) {
             Some(response) => Begun::Answered(response.map(Body::Full)),
-            None => Begun::Waiting(Waiting { tenant, request, arrival }),
+            None => Begun::Waiting(Box::new(Waiting { tenant, request, arrival })),
         }
     }
 

@@ -9,9 +9,10 @@ use crate::journal::Action;
 use crate::ledger::View;
 use crate::scim::{self, BoundFilter, ListQuery, messages};
 use crate::space::Kind;
-use http::header::IF_MATCH;
+use http::header::{CONTENT_LOCATION, IF_MATCH};
 use http::{Method, StatusCode};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 impl Rollcall {
     /// RFC 7644 §3.4.2 and §3.4.3; of several kinds, §3.4.2.1.
@@ -20,6 +21,8 @@ impl Rollcall {
         let mut event = Event::of(Action::List, format!("list {noun}s"));
         let listed = (|| {
             let query = context.query()?;
+            let projections = kinds.iter().map(|kind| Ok((*kind, query.projection(context.types.of(*kind))?)));
+            let projections = projections.collect::<Result<BTreeMap<_, _>, Problem>>()?;
             let filters = filters(context, &query, kinds)?;
             let lookup = if let [(_, Some(filter))] = filters.as_slice() { filter.lookup() } else { None };
             let queries = queries(context, &query, &filters)?;
@@ -35,7 +38,8 @@ impl Rollcall {
             );
             let mut relations = context.relations(view);
             let render = |(kind, document): (Kind, Document)| {
-                context.render(&mut relations, kind, document, &query.projection(context.types.of(kind)))
+                let projection = projections.get(&kind).expect("only the kinds that were asked for are listed");
+                context.render(&mut relations, kind, document, projection)
             };
             let resources = page.documents.into_iter().map(render).collect::<Result<_, Problem>>()?;
             Ok(match page.found {
@@ -85,7 +89,7 @@ impl Rollcall {
             {
                 return Err(directory::Error::Stale { expected: tags.join(", "), found: version }.into());
             }
-            if context.has_already(&version) {
+            if context.has_already(&version) && !context.has_foreign(kind, &projection) {
                 return Err(Problem::NotModified(version));
             }
             context.with_tag(kind, document, |document| {
@@ -174,7 +178,7 @@ fn queries<'f>(
     query: &ListQuery,
     filters: &'f [(Kind, Option<BoundFilter<'f>>)],
 ) -> Result<Vec<directory::Query<'f>>, Problem> {
-    let sorts: Vec<_> = filters.iter().map(|(kind, _)| query.sort(context.types.of(*kind))).collect();
+    let sorts: Vec<_> = filters.iter().map(|(kind, _)| query.sort(context.types.of(*kind), &context.base)).collect();
     if let Some(Err(error)) = sorts.first()
         && sorts.iter().all(Result::is_err)
     {
@@ -191,12 +195,18 @@ fn queries<'f>(
 pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'l, 'r> {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
     // RFC 7644 §4: a client must not take the whole for what its filter let through.
-    let query = ListQuery::parse(context.request.query.unwrap_or_default());
-    if query.is_ok_and(|query| query.filter.is_some()) {
+    if ListQuery::has_filter(context.request.query.unwrap_or_default()) {
         return Answer::refused(event, Problem::Forbidden(NO_FILTER));
     }
-    let response = document
-        .map(|document| respond::scim_body(StatusCode::OK, &document))
-        .ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
+    let render = |document: Value| {
+        let mut response = respond::scim_body(StatusCode::OK, &document);
+        // As of any other resource; a list has no place of its own.
+        if let Some(Value::String(location)) = document.pointer("/meta/location") {
+            respond::set(&mut response, CONTENT_LOCATION, location);
+        }
+        response
+    };
+    let response =
+        document.map(render).ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
     Answer::without_turn(event, response)
 }

@@ -142,6 +142,52 @@ impl Trial {
 }
 
 #[test]
+fn paging_concerns_lists_alone_and_a_filter_on_what_is_served_whole_is_refused_first() {
+    let (trial, alice) = Trial::with_alice();
+    let status = |method: &str, path: &str, body: Value| trial.scim(method, path, &[], body).0;
+    assert_eq!(status("GET", &format!("{alice}?count=abc"), Value::Null), 200);
+    let patch = json!({"Operations": [{"op": "replace", "path": "title", "value": "Clerk"}]});
+    assert_eq!(status("PATCH", &format!("{alice}?startIndex=x"), patch), 200);
+    assert_eq!(status("GET", "/Users?count=abc", Value::Null), 400);
+    for place in ["/Schemas", "/ResourceTypes", "/ServiceProviderConfig"] {
+        assert_eq!(status("GET", &format!("{place}?filter=id+pr&count=abc"), Value::Null), 403, "{place}");
+    }
+}
+
+#[test]
+fn an_answer_that_has_something_of_other_resources_is_sent_whatever_version_the_client_has() {
+    let (trial, alice) = Trial::with_alice();
+    let read = |path: &str| trial.scim("GET", path, &[("if-none-match", "W/\"1\"")], Value::Null).0;
+    assert_eq!(read(&alice), 304);
+    let connection = format!("/{}/connection", trial.tenant);
+    trial.admin("PATCH", &connection, json!({"groups": true}));
+    let (_, group) = trial.scim("POST", "/Groups", &[], json!({"displayName": "Sales"}));
+    let group = format!("/Groups/{}", group["id"].as_str().unwrap());
+    let without = |path: &str, names: &str| read(&format!("{path}?excludedAttributes={names}"));
+    assert_eq!((read(&alice), without(&alice, "groups")), (200, 304));
+    assert_eq!((read(&group), without(&group, "members")), (200, 304));
+    // Without names a group's members are its own.
+    trial.admin("PATCH", &connection, json!({"identityProvider": "generic"}));
+    assert_eq!((read(&alice), read(&group)), (200, 304));
+}
+
+#[test]
+fn an_operation_of_a_bulk_request_says_where_unless_it_is_a_post_that_failed() {
+    let (trial, alice) = Trial::with_alice();
+    let operations = json!([
+        {"method": "PUT", "path": alice},
+        {"method": "DELETE", "path": alice, "version": 1},
+        {"method": "DELETE", "path": alice, "version": "W/\"7\""},
+        {"method": "DELETE", "path": "/nowhere/1"},
+        {"method": "POST", "path": "/Users", "bulkId": "a", "data": {}},
+    ]);
+    let (_, answer) = trial.scim("POST", "/Bulk", &[], json!({"Operations": operations}));
+    let locations: Vec<bool> =
+        answer["Operations"].as_array().unwrap().iter().map(|done| done.get("location").is_some()).collect();
+    assert_eq!(locations, [true, true, true, false, false]);
+}
+
+#[test]
 fn every_path_below_a_tenant_url_asks_for_the_token_and_leaves_a_record() {
     let mut trial = Trial::connected();
     for path in ["//", "//Users", "/Users/%2525", "/Nothing"] {

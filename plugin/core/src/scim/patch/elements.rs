@@ -1,7 +1,6 @@
 //! The elements of a multi-valued attribute, and the parts of one element.
 
 use super::super::error::Error;
-use super::super::filter::ElementFilter;
 use super::super::resource::immutable;
 use super::super::schema::{Attribute, Mutability};
 use super::super::value;
@@ -19,14 +18,27 @@ pub(super) fn list<'p>(parent: &'p mut Map<String, Value>, attribute: &Attribute
     value.as_array_mut().expect("it was made an array above")
 }
 
-/// Which elements fit a filter; the value of a single-valued attribute counts as its only element.
-pub(super) fn fitting(parent: &Map<String, Value>, attribute: &Attribute, filter: &ElementFilter<'_>) -> Vec<usize> {
-    let elements = match parent.get(&*attribute.name) {
-        Some(Value::Array(elements)) => elements.as_slice(),
+/// The elements of an attribute; the value of a single-valued one counts as its only element.
+pub(super) fn all<'p>(parent: &'p Map<String, Value>, attribute: &Attribute) -> &'p [Value] {
+    match parent.get(&*attribute.name) {
+        Some(Value::Array(elements)) => elements,
         Some(one) => std::slice::from_ref(one),
         None => &[],
-    };
-    (0..elements.len()).filter(|index| filter.matches(&elements[*index])).collect()
+    }
+}
+
+/// Puts whole elements in the place of those that are chosen; nothing removes them.
+pub(super) fn replace_each(elements: &mut Vec<Value>, chosen: &[usize], new: Option<&Value>) {
+    if new.is_some_and(value::is_primary) {
+        demote(elements);
+    }
+    for index in chosen.iter().rev() {
+        match (new, elements.get_mut(*index)) {
+            (Some(new), Some(element)) => *element = new.clone(),
+            (None, Some(_)) => drop(elements.remove(*index)),
+            (_, None) => {}
+        }
+    }
 }
 
 /// Adds the elements that are not there (RFC 7644 §3.5.2.1). One that is there takes on what it is added with.
@@ -121,23 +133,23 @@ pub(super) fn set(element: &mut Map<String, Value>, parts: Parts<'_>) {
     }
 }
 
-/// Removes the elements that fit, or one part of each. The attribute may be left empty.
+/// Removes the elements that are chosen, or one part of each. The attribute may be left empty.
 pub(super) fn remove(
     parent: &mut Map<String, Value>,
     attribute: &Attribute,
     part: Option<&Attribute>,
-    fits: impl Fn(&Value) -> bool,
+    chosen: &[usize],
 ) {
     match (parent.get_mut(&*attribute.name), part) {
-        (Some(Value::Array(elements)), None) => elements.retain(|element| !fits(element)),
-        (Some(Value::Array(elements)), Some(part)) => {
-            let chosen: Vec<usize> = (0..elements.len()).filter(|index| fits(&elements[*index])).collect();
-            set_each(elements, &chosen, &vec![(part, None)]);
+        (Some(Value::Array(elements)), None) => {
+            let mut index = 0..;
+            elements.retain(|_| index.next().is_none_or(|index| chosen.binary_search(&index).is_err()));
         }
-        (Some(one), None) if fits(one) => {
+        (Some(Value::Array(elements)), Some(part)) => set_each(elements, chosen, &vec![(part, None)]),
+        (Some(_), None) if !chosen.is_empty() => {
             parent.shift_remove(&*attribute.name);
         }
-        (Some(one), Some(part)) if fits(one) => {
+        (Some(one), Some(part)) if !chosen.is_empty() => {
             one.as_object_mut().map(|parts| parts.shift_remove(&*part.name));
         }
         (Some(_) | None, _) => {}
