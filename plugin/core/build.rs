@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     let root = crate_root.join("page");
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
     let openapi = fs::read_to_string(crate_root.join(OPENAPI))?;
-    fs::write(out.join("openapi.json"), minifier::json::minify(&openapi).to_string())?;
+    fs::write(out.join("openapi.json"), deflated(&minifier::json::minify(&openapi).to_string()))?;
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
         let name = file.strip_prefix(&root).map_err(io::Error::other)?;
         let name = name.to_string_lossy().replace('\\', "/");
         let packed = out.join(format!("asset-{index}"));
-        fs::write(&packed, pack(&name, &fs::read_to_string(file)?)?)?;
+        fs::write(&packed, deflated(&pack(&name, &fs::read_to_string(file)?)?))?;
         writeln!(table, "    ({name:?}, include_bytes!({:?})),", packed.to_string_lossy()).map_err(io::Error::other)?;
     }
     table.push(']');
@@ -55,6 +55,11 @@ fn script(text: &str) -> Result<String, &'static str> {
 
 const CLOSING: [ReservedChar; 3] =
     [ReservedChar::CloseParenthese, ReservedChar::CloseBracket, ReservedChar::CloseCurlyBrace];
+
+/// As the component has it in itself, since it may not be large.
+fn deflated(text: &str) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec(text.as_bytes(), 10)
+}
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {

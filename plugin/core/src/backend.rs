@@ -156,9 +156,12 @@ fn known(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
 pub fn last(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
     // A report that does not read is one of another version: the store is tested anew.
     let found = ports.store.get(REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
-    let found = found.filter(|report| report.test == TEST).map(Rc::new);
-    ports.known.0.replace(found.clone());
-    Ok(found)
+    let mut known = ports.known.0.borrow_mut();
+    // A store that is not fit may not find it again.
+    if let Some(report) = found.filter(|report| report.test == TEST) {
+        *known = Some(Rc::new(report));
+    }
+    Ok(known.clone())
 }
 
 /// Tests the store, and remembers what was found, here and in the store.

@@ -11,7 +11,7 @@ use http::{HeaderName, Method, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
 
-/// Name below `page/`, content.
+/// Name below `page/`, deflated content.
 static ASSETS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 const FOLDER: &str = "assets/";
@@ -30,12 +30,18 @@ pub(super) fn answer(file: &str, request: &Request<Vec<u8>>, settings: &Settings
     let digest = digest();
     let fixed = file.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix(&format!("{digest}/")));
     let name = fixed.map_or_else(|| file.to_owned(), |rest| format!("{FOLDER}{rest}"));
-    let Some((_, content)) = ASSETS.iter().find(|(asset, _)| *asset == name) else {
+    let Some((_, packed)) = ASSETS.iter().find(|(asset, _)| *asset == name) else {
         return respond::empty(StatusCode::NOT_FOUND);
     };
-    let content = if name == "index.html" { with_digest(content, digest) } else { content.to_vec() };
+    let content = inflated(packed);
+    let content = if name == "index.html" { with_digest(&content, digest) } else { content };
     let cache = if fixed.is_some() { "public, max-age=31536000, immutable" } else { "no-cache" };
     serve(content, media_type(&name), cache, request, settings)
+}
+
+/// What the build has deflated.
+pub(super) fn inflated(packed: &[u8]) -> Vec<u8> {
+    miniz_oxide::inflate::decompress_to_vec(packed).expect("the build has deflated it")
 }
 
 /// The OpenAPI document.
@@ -113,14 +119,14 @@ mod tests {
 
     #[test]
     fn the_page_and_all_its_files_are_under_150_kb() {
-        let bytes: usize = ASSETS.iter().map(|(_, content)| content.len()).sum();
+        let bytes: usize = ASSETS.iter().map(|(_, packed)| inflated(packed).len()).sum();
         assert!(bytes < 150_000, "{bytes}");
     }
 
     #[test]
     fn the_page_names_its_files_by_their_digest_and_nobody_else() {
         let page = ASSETS.iter().find(|(name, _)| *name == "index.html").unwrap().1;
-        let text = String::from_utf8(with_digest(page, digest())).unwrap();
+        let text = String::from_utf8(with_digest(&inflated(page), digest())).unwrap();
         assert!(text.contains(&format!("\"assets/{}/", digest())), "{text}");
         assert!(!text.contains("\"assets/\"") && !text.contains("http://") && !text.contains("https://"), "{text}");
     }
