@@ -50,7 +50,8 @@ fn a_whole_number_has_no_fraction() {
     setting.tenant.admin(&mut setting.server, "PUT", &format!("/schemas/{urn}"), Some(&schema)).expect(201);
     let user = |name: &str, floor: Value| json!({"schemas": [USER, urn], "userName": name, urn: {"floor": floor}});
     assert_eq!(setting.post("/Users", &user("whole", json!(7)))[urn]["floor"], 7);
-    let refused = setting.tenant.scim(&mut setting.server, "POST", "/Users", Some(&user("half", json!(1.5)))).expect(400);
+    let refused =
+        setting.tenant.scim(&mut setting.server, "POST", "/Users", Some(&user("half", json!(1.5)))).expect(400);
     assert_eq!(refused.text("/scimType"), "invalidValue");
 }
 
@@ -60,8 +61,7 @@ fn what_a_reference_of_ours_points_to_is_there() {
     let mut setting = Setting::new();
     let user = setting.post("/Users", &json!({"schemas": [USER], "userName": "alice"}));
     let members = json!([{"value": user["id"]}]);
-    let group =
-        setting.post("/Groups", &json!({"schemas": [GROUP], "displayName": "Sales", "members": members}));
+    let group = setting.post("/Groups", &json!({"schemas": [GROUP], "displayName": "Sales", "members": members}));
     assert_eq!(setting.follow(&group["members"][0]["$ref"])["id"], user["id"]);
     let user = setting.get(&format!("/Users/{}", user["id"].as_str().unwrap()));
     assert_eq!(setting.follow(&user["groups"][0]["$ref"])["id"], group["id"]);
