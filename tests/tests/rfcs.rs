@@ -117,7 +117,7 @@ fn both_media_types_are_answered_in_scims() {
         request.headers_mut().insert("accept", accepted.parse().unwrap());
         let answer = setting.server.answer(request);
         assert_eq!(answer.status(), 200, "{accepted}");
-        assert_eq!(answer.headers()["content-type"], "application/scim+json");
+        assert!(answer.headers()["content-type"].to_str().unwrap().starts_with("application/scim+json"), "{accepted}");
         assert!(std::str::from_utf8(answer.body()).is_ok());
     }
 }
