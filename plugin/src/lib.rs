@@ -35,7 +35,7 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         };
         match rollcall.begin(http::Request::from_parts(head, body)) {
             Begun::Answered(response) => response,
-            Begun::Waiting(change) => lines::answer(&rollcall, *change).await,
+            Begun::Waiting(change) => lines::answer(&rollcall, change).await,
         }
     };
     schedule_flush(&rollcall);

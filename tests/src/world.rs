@@ -117,6 +117,7 @@ impl Default for Time {
 
 impl Time {
     /// The time of day.
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn of_day() -> Time {
         let beginning = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("it is after 1970");
         Time { beginning, passed: Arc::default(), begun: Some(Instant::now()) }

@@ -259,7 +259,7 @@ impl Setting {
     }
 
     /// The tenant's files are there, and the tenant is empty.
-    fn to_be_restored(self) -> Setting {
+    fn about_to_be_restored(self) -> Setting {
         let files = [(); 2].map(|()| {
             self.world.time.pass(Duration::from_millis(5));
             export(&mut Native::within(&self.world), &self.tenant.id)
@@ -857,7 +857,7 @@ fn a_tenant_that_is_deleted_lets_nobody_in() {
     let start: Ask = |s| s.admin("POST", "/connection", json!({"identityProvider": "entra"}));
     let others: [Ask; 3] = [start, |s| s.import(0), |s| s.put_schema(STAFF, "floor")];
     for backend in Backend::all_fit() {
-        let setting = Setting::on(backend).to_be_restored();
+        let setting = Setting::on(backend).about_to_be_restored();
         for other in others {
             for (first, second) in [(delete, other), (other, delete)] {
                 for moment in moments(&setting, first) {
@@ -1234,7 +1234,7 @@ fn a_repair_and_a_change_come_one_after_the_other() {
 /// A file that is imported into the tenant that it is of.
 const IMPORT: Race = Race {
     one: |s| s.import(0),
-    given: Setting::to_be_restored,
+    given: Setting::about_to_be_restored,
     settle: |s, replies| {
         // Whoever was passed over sends the file once more. That of the other one may be under way.
         if replies.iter().any(|reply| reply.status == 503) {
@@ -1299,7 +1299,7 @@ fn a_change_that_was_let_in_before_an_import_began_does_not_come_into_the_midst_
     ];
     for backend in Backend::all_fit() {
         let full = Setting::on(backend);
-        let empty = Setting { world: full.world.fork(), ..full.clone() }.to_be_restored();
+        let empty = Setting { world: full.world.fork(), ..full.clone() }.about_to_be_restored();
         let setting = Setting { files: empty.files, ..full };
         let lines: Vec<&str> = setting.files[0].lines().collect();
         let users = lines.iter().position(|line| line.contains("\"type\":\"user\"")).unwrap();

@@ -38,7 +38,7 @@ impl Setting {
     /// Puts changes into a line; each of them would succeed as things are.
     fn line(&self, requests: Vec<Request<Vec<u8>>>) -> VecDeque<(Waiting, usize)> {
         let begin = |(place, request)| match self.server.rollcall.begin(request) {
-            Begun::Waiting(change) => (*change, place),
+            Begun::Waiting(change) => (change, place),
             Begun::Answered(answer) => panic!("{place}: answered with {}", answer.status()),
         };
         requests.into_iter().enumerate().map(begin).collect()

@@ -346,7 +346,7 @@ impl<'a> Turn<'a> {
         let waiter = Waiter::arrive(ports, space);
         loop {
             match waiter.look(ports, settings)? {
-                Look::Turn(turn) => return Ok(*turn),
+                Look::Turn(turn) => return Ok(turn),
                 Look::Later(pause) => ports.clock.pause(pause),
             }
         }
@@ -587,7 +587,7 @@ pub struct Waiter {
 /// What a [`Waiter`] sees.
 pub enum Look<'a> {
     /// Its turn.
-    Turn(Box<Turn<'a>>),
+    Turn(Turn<'a>),
     /// That others come first. It may look again after this.
     Later(Duration),
 }
@@ -656,7 +656,7 @@ pub(crate) struct Ticket {
 
 /// What the holder of a ticket sees.
 enum Seen<'a> {
-    Turn(Box<Turn<'a>>),
+    Turn(Turn<'a>),
     /// Others went on without it.
     Passed,
     Later(Duration),
@@ -691,7 +691,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Waits for the turn of this number. Nothing where it was passed over.
-    pub(crate) fn wait(&self, mut ticket: Ticket) -> Result<Option<Box<Turn<'a>>>, Error> {
+    pub(crate) fn wait(&self, mut ticket: Ticket) -> Result<Option<Turn<'a>>, Error> {
         loop {
             match self.look(&mut ticket)? {
                 Seen::Turn(turn) => return Ok(Some(turn)),
@@ -710,7 +710,7 @@ impl<'a> Queue<'a> {
         if head.done + 1 != ticket.number || head.intent.is_some() {
             ticket.since = looked;
         } else if looked.saturating_sub(ticket.since) <= HOLD {
-            return Ok(Seen::Turn(Box::new(self.turn(ticket.since, head))));
+            return Ok(Seen::Turn(self.turn(ticket.since, head)));
         }
         let now = self.ports.clock.elapsed();
         if now.saturating_sub(self.arrived) > WAIT_MAX {

@@ -104,7 +104,7 @@ impl Rollcall {
     pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Body> {
         match self.begin(request) {
             Begun::Answered(response) => response,
-            Begun::Waiting(change) => self.carry_out_now(*change),
+            Begun::Waiting(change) => self.carry_out_now(change),
         }
     }
 

@@ -174,7 +174,7 @@ mod tests {
         let queue = Queue::on(ports, settings, space(), crate::backend::batches(ports, settings)?);
         loop {
             if let Some(turn) = queue.wait(queue.ticket()?)? {
-                return Ok(*turn);
+                return Ok(turn);
             }
         }
     }

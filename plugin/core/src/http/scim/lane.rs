@@ -16,7 +16,7 @@ pub enum Begun {
     /// It is answered.
     Answered(Response<Body>),
     /// It is a change that would succeed as things are now, and waits for the turn of its tenant.
-    Waiting(Box<Waiting>),
+    Waiting(Waiting),
 }
 
 /// A change that waits for its turn.
@@ -107,7 +107,7 @@ impl Rollcall {
         let arrival = self.arrival();
         match self.over_http(&tenant, &request, &arrival, Lane::Ahead) {
             Some(response) => Begun::Answered(response.map(Body::Full)),
-            None => Begun::Waiting(Box::new(Waiting { tenant, request, arrival })),
+            None => Begun::Waiting(Waiting { tenant, request, arrival }),
         }
     }
 
@@ -130,7 +130,7 @@ impl Rollcall {
     pub fn advance<T>(&self, place: &Place, line: &mut VecDeque<(Waiting, T)>) -> Progress<T> {
         let turn = match place.waiter.look(&self.ports, &self.settings) {
             Ok(Look::Later(pause)) => return Progress::Later(pause),
-            Ok(Look::Turn(turn)) => Ok(*turn),
+            Ok(Look::Turn(turn)) => Ok(turn),
             Err(error) => Err(error),
         };
         let those = line.drain(..line.len().min(LIMITS.changes_together_max));
