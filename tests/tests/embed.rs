@@ -4,7 +4,7 @@ use acceptance::hosted;
 
 #[test]
 fn the_example_provisions_a_user_and_reads_it_back() {
-    let ran = hosted::cargo(&["run", "--quiet", "-p", "rollcall-host", "--example", "embed", "--"])
+    let ran = hosted::cargo(&["run", "--quiet", "--example", "embed", "--"])
         .arg(hosted::component())
         .output()
         .unwrap();
