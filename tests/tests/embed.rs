@@ -4,10 +4,7 @@ use acceptance::hosted;
 
 #[test]
 fn the_example_provisions_a_user_and_reads_it_back() {
-    let ran = hosted::cargo(&["run", "--quiet", "--example", "embed", "--"])
-        .arg(hosted::component())
-        .output()
-        .unwrap();
+    let ran = hosted::cargo(&["run", "--quiet", "--example", "embed", "--"]).arg(hosted::component()).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{err}");
     assert!(out.contains("alice@contoso.com"), "{out}{err}");
