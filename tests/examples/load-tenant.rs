@@ -1,7 +1,7 @@
 //! Fills a store with tenants and users, through the code that a request goes through:
 //!
 //! ```console
-//! $ cargo run --release -p acceptance --example load-tenant -- --state /tmp/large --users 1000000 --tenants 10000
+//! $ cargo run --release --example load-tenant -- --state /tmp/large --users 1000000 --tenants 10000
 //! $ cargo run --release -- --state /tmp/large
 //! ```
 //!

@@ -2,7 +2,7 @@
 //! says what became of it:
 //!
 //! ```console
-//! $ cargo run --release -p acceptance --example soak -- --seconds 600 --rate 500 --burst 2000
+//! $ cargo run --release --example soak -- --seconds 600 --rate 500 --burst 2000
 //! ```
 //!
 //! It fails where anything but 2xx and 429 was answered, where the program's memory keeps growing, and where the checker
