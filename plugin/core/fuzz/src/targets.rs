@@ -6,7 +6,7 @@ use rollcall_core::http::{Body, Rollcall};
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_core::scim::filter;
 use rollcall_core::scim::path;
-use rollcall_core::scim::{BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, ResourceType};
+use rollcall_core::scim::{BoundFilter, Dialect, Error, Meta, PatchRequest, Resource, ResourceBody, ResourceType};
 use rollcall_core::settings::Settings;
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
@@ -21,8 +21,10 @@ pub fn filter(data: &[u8]) {
     };
     if let Ok(read) = filter::parse(text) {
         let printed = read.to_string();
-        let again = filter::parse(&printed).unwrap_or_else(|error| panic!("{printed}: {error}"));
-        assert_eq!(again, read, "{printed}");
+        match filter::parse(&printed) {
+            Ok(again) => assert_eq!(again, read, "{printed}"),
+            Err(error) => assert!(is_beyond_a_bound(&error), "{printed}: {error}"),
+        }
     }
     for of in [ResourceType::user(), ResourceType::group()] {
         if let Ok(bound) = BoundFilter::parse(text, of) {
@@ -39,9 +41,16 @@ pub fn path(data: &[u8]) {
     };
     if let Ok(read) = path::parse(text) {
         let printed = read.to_string();
-        let again = path::parse(&printed).unwrap_or_else(|error| panic!("{printed}: {error}"));
-        assert_eq!(again, read, "{printed}");
+        match path::parse(&printed) {
+            Ok(again) => assert_eq!(again, read, "{printed}"),
+            Err(error) => assert!(is_beyond_a_bound(&error), "{printed}: {error}"),
+        }
     }
+}
+
+/// What is printed says each blank and each pair of parentheses, so it may be longer than what was read, and deeper.
+fn is_beyond_a_bound(error: &Error) -> bool {
+    error.to_string().contains("expected at most")
 }
 
 /// A PATCH that succeeds makes a user that a client could have sent, and the same PATCH twice does not fail.
