@@ -162,14 +162,17 @@ impl Rollcall {
     }
 
     pub(super) fn arrival(&self) -> Arrival {
-        let (now, started) = (self.ports.clock.now(), self.ports.clock.elapsed());
-        Arrival { request_id: self.request_id(), now, started, new_id: OnceCell::new() }
+        self.arrival_of(self.request_id())
     }
 
     /// An operation of a bulk request, which comes when those before it are done.
     pub(super) fn arrival_within(&self, arrival: &Arrival) -> Arrival {
+        self.arrival_of(arrival.request_id.clone())
+    }
+
+    fn arrival_of(&self, request_id: String) -> Arrival {
         let (now, started) = (self.ports.clock.now(), self.ports.clock.elapsed());
-        Arrival { request_id: arrival.request_id.clone(), now, started, new_id: OnceCell::new() }
+        Arrival { request_id, now, started, new_id: OnceCell::new() }
     }
 
     pub(super) fn new_id_of(&self, arrival: &Arrival) -> String {

@@ -58,12 +58,11 @@ impl Rollcall {
     /// Commits what was staged, with the record and whatever else waits for this tenant. A refused change leaves nothing
     /// but its record.
     fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
-        let waiting = self.buffer.borrow_mut().take(span.request.tenant);
-        let lost = waiting.len();
         if !changed {
             turn.undo();
         }
-        journal::append(&mut turn, waiting.into_iter().chain([entry]));
+        let lost = self.stage_waiting(span.request.tenant, &mut turn);
+        journal::append(&mut turn, [entry]);
         turn.commit().map_err(|error| {
             self.lost(lost, &error);
             Problem::from(error)
