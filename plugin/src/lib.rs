@@ -3,6 +3,8 @@
 //! An instance is reused for many requests, so what is here is a cache at most: the settings, the open store, and the
 //! journal's buffer with its bound.
 
+mod brake;
+mod clerk;
 mod exports;
 mod lines;
 mod ports;
@@ -10,11 +12,10 @@ mod ports;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
 use rollcall_core::http::{Begun, Body, Rollcall};
-use rollcall_core::journal::LOOK_EVERY;
 use rollcall_core::settings::{LIMITS, Settings};
 use spin_sdk::http::{BoxBody, FullBody, Request, box_body};
 use spin_sdk::{http_service, variables};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -28,17 +29,14 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
     let mut response = if Rollcall::takes_parts(&head.method, head.uri.path()) {
         in_parts(&rollcall, head, body).await
     } else {
-        // One byte above the limit is enough for the core to see that there is too much.
-        let body = match Limited::new(body, LIMITS.body_bytes_max + 1).collect().await {
-            Ok(body) => body.to_bytes().to_vec(),
-            Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
-        };
+        let body = whole(&head, body).await;
         match rollcall.begin(http::Request::from_parts(head, body)) {
             Begun::Answered(response) => response,
             Begun::Waiting(change) => lines::answer(&rollcall, change).await,
         }
     };
-    schedule_flush(&rollcall);
+    clerk::see_to(&rollcall);
+    brake::hold(response.status()).await;
     if let Body::Full(bytes) = response.body()
         && !bytes.is_empty()
     {
@@ -49,6 +47,32 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         Body::Full(bytes) => box_body(FullBody::new(Bytes::from(bytes))),
         Body::Stream(stream) => box_body(Pull { rollcall, stream }),
     })
+}
+
+/// The body, or one byte above the limit, which is enough for the core to see that there is too much.
+async fn whole<B>(head: &http::request::Parts, body: B) -> Vec<u8>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if has_no_body(head) {
+        return Vec::new();
+    }
+    match Limited::new(body, LIMITS.body_bytes_max + 1).collect().await {
+        Ok(body) => body.to_bytes().to_vec(),
+        Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
+    }
+}
+
+/// Finding out that nothing comes costs a stream and a future of the host. RFC 9112 §6.3: a request with neither of these
+/// headers has no body; in HTTP/2 it may, but RFC 9110 §9.3.1 gives one no meaning in these methods.
+fn has_no_body(head: &http::request::Parts) -> bool {
+    let plain = [http::Method::GET, http::Method::HEAD, http::Method::DELETE].contains(&head.method);
+    let chunked = head.headers.contains_key(http::header::TRANSFER_ENCODING);
+    match head.headers.get(http::header::CONTENT_LENGTH) {
+        Some(length) => length == "0" && !chunked,
+        None => plain && !chunked,
+    }
 }
 
 /// Answers a request whose body may have any size: part after part, each cut behind a line, until one is refused.
@@ -113,7 +137,6 @@ impl http_body::Body for Pull {
 
 thread_local! {
     static INSTANCE: RefCell<Option<Rc<Rollcall>>> = const { RefCell::new(None) };
-    static FLUSH_SCHEDULED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The application of this instance, made at its first request.
@@ -135,26 +158,6 @@ async fn instance() -> Result<Rc<Rollcall>, String> {
     let rollcall = Rc::new(Rollcall::new(ports::open()?, settings));
     INSTANCE.with_borrow_mut(|instance| *instance = Some(rollcall.clone()));
     Ok(rollcall)
-}
-
-/// Writes the journal's buffer after the response, together with what comes in meanwhile.
-fn schedule_flush(rollcall: &Rc<Rollcall>) {
-    if !rollcall.has_buffered() || FLUSH_SCHEDULED.replace(true) {
-        return;
-    }
-    let rollcall = rollcall.clone();
-    spin_sdk::wasip3::spawn(async move {
-        loop {
-            spin_sdk::time::sleep(LOOK_EVERY).await;
-            for tenant in rollcall.due() {
-                lines::write_records(&rollcall, &tenant).await;
-            }
-            if !rollcall.has_buffered() {
-                break;
-            }
-        }
-        FLUSH_SCHEDULED.set(false);
-    });
 }
 
 fn unavailable(problem: &str) -> http::Response<BoxBody> {

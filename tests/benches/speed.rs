@@ -16,6 +16,7 @@ use acceptance::meter::{Meter, Reading};
 use acceptance::program::fresh;
 use acceptance::world::ADMIN_SECRET;
 use http::Request;
+use rollcall_core::journal::WAIT_MAX;
 use rollcall_host::component::MemoryGauge;
 use rollcall_host::keyvalue::{Database, Stores};
 use rollcall_host::{Component, Environment, Reuse, Server, serve};
@@ -256,8 +257,8 @@ impl Bench {
         assert!(measured.broken.is_empty(), "{}: {:?}", scenario.name, measured.broken.first());
         let all = measured.latencies.len() as u64;
         assert_eq!(measured.succeeded(), all, "{}: {:?}", scenario.name, measured.statuses);
-        // Records of reads are written a moment later, and belong to this slice.
-        std::thread::sleep(Duration::from_millis(150));
+        // Records of reads are written later, and belong to this slice.
+        std::thread::sleep(WAIT_MAX + Duration::from_millis(150));
         Sample { measured, store: self.meter.read() - before }
     }
 

@@ -28,12 +28,13 @@ impl Native {
 }
 
 impl Native {
-    /// What the component does every [`LOOK_EVERY`](rollcall_core::journal::LOOK_EVERY). Answers whether records wait on.
-    pub fn look(&self) -> bool {
-        if !self.rollcall.due().is_empty() {
+    /// What the component does while records wait. Answers how long they may wait on.
+    pub fn look(&self) -> Option<Duration> {
+        let patience = self.rollcall.patience();
+        if patience.is_none() {
             self.rollcall.flush();
         }
-        self.rollcall.has_buffered()
+        patience.filter(|_| self.rollcall.has_buffered())
     }
 }
 

@@ -7,7 +7,7 @@ use acceptance::run::Server as _;
 use acceptance::store::{Call, Verb};
 use acceptance::world::World;
 use rollcall_core::connection::cache::FRESH;
-use rollcall_core::journal::{BUFFERED_MAX, LOOK_EVERY, WAIT_MAX};
+use rollcall_core::journal::{ALONE, BATCH, BUFFERED_MAX, WAIT_MAX};
 use rollcall_core::settings::LIMITS;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -142,24 +142,43 @@ fn records_of_reads_wait_for_each_other_up_to_the_bound() {
 }
 
 #[test]
-fn records_are_written_when_none_has_come_for_a_look_or_the_oldest_is_a_second_old() {
+fn a_batch_is_due_when_the_requests_of_an_instances_life_have_come() {
+    let setting = Setting::with_users(0);
+    let rollcall = &setting.server.rollcall;
+    for _ in 1..BATCH {
+        rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
+    }
+    assert!(rollcall.patience().is_some());
+    rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
+    assert_eq!(rollcall.patience(), None);
+}
+
+#[test]
+fn a_record_after_a_pause_is_written_at_once_and_otherwise_one_batch_a_second() {
     let setting = Setting::with_users(0);
     let (rollcall, world) = (&setting.server.rollcall, &setting.server.world);
     let read = || rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
-    let look = || {
-        world.time.pass(LOOK_EVERY);
-        setting.server.look()
+    let written_after = || {
+        let begun = world.time.passed();
+        while let Some(patience) = setting.server.look() {
+            world.time.pass(patience);
+        }
+        assert!(!rollcall.has_buffered());
+        world.time.passed() - begun
     };
+    let pause = || world.time.pass(WAIT_MAX);
+    pause();
     read();
-    assert!(look(), "it has come since the look before");
-    assert!(!look(), "nothing has come since");
-    let begun = world.time.passed();
+    assert_eq!(written_after(), ALONE);
+    // Soon after that batch the next one waits until a second is over.
+    world.time.pass(ALONE);
     read();
-    while look() {
-        read();
-    }
-    // Until the next look it would be older than that.
-    assert_eq!(world.time.passed() - begun, WAIT_MAX - LOOK_EVERY);
+    assert_eq!(written_after(), WAIT_MAX - ALONE);
+    // Several after a pause are no longer alone, and more are to be expected.
+    pause();
+    read();
+    read();
+    assert_eq!(written_after(), WAIT_MAX);
 }
 
 #[test]

@@ -5,9 +5,8 @@
 //! A ring of records in each tenant. Records are numbered without gaps by whoever holds the tenant's turn, so the
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
 //! Records of requests that changed nothing wait in the instance's memory for the next batch: at most [`BUFFERED_MAX`] of
-//! them, and as long as the instance lives until none has come between two looks, [`LOOK_EVERY`] apart, at most
-//! [`WAIT_MAX`]. That is what a crash can lose. So a single request is written at once, and a thousand a second cost few
-//! batches.
+//! them, and as long as the instance lives at most [`WAIT_MAX`]. That is what a crash can lose. A single request after a
+//! pause is written at once, and otherwise an instance writes a batch a second, or one for each [`BATCH`] records.
 
 use crate::ledger::{Error, Read, TokenUse, Turn, View};
 use crate::ports::Ports;
@@ -19,14 +18,21 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Records that may wait in memory for a batch, all tenants of an instance together.
-pub const BUFFERED_MAX: usize = 128;
+/// Records that are written without waiting for more, all tenants of an instance together: as many as Spin's instances
+/// answer requests in their life.
+pub const BATCH: usize = 128;
 
-/// How often somebody has to look whether it is time to write what waits.
-pub const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// Records that may wait in memory. The request that brings so many waits until they are written.
+pub const BUFFERED_MAX: usize = 2 * BATCH;
 
-/// How long a record may wait where the requests do not pause.
+/// How long the first record after a pause waits for others.
+pub const ALONE: Duration = Duration::from_millis(25);
+
+/// How long a record may wait, and the pause after which the next one is written at once.
 pub const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long who writes the records may stay away, so that an instance ends soon after somebody else has written them.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Records of requests without a valid token that a tenant's journal takes in one hour; the last of them stands for all
 /// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
@@ -290,9 +296,10 @@ pub struct Buffer {
     len: usize,
     /// When the oldest entry came, or one older than that.
     since: Duration,
-    /// How many have ever come, and how many there were at the last look.
+    /// Requests since the buffer was last empty.
     come: u64,
-    seen: u64,
+    /// When entries were last taken out to be written.
+    taken: Option<Duration>,
 }
 
 impl Buffer {
@@ -300,6 +307,7 @@ impl Buffer {
     pub fn push(&mut self, tenant: &TenantId, entry: Entry, now: Duration) -> bool {
         if self.is_empty() {
             self.since = now;
+            self.come = 0;
         }
         self.come += 1;
         if entry.is_throttled() {
@@ -321,19 +329,27 @@ impl Buffer {
         true
     }
 
-    /// Takes out what waits for one tenant.
-    pub fn take(&mut self, tenant: &TenantId) -> Vec<Entry> {
+    /// Takes out what waits for one tenant, to be written now.
+    pub fn take(&mut self, tenant: &TenantId, now: Duration) -> Vec<Entry> {
         let mut entries = self.waiting.remove(tenant).unwrap_or_default();
         self.len -= entries.len();
         entries.extend(self.throttled.remove(tenant));
+        if !entries.is_empty() {
+            self.taken = Some(now);
+        }
         entries
     }
 
-    /// Whether it is time to write: nothing has come since the last look, or something has waited for too long.
-    pub fn is_due(&mut self, now: Duration) -> bool {
-        let quiet = self.seen == self.come;
-        self.seen = self.come;
-        quiet || now.saturating_sub(self.since) >= WAIT_MAX - LOOK_EVERY
+    /// How long what waits may wait on; nothing where it is to be written now, as are so many.
+    pub fn patience(&self, now: Duration, enough: usize) -> Option<Duration> {
+        let paused = self.taken.is_none_or(|taken| self.since.saturating_sub(taken) >= WAIT_MAX);
+        let until = match self.taken {
+            _ if paused && self.come == 1 => self.since + ALONE,
+            Some(taken) if !paused => taken + WAIT_MAX,
+            Some(_) | None => self.since + WAIT_MAX,
+        };
+        let patience = until.saturating_sub(now);
+        (self.len < enough && !patience.is_zero()).then_some(patience.min(LOOK_EVERY))
     }
 
     /// The tenants that have something waiting.

@@ -2,55 +2,98 @@
 //!
 //! Every instance counts for itself, without asking the store: a bucket that fills with the tenant's rate and holds
 //! [`BURST_SECONDS`] of it. Instances are many and short-lived, so that alone would bound little. The head of the tenant
-//! therefore tells how many requests all instances had in the last full second, those that were refused included, since
-//! it is brought forward with every batch of records; an instance that is being used looks there once a second, and lets
-//! in only its share of what may come. So a sudden flood is let in until the first records of it are written, one to two
-//! seconds, and is held to about the rate from then on. A refused request costs no read and no write of its own.
+//! therefore tells how many requests all instances had, those that were refused included, since it is brought forward with
+//! every batch of records; an instance looks there when it meets the tenant and then every quarter of a second while it is
+//! being used, and lets in only its share of what may come. So a sudden flood is let in until the first records of it are
+//! written, about a second, and is held to about the rate from then on. A refused request costs no read and no write of its
+//! own.
 
+use crate::journal::BATCH;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 /// How many seconds' requests may come at once after a pause.
 pub const BURST_SECONDS: u64 = 2;
 
-/// How often an instance looks at what the others had.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long who sends too much is asked to wait. The component holds its answer back for as long, see
+/// [`Limits::refusals_held_max`](crate::settings::Limits::refusals_held_max).
+pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Requests of a tenant that an instance has had before it looks: with fewer it is no part of a flood.
+/// How often an instance looks at what the others had.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Requests of a tenant that an instance has had before it looks again: with fewer it is no part of a flood.
 const LOOK_FROM: u64 = 8;
 
-/// Requests that all instances of a tenant had, by seconds since 1970; kept in the tenant's head.
+/// An instance that has had this part of a second's requests tells the others at once.
+const TELL_PART: u64 = 8;
+
+/// Records of requests that are written without waiting for more, where a rate is set: with more of them waiting, the
+/// others would learn of a flood too late.
+pub(crate) fn enough(rate: u64) -> usize {
+    usize::try_from(rate / TELL_PART).unwrap_or(BATCH).clamp(TELL_FROM, BATCH)
+}
+
+/// However low the rate, no fewer records.
+const TELL_FROM: usize = 16;
+
+/// Requests that all instances of a tenant had; kept in the tenant's head.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]
+#[serde(default)]
 pub struct Demand {
+    /// The latest second that is counted, since 1970.
     second: i64,
-    count: u64,
-    before: u64,
+    /// Requests of that second and of those before it. Records come up to [`WAIT_MAX`](crate::journal::WAIT_MAX) late, so
+    /// these still grow while the next ones pass.
+    counts: [u64; 3],
+    /// What is left of the most that any before them had. Who was refused comes again, so what was too much a moment ago is
+    /// still to be expected.
+    peak: u64,
 }
 
 impl Demand {
-    /// Counts requests of a second. What comes later than a second after its time is not counted any more.
+    /// Counts requests of a second, unless that is too long ago.
     pub(crate) fn note(&mut self, second: i64, requests: u64) {
-        match second.saturating_sub(self.second) {
-            0 => self.count = self.count.saturating_add(requests),
-            -1 => self.before = self.before.saturating_add(requests),
-            1 => *self = Demand { second, count: requests, before: self.count },
-            2.. => *self = Demand { second, count: requests, before: 0 },
-            ..-1 => {}
+        *self = self.at(second);
+        let age = usize::try_from(self.second.saturating_sub(second)).unwrap_or(usize::MAX);
+        if let Some(count) = self.counts.get_mut(age) {
+            *count = count.saturating_add(requests);
         }
     }
 
-    /// Requests in the last full second that is known; none where that is long ago.
+    /// How many a second are to be expected.
     pub(crate) fn latest(&self, now: i64) -> u64 {
-        match now.saturating_sub(self.second) {
-            ..=0 => self.before.max(self.count),
-            1..=2 => self.count,
-            3.. => 0,
-        }
+        let Demand { counts, peak, .. } = self.at(now);
+        counts.into_iter().fold(peak, u64::max)
     }
+
+    /// The same in a later second.
+    fn at(&self, second: i64) -> Demand {
+        let passed = second.saturating_sub(self.second);
+        if passed <= 0 {
+            return *self;
+        }
+        let (mut counts, mut peak) = ([0; 3], faded(self.peak, passed));
+        for (age, count) in (0..).zip(self.counts) {
+            let age = passed.saturating_add(age);
+            match usize::try_from(age).ok().and_then(|age| counts.get_mut(age)) {
+                Some(place) => *place = count,
+                None => peak = peak.max(faded(count, age - 2)),
+            }
+        }
+        Demand { second, counts, peak }
+    }
+}
+
+/// What is left after so many seconds, a quarter less with each.
+fn faded(count: u64, seconds: i64) -> u64 {
+    // After so many of them nothing is left of any number.
+    (0..seconds.min(160)).fold(count, |count, _| count - count.div_ceil(4))
 }
 
 /// What one instance knows of the tenants that it serves.
@@ -63,7 +106,7 @@ struct Bucket {
     at: Duration,
     /// Requests since the last look.
     had: u64,
-    looked: Option<Duration>,
+    looked: Duration,
     demand: u64,
     /// What is left of shares, in requests times demand.
     share: u64,
@@ -77,22 +120,25 @@ impl Limiter {
             let idlest = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(tenant, _)| tenant.clone());
             idlest.map(|idlest| buckets.remove(&idlest));
         }
-        let bucket = buckets.entry(tenant.clone()).or_insert_with(|| Bucket::full(rate, now));
-        bucket.look(now, demand);
-        bucket.admits(rate, now)
+        match buckets.entry(tenant.clone()) {
+            Entry::Vacant(place) => place.insert(Bucket::full(rate, now, demand())).admits(rate, now),
+            Entry::Occupied(mut place) => {
+                place.get_mut().look(now, demand);
+                place.get_mut().admits(rate, now)
+            }
+        }
     }
 }
 
 impl Bucket {
-    fn full(rate: u64, at: Duration) -> Bucket {
-        Bucket { open: size(rate), at, had: 0, looked: None, demand: 0, share: 0 }
+    fn full(rate: u64, at: Duration, demand: u64) -> Bucket {
+        Bucket { open: size(rate), at, had: 0, looked: at, demand, share: 0 }
     }
 
     fn look(&mut self, now: Duration, demand: impl FnOnce() -> u64) {
         self.had = self.had.saturating_add(1);
-        let due = self.looked.is_none_or(|looked| now.saturating_sub(looked) >= LOOK_EVERY);
-        if due && self.had > LOOK_FROM {
-            *self = Bucket { had: 0, looked: Some(now), demand: demand(), ..*self };
+        if now.saturating_sub(self.looked) >= LOOK_EVERY && self.had > LOOK_FROM {
+            *self = Bucket { had: 0, looked: now, demand: demand(), ..*self };
         }
     }
 
@@ -142,9 +188,11 @@ mod tests {
     #[test]
     fn an_instance_lets_in_its_share_of_what_all_have() {
         let limiter = Limiter::default();
-        // Of a tenth of all requests, a tenth of the rate; the first eight come before it has looked.
-        assert_eq!(admitted(&limiter, 108, 100, Duration::ZERO, 1_000), 8 + 10);
-        assert_eq!(admitted(&limiter, 100, 100, Duration::from_secs(1), 50), 100);
+        // Of a tenth of all requests, a tenth of the rate.
+        assert_eq!(admitted(&limiter, 100, 100, Duration::ZERO, 1_000), 10);
+        // It looks again a little later, and not before it has been asked often enough.
+        assert_eq!(admitted(&limiter, 10, 100, LOOK_EVERY - Duration::from_millis(1), 50), 1);
+        assert_eq!(admitted(&limiter, 100, 100, LOOK_EVERY, 50), 100);
     }
 
     #[test]
@@ -168,14 +216,20 @@ mod tests {
     }
 
     #[test]
-    fn demand_is_that_of_the_last_full_second() {
+    fn demand_is_the_most_of_the_last_three_seconds_and_fades_afterwards() {
         let mut demand = Demand::default();
         demand.note(10, 5);
         demand.note(11, 2);
         demand.note(10, 1);
-        assert_eq!([10, 11, 12, 13, 14].map(|now| demand.latest(now)), [6, 6, 2, 2, 0]);
+        assert_eq!([10, 11, 12, 13, 14].map(|now| demand.latest(now)), [6, 6, 6, 4, 3]);
+        // A second's records are still counted two seconds later, and no later.
+        demand.note(12, 1);
+        demand.note(10, 6);
+        assert_eq!([12, 13, 14, 15, 16].map(|now| demand.latest(now)), [12, 9, 6, 4, 3]);
         demand.note(9, 100);
-        demand.note(20, 7);
-        assert_eq!((demand.latest(20), demand.latest(21)), (7, 7));
+        assert_eq!(demand.latest(12), 12);
+        demand.note(14, 400);
+        assert_eq!([14, 16, 17, 18].map(|now| demand.latest(now)), [400, 400, 300, 225]);
+        assert_eq!(demand.latest(i64::MAX), 0);
     }
 }

@@ -95,6 +95,8 @@ pub struct Limits {
     pub changes_together_max: usize,
     /// Tenants whose requests one instance counts at once, see [`pace`](crate::pace).
     pub tenants_paced_max: usize,
+    /// Refusals for the rate that an instance answers late, at once; half of what Spin gives an instance.
+    pub refusals_held_max: usize,
     /// The largest rate that may be set.
     pub requests_per_second_max: u64,
     /// Values that one repair writes or removes, beside documents; whoever asks repeats it. Below what the head remembers
@@ -149,6 +151,7 @@ pub const LIMITS: Limits = Limits {
     connections_remembered_max: 256,
     changes_together_max: 16,
     tenants_paced_max: 256,
+    refusals_held_max: 8,
     requests_per_second_max: 1_000_000,
     mended_at_once: 400,
     users_deleted_at_once: 50,
@@ -246,8 +249,8 @@ fn journal_capacity(text: Option<&str>) -> Result<u64, SettingsError> {
 fn requests_per_second(text: Option<&str>) -> Result<Option<u64>, SettingsError> {
     let max = LIMITS.requests_per_second_max;
     match text {
-        // Forty times what Entra sends at most, and enough for a conformance suite or a first import in a hurry.
-        None => Ok(Some(1_000)),
+        // Twenty times what Entra sends at most, and enough for a conformance suite or a first import in a hurry.
+        None => Ok(Some(500)),
         Some("off") => Ok(None),
         Some(text) => {
             let rate = text.parse().ok().filter(|rate| (1..=max).contains(rate));
@@ -344,7 +347,7 @@ mod tests {
             |value| read(&[("admin_secret", "s"), ("requests_per_second", value)]).map(|s| s.requests_per_second);
         assert_eq!(
             [with(""), with("1"), with("1000000"), with("off")],
-            [Ok(Some(1_000)), Ok(Some(1)), Ok(Some(1_000_000)), Ok(None)]
+            [Ok(Some(500)), Ok(Some(1)), Ok(Some(1_000_000)), Ok(None)]
         );
         assert_eq!(
             with("1000001"),

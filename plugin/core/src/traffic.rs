@@ -189,7 +189,7 @@ impl Traffic {
         }
     }
 
-    /// Requests with a valid token in the last full second.
+    /// How many requests with a valid token are to be expected in a second.
     pub(crate) fn demand(&self, now: Timestamp) -> u64 {
         self.demand.latest(now.as_second())
     }

@@ -16,8 +16,8 @@ pub use scim::{Begun, Place, Progress, Provision, Waiting};
 use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
-use crate::ledger::{self, View};
-use crate::pace::Limiter;
+use crate::ledger::{self, Head, View};
+use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::schemas::Types;
 use crate::settings::{LIMITS, Settings};
@@ -29,6 +29,7 @@ use route::Route;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The application: everything that a request may need.
 pub struct Rollcall {
@@ -126,19 +127,23 @@ impl Rollcall {
         !self.buffer.borrow().is_empty()
     }
 
-    /// Asked every [`LOOK_EVERY`](journal::LOOK_EVERY) while records wait in memory: the tenants whose records are to be
-    /// written now. None while more are coming in and none has waited for [`WAIT_MAX`](journal::WAIT_MAX).
-    pub fn due(&self) -> Vec<TenantId> {
-        let due = self.buffer.borrow_mut().is_due(self.ports.clock.elapsed());
-        if due { self.buffer.borrow().tenants() } else { Vec::new() }
+    /// How long the records that wait in memory may wait on before somebody looks again; nothing where they are to be
+    /// written now, see [`journal`].
+    pub fn patience(&self) -> Option<Duration> {
+        let enough = self.settings.requests_per_second.map_or(journal::BATCH, pace::enough);
+        self.buffer.borrow().patience(self.ports.clock.elapsed(), enough)
+    }
+
+    /// The tenants whose records wait in memory.
+    pub fn buffered(&self) -> Vec<TenantId> {
+        self.buffer.borrow().tenants()
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
     /// keeping it would only move the bound.
     pub fn flush(&self) {
-        let tenants = self.buffer.borrow().tenants();
-        for tenant in tenants {
-            let entries = self.buffer.borrow_mut().take(&tenant);
+        for tenant in self.buffered() {
+            let entries = self.buffer.borrow_mut().take(&tenant, self.ports.clock.elapsed());
             let lost = entries.len();
             if let Err(error) = journal::write(&self.ports, &self.settings, &tenant, entries) {
                 self.ports.log.line(&format!("journal: {lost} records of reads are lost: {error:?}"));
@@ -147,18 +152,19 @@ impl Rollcall {
     }
 
     /// Sees to it that the values of a space have this version's layout, before the first of them is read: one of an
-    /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives.
-    fn prepare(&self, space: Space) -> Result<(), ledger::Error> {
+    /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives. Where
+    /// this instance meets the space, it answers where that stands.
+    fn prepare(&self, space: Space) -> Result<Option<Head>, ledger::Error> {
         if self.prepared.borrow().contains(&space) {
-            return Ok(());
+            return Ok(None);
         }
-        View::new(&self.ports, &self.settings, space.clone()).head()?;
+        let head = View::new(&self.ports, &self.settings, space.clone()).head()?;
         let mut prepared = self.prepared.borrow_mut();
         if prepared.len() >= PREPARED_MAX {
             prepared.clear();
         }
         prepared.insert(space);
-        Ok(())
+        Ok(Some(head))
     }
 
     /// Refuses the id of a tenant that is not there.

@@ -4,6 +4,7 @@ use super::route::Misrouted;
 use crate::directory;
 use crate::journal;
 use crate::ledger;
+use crate::pace;
 use crate::ports::Ports;
 use crate::scim::{self, messages};
 use http::header::{
@@ -115,7 +116,8 @@ impl Problem {
             }
             Problem::TooMany { rate } => {
                 let detail = format!("rate: expected at most {rate} requests a second, found more");
-                Refusal::plain(StatusCode::TOO_MANY_REQUESTS, &detail).with(RETRY_AFTER, "1".to_owned())
+                let after = pace::RETRY_AFTER.as_secs().to_string();
+                Refusal::plain(StatusCode::TOO_MANY_REQUESTS, &detail).with(RETRY_AFTER, after)
             }
             Problem::TooLarge(max) => Refusal::plain(
                 StatusCode::PAYLOAD_TOO_LARGE,

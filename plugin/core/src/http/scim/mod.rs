@@ -19,7 +19,7 @@ use super::route::{self, Scim};
 use crate::backup::import;
 use crate::connection::Connection;
 use crate::journal::Action;
-use crate::ledger::{self, View};
+use crate::ledger::{self, Head, View};
 use crate::schemas::Types;
 use crate::scim::{Mask, discovery};
 use crate::settings::LIMITS;
@@ -111,9 +111,10 @@ impl Rollcall {
         lane: Lane<'_, 'r>,
     ) -> Option<Response<Vec<u8>>> {
         let view = self.view(request.tenant);
-        if let Err(error) = self.prepare(Space::tenant(request.tenant)) {
-            return Some(self.unknown(arrival, error.into()));
-        }
+        let met = match self.prepare(Space::tenant(request.tenant)) {
+            Ok(met) => met,
+            Err(error) => return Some(self.unknown(arrival, error.into())),
+        };
         let presented = bearer(request.headers);
         let connection = match self.connection_for(&view, request.tenant, presented, arrival) {
             Ok(Some(connection)) => connection,
@@ -142,7 +143,7 @@ impl Rollcall {
         let provider = Some(connection.provider().id);
         let span = Span { request, arrival, presented, token, provider, mask };
         let answer = match token {
-            Some(_) if lane.is_first() && !self.admits(&view, request.tenant, arrival) => {
+            Some(_) if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) => {
                 if self.buffer.borrow_mut().repeats(request.tenant) {
                     return Some(self.unknown(arrival, self.too_many()));
                 }
@@ -169,13 +170,14 @@ impl Rollcall {
         }
     }
 
-    /// Whether the tenant may send this request, see [`pace`](crate::pace).
-    fn admits(&self, view: &View<'_>, tenant: &TenantId, arrival: &Arrival) -> bool {
+    /// Whether the tenant may send this request, see [`pace`](crate::pace). The head is there where it has just been read.
+    fn admits(&self, view: &View<'_>, tenant: &TenantId, arrival: &Arrival, met: Option<Head>) -> bool {
         let Some(rate) = self.settings.requests_per_second else {
             return true;
         };
         // Without the head an instance counts for itself alone.
-        let demand = || view.head().map_or(0, |head| head.traffic.demand(arrival.now));
+        let head = || met.map_or_else(|| view.head(), Ok);
+        let demand = || head().map_or(0, |head| head.traffic.demand(arrival.now));
         self.limiter.admits(tenant, rate, arrival.started, demand)
     }
 

@@ -71,7 +71,7 @@ impl Rollcall {
 
     /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
     pub(super) fn stage_waiting(&self, tenant: &TenantId, turn: &mut Turn<'_>) -> usize {
-        let entries = self.buffer.borrow_mut().take(tenant);
+        let entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
         let count = entries.len();
         journal::append(turn, entries);
         turn.keep();

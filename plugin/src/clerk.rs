@@ -1,0 +1,82 @@
+//! Who writes the journal's buffer after the response, together with what comes in meanwhile.
+//!
+//! One is on duty while records wait, in the task of the request that brought the first of them. A task cannot be woken by
+//! another request, so where that brings what has to be written at once, it takes the duty over.
+
+use crate::lines;
+use rollcall_core::http::Rollcall;
+use spin_sdk::time::sleep;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// How long to stay away where what had to be written is still there: the store failed, or somebody else is at it.
+const AGAIN: Duration = Duration::from_millis(25);
+
+thread_local! {
+    /// The latest who came on duty.
+    static LATEST: Cell<u64> = const { Cell::new(0) };
+    static STATE: Cell<State> = const { Cell::new(State::OffDuty) };
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    OffDuty,
+    /// Until something has to be written.
+    Asleep,
+    Writing,
+}
+
+/// Sees to it that what waits in memory is written in time.
+pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
+    let needed = match STATE.get() {
+        State::OffDuty => rollcall.has_buffered(),
+        State::Asleep => rollcall.has_buffered() && rollcall.patience().is_none(),
+        State::Writing => false,
+    };
+    if needed {
+        let (duty, rollcall) = (Duty::begin(), rollcall.clone());
+        spin_sdk::wasip3::spawn(async move { duty.serve(&rollcall).await });
+    }
+}
+
+/// Ends when it is dropped, for whatever reason.
+struct Duty(u64);
+
+impl Duty {
+    fn begin() -> Duty {
+        LATEST.set(LATEST.get() + 1);
+        STATE.set(State::Asleep);
+        Duty(LATEST.get())
+    }
+
+    async fn serve(self, rollcall: &Rollcall) {
+        while self.is_mine() && rollcall.has_buffered() {
+            match rollcall.patience() {
+                Some(patience) => sleep(patience).await,
+                None => {
+                    STATE.set(State::Writing);
+                    for tenant in rollcall.buffered() {
+                        lines::write_records(rollcall, &tenant).await;
+                    }
+                    if rollcall.has_buffered() && rollcall.patience().is_none() {
+                        sleep(AGAIN).await;
+                    }
+                    STATE.set(State::Asleep);
+                }
+            }
+        }
+    }
+
+    fn is_mine(&self) -> bool {
+        self.0 == LATEST.get()
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        if self.is_mine() {
+            STATE.set(State::OffDuty);
+        }
+    }
+}
