@@ -84,6 +84,27 @@ fn a_change_costs_three_write_transactions_at_most_with_its_record() {
 }
 
 #[test]
+fn a_look_up_of_a_name_costs_one_read_up_to_the_limit_and_two_above_it() {
+    let mut setting = Setting::with_users(0);
+    let create = |setting: &mut Setting, name: &str, title: usize| {
+        let mut user = life::user(name);
+        user["title"] = json!("a".repeat(title));
+        setting.tenant.scim(&mut setting.server, "POST", "/Users", Some(&user)).expect(201).text("/id")
+    };
+    let id = create(&mut setting, "user0@contoso.com", 1);
+    let beside_the_title =
+        setting.server.world.store.value(&format!("t.{}.u.{id}", setting.tenant.id)).unwrap().len() - 1;
+    let mut reads = |name: &str, bytes: usize| {
+        create(&mut setting, name, bytes - beside_the_title);
+        let find = format!("/Users?filter=userName+eq+%22{}%22", name.replace('@', "%40"));
+        let of_the_user = |call: &&Call| call.verb == Verb::Get && (touches(call, ".n.") || touches(call, ".u."));
+        setting.cost("GET", &find, None).iter().filter(of_the_user).count()
+    };
+    assert_eq!(reads("user1@contoso.com", LIMITS.named_bytes_max), 1);
+    assert_eq!(reads("user2@contoso.com", LIMITS.named_bytes_max + 1), 2);
+}
+
+#[test]
 fn a_request_that_changes_nothing_writes_no_document() {
     let mut setting = Setting::with_users(1);
     let user = format!("/Users/{}", setting.users[0]);
@@ -154,7 +175,7 @@ fn a_batch_is_due_when_the_requests_of_an_instances_life_have_come() {
 }
 
 #[test]
-fn a_record_after_a_pause_is_written_at_once_and_otherwise_one_batch_a_second() {
+fn a_record_after_a_pause_is_written_at_once_and_otherwise_a_batch_every_two_seconds() {
     let setting = Setting::with_users(0);
     let (rollcall, world) = (&setting.server.rollcall, &setting.server.world);
     let read = || rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
@@ -170,7 +191,7 @@ fn a_record_after_a_pause_is_written_at_once_and_otherwise_one_batch_a_second() 
     pause();
     read();
     assert_eq!(written_after(), ALONE);
-    // Soon after that batch the next one waits until a second is over.
+    // Soon after that batch the next one waits until the time is over.
     world.time.pass(ALONE);
     read();
     assert_eq!(written_after(), WAIT_MAX - ALONE);

@@ -9,6 +9,7 @@ use acceptance::life::{self, Tenant};
 use acceptance::program::{Host, fresh};
 use acceptance::run::Server as _;
 use http::Request;
+use rollcall_core::ledger::LAYOUT;
 use rollcall_host::keyvalue::{Database, Store, Stores};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -107,7 +108,7 @@ fn a_store_of_a_later_version_is_refused_and_left_alone() {
     let fixture = Fixture::of("layout-1", "refused");
     let tenant = Tenant { id: fixture.text("tenant"), token: fixture.text("token") };
     for space in [format!("t.{}.head", tenant.id), "r.head".to_owned()] {
-        relabel(&fixture.state, &space, 2);
+        relabel(&fixture.state, &space, LAYOUT + 1);
         let before = everything(&fixture.state);
         let mut host = Host::start(&fixture.state);
         let refused = if space == "r.head" {

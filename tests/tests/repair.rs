@@ -94,9 +94,13 @@ impl Setting {
 type Damage = (&'static str, fn(&Setting));
 
 /// Whatever can be made anew, gone, wrong, unreadable or too much.
-const DAMAGES: [Damage; 21] = [
+const DAMAGES: [Damage; 23] = [
     ("an index entry is gone", |s| s.plant(&s.keys("n.")[0], Value::Null)),
     ("an index entry names somebody else", |s| s.plant(&s.keys("n.")[0], json!([s.inner]))),
+    ("an earlier state of a user stands under its name", |s| {
+        s.change(&s.keys("n.")[0], |user| user["attributes"]["displayName"] = json!("Earlier"))
+    }),
+    ("what stands under a name does not read", |s| s.plant(&s.keys("n.")[0], json!({"no": "user"}))),
     ("an index entry does not read", |s| s.plant(&s.keys("x.")[0], json!({"no": "list"}))),
     ("an index entry belongs to nobody", |s| s.plant("m.AAAAAAAAAAAAAAAAAAAAAAAA", json!([s.alice]))),
     ("the entry of a group's name is gone", |s| s.plant(&s.keys("p.")[0], Value::Null)),

@@ -6,7 +6,7 @@
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
 //! Records of requests that changed nothing wait in the instance's memory for the next batch: at most [`BUFFERED_MAX`] of
 //! them, and as long as the instance lives at most [`WAIT_MAX`]. That is what a crash can lose. A single request after a
-//! pause is written at once, and otherwise an instance writes a batch a second, or one for each [`BATCH`] records.
+//! pause is written at once, and otherwise an instance writes a batch every two seconds, or one for each [`BATCH`] records.
 
 use crate::ledger::{Error, Read, TokenUse, Turn, View};
 use crate::ports::Ports;
@@ -29,7 +29,7 @@ pub const BUFFERED_MAX: usize = 2 * BATCH;
 pub const ALONE: Duration = Duration::from_millis(25);
 
 /// How long a record may wait, and the pause after which the next one is written at once.
-pub const WAIT_MAX: Duration = Duration::from_secs(1);
+pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// How long who writes the records may stay away, so that an instance ends soon after somebody else has written them.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -38,8 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
 pub const REFUSALS_AN_HOUR: u64 = 100;
 
-/// The same of requests that were refused because there were too many; those that one instance refuses between two batches
-/// have one record anyway.
+/// The same of requests that were refused because there were too many; those that one instance refuses in one second have
+/// one record anyway.
 pub const THROTTLES_AN_HOUR: u64 = 20;
 
 /// The mark at the end of a body that was cut.
@@ -291,8 +291,8 @@ fn forward(time: &mut Option<Timestamp>, to: Timestamp) {
 #[derive(Default)]
 pub struct Buffer {
     waiting: BTreeMap<TenantId, Vec<Entry>>,
-    /// The first request of a tenant that was one too many; it counts the others.
-    throttled: BTreeMap<TenantId, Entry>,
+    /// The first request of a tenant in each second that was one too many; it counts the others.
+    throttled: BTreeMap<TenantId, Vec<Entry>>,
     len: usize,
     /// When the oldest entry came, or one older than that.
     since: Duration,
@@ -311,7 +311,7 @@ impl Buffer {
         }
         self.come += 1;
         if entry.is_throttled() {
-            self.throttled.insert(tenant.clone(), entry);
+            self.throttled.entry(tenant.clone()).or_default().push(entry);
             return false;
         }
         self.waiting.entry(tenant.clone()).or_default().push(entry);
@@ -319,9 +319,10 @@ impl Buffer {
         self.len >= BUFFERED_MAX
     }
 
-    /// Counts one more request that was one too many, if there is an entry already.
-    pub fn repeats(&mut self, tenant: &TenantId) -> bool {
-        let Some(entry) = self.throttled.get_mut(tenant) else {
+    /// Counts one more request that was one too many, if there is an entry of the same second already.
+    pub fn repeats(&mut self, tenant: &TenantId, time: Timestamp) -> bool {
+        let latest = self.throttled.get_mut(tenant).and_then(|entries| entries.last_mut());
+        let Some(entry) = latest.filter(|entry| entry.record.time.as_second() == time.as_second()) else {
             return false;
         };
         self.come += 1;
@@ -333,7 +334,7 @@ impl Buffer {
     pub fn take(&mut self, tenant: &TenantId, now: Duration) -> Vec<Entry> {
         let mut entries = self.waiting.remove(tenant).unwrap_or_default();
         self.len -= entries.len();
-        entries.extend(self.throttled.remove(tenant));
+        entries.extend(self.throttled.remove(tenant).into_iter().flatten());
         if !entries.is_empty() {
             self.taken = Some(now);
         }

@@ -60,7 +60,7 @@ const ASKED_MAX: u32 = 8;
 const EMPTIED_MAX: usize = 500;
 
 /// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// Why a turn could not be had or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -803,7 +803,7 @@ impl Watch {
 /// A turn takes one to two milliseconds on an embedded store; who is further back looks less often, and so does who has
 /// seen the same turn for long.
 fn patience(ahead: u64, watched: Duration) -> Duration {
-    let queue = Duration::from_micros(300 + 1_200 * ahead.saturating_sub(1).min(40));
+    let queue = Duration::from_micros(300 + 1_200 * ahead.saturating_sub(1).min(200));
     queue.max((watched / 8).min(Duration::from_millis(25)))
 }
 

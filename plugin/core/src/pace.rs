@@ -50,7 +50,7 @@ pub struct Demand {
     second: i64,
     /// Requests of that second and of those before it. Records come up to [`WAIT_MAX`](crate::journal::WAIT_MAX) late, so
     /// these still grow while the next ones pass.
-    counts: [u64; 3],
+    counts: [u64; 4],
     /// What is left of the most that any before them had. Who was refused comes again, so what was too much a moment ago is
     /// still to be expected.
     peak: u64,
@@ -78,12 +78,12 @@ impl Demand {
         if passed <= 0 {
             return *self;
         }
-        let (mut counts, mut peak) = ([0; 3], faded(self.peak, passed));
+        let (mut counts, mut peak) = ([0; 4], faded(self.peak, passed));
         for (age, count) in (0..).zip(self.counts) {
             let age = passed.saturating_add(age);
             match usize::try_from(age).ok().and_then(|age| counts.get_mut(age)) {
                 Some(place) => *place = count,
-                None => peak = peak.max(faded(count, age - 2)),
+                None => peak = peak.max(faded(count, age - 3)),
             }
         }
         Demand { second, counts, peak }
@@ -216,20 +216,20 @@ mod tests {
     }
 
     #[test]
-    fn demand_is_the_most_of_the_last_three_seconds_and_fades_afterwards() {
+    fn demand_is_the_most_of_the_last_four_seconds_and_fades_afterwards() {
         let mut demand = Demand::default();
         demand.note(10, 5);
         demand.note(11, 2);
         demand.note(10, 1);
-        assert_eq!([10, 11, 12, 13, 14].map(|now| demand.latest(now)), [6, 6, 6, 4, 3]);
-        // A second's records are still counted two seconds later, and no later.
-        demand.note(12, 1);
+        assert_eq!([10, 11, 12, 13, 14, 15].map(|now| demand.latest(now)), [6, 6, 6, 6, 4, 3]);
+        // A second's records are still counted three seconds later, and no later.
+        demand.note(13, 1);
         demand.note(10, 6);
-        assert_eq!([12, 13, 14, 15, 16].map(|now| demand.latest(now)), [12, 9, 6, 4, 3]);
+        assert_eq!([13, 14, 15, 16, 17].map(|now| demand.latest(now)), [12, 9, 6, 4, 3]);
         demand.note(9, 100);
-        assert_eq!(demand.latest(12), 12);
-        demand.note(14, 400);
-        assert_eq!([14, 16, 17, 18].map(|now| demand.latest(now)), [400, 400, 300, 225]);
+        assert_eq!(demand.latest(13), 12);
+        demand.note(15, 400);
+        assert_eq!([15, 18, 19, 20].map(|now| demand.latest(now)), [400, 400, 300, 225]);
         assert_eq!(demand.latest(i64::MAX), 0);
     }
 }

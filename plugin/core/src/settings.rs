@@ -78,6 +78,8 @@ pub struct Limits {
     pub journal_scan_max: u64,
     /// The largest ring that may be set.
     pub journal_capacity_max: u64,
+    /// A user as it is stored, up to which it stands under its name, too, and a look-up of the name costs one read.
+    pub named_bytes_max: usize,
     /// The name of a tenant.
     pub tenant_name_bytes_max: usize,
     /// Tenants of one installation.
@@ -143,6 +145,7 @@ pub const LIMITS: Limits = Limits {
     journal_value_bytes_max: 4 * 1024,
     journal_scan_max: 2_000,
     journal_capacity_max: 1_000_000,
+    named_bytes_max: 16 * 1024,
     tenant_name_bytes_max: 200,
     tenants_max: 100_000,
     tenants_page_max: 1_000,

@@ -362,8 +362,9 @@ fn readable(chain: &mut Chain, text: &str) -> Result<Header, String> {
     if format != FORMAT {
         return Err(format!("format: expected {FORMAT}, found {format}"));
     }
-    if layout != LAYOUT {
-        return Err(format!("layout: expected {LAYOUT}, found {layout}"));
+    // What is in a file is the same in all layouts up to now.
+    if !(1..=LAYOUT).contains(&layout) {
+        return Err(format!("layout: expected 1 to {LAYOUT}, found {layout}"));
     }
     match parse::<Typed>(&object)?.word.as_str() {
         "header" => parse(&object),

@@ -107,12 +107,11 @@ impl Connection {
 
     /// The token that was presented, if it is valid now. Every token is compared, so that the time does not tell which
     /// one it was, nor whether one has ended.
-    pub fn token(&self, presented: &str, now: Timestamp) -> Option<&Token> {
+    pub(crate) fn token(&self, presented: &Digest, now: Timestamp) -> Option<&Token> {
         if self.ended_at.is_some() {
             return None;
         }
         let valid = |token: &Token| token.ends_at.is_none_or(|end| now < end);
-        let presented = Digest::of(presented);
         let fits = |token: &Token| bool::from(presented.same(&token.digest)) & valid(token);
         self.tokens.iter().fold(None, |found, token| if fits(token) { Some(token) } else { found })
     }
@@ -293,7 +292,7 @@ mod tests {
             [("ended", None), ("old", Some("old")), ("new", Some("new")), ("", None), ("ne", None), ("newer", None)]
         {
             COMPARED.set(0);
-            let found = connection.token(presented, now).map(|token| token.id.as_str());
+            let found = connection.token(&Digest::of(presented), now).map(|token| token.id.as_str());
             assert_eq!((found, COMPARED.get()), (expected, 3), "{presented}");
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! - Every seat of a roster has a document, and every document its seat.
 //! - No two resources of a kind have the same name without case.
-//! - Every resource stands in each of its index entries, and an index entry names only those that belong into it.
+//! - Every resource stands in each of its index entries, and an index entry names only those that belong into it. What
+//!   stands under the name of a user is its present state.
 //! - A group's roster of members, its edges and the lists of groups of its members say the same, and each member is there.
 //! - The head counts what is there.
 //! - The schemas that the tenant has of its own can be read, and its connection says whether there are any.
 
+use super::document::Named;
 use super::membership::Member;
 use super::{Document, entries, extent, repair, roster};
 use crate::connection::Connection;
@@ -114,7 +116,11 @@ fn indexes(
         }
     }
     for (key, (kind, ids)) in &expected {
-        let found: Vec<String> = read(view.read(key), findings)?.flatten().unwrap_or_default();
+        let found: Vec<String> = if *kind == IndexKind::UserName {
+            named(view, all, key, findings)?
+        } else {
+            read(view.read(key), findings)?.flatten().unwrap_or_default()
+        };
         let found: BTreeSet<String> = found.into_iter().collect();
         if found != *ids {
             findings.push(format!("index {kind:?}: {key} names {found:?}, expected {ids:?}"));
@@ -128,6 +134,27 @@ fn indexes(
         }
     }
     Ok(())
+}
+
+/// Whom the entry of a name names.
+fn named(
+    view: &View<'_>,
+    all: &[(Kind, &Documents)],
+    key: &str,
+    findings: &mut Vec<String>,
+) -> Result<Vec<String>, Error> {
+    let Some(named) = read(view.read::<Named>(key), findings)?.flatten() else {
+        return Ok(Vec::new());
+    };
+    if let Named::Whole(user) = &named {
+        let present = |(kind, found): &(Kind, &Documents)| {
+            *kind != Kind::User || found.get(&user.resource.id).is_none_or(|document| document == &**user)
+        };
+        if !all.iter().all(present) {
+            findings.push(format!("index UserName: {key} has another state of {} than its document", user.resource.id));
+        }
+    }
+    Ok(named.ids())
 }
 
 /// Both ways: what the rosters say must stand in edges and lists, and what stands there must come from a roster.

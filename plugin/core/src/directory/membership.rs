@@ -257,7 +257,7 @@ pub(super) fn leave_all(turn: &mut Turn<'_>, gone: &Document, now: jiff::Timesta
             turn.remove(turn.space().edge(&group, id));
             document.resource.meta.revision += 1;
             document.resource.meta.last_modified = now.max(document.resource.meta.last_modified);
-            super::put(turn, Kind::Group, &document);
+            super::put(turn, Kind::Group, &document)?;
         }
     }
     turn.remove(turn.space().groups_of(id));

@@ -14,6 +14,7 @@ pub(crate) mod roster;
 mod walk;
 
 pub use document::Document;
+use document::Named;
 pub use membership::{Difference, Member, Relations, Wanted};
 pub use walk::{Page, Place, Stretch, walk};
 
@@ -217,7 +218,7 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<(), Error> {
             };
             let mut members = before.map(|document| document.members).unwrap_or_default();
             membership::write(turn, &after.id, &mut members, &plan.members)?;
-            put(turn, kind, &Document { slot, members, resource: after.clone() });
+            put(turn, kind, &Document { slot, members, resource: after.clone() })?;
         }
         (None, Some(before)) => {
             membership::dissolve(turn, before)?;
@@ -243,10 +244,43 @@ fn extent(head: &mut Head, kind: Kind) -> &mut Extent {
     }
 }
 
-fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) {
-    if let Some(key) = turn.space().document(kind, &document.resource.id) {
-        turn.write(key, document);
+/// Stages a document, and with a user what stands under its name.
+fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Result<(), ledger::Error> {
+    let bytes = put_alone(turn, kind, document);
+    match (kind, document.resource.user_name()) {
+        (Kind::User, Some(name)) => name_to(turn, &fold(name), &document.resource.id, Some(&bytes)),
+        (Kind::User | Kind::Group, _) => Ok(()),
     }
+}
+
+/// Stages a document, and answers what it is stored as.
+fn put_alone(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Vec<u8> {
+    let bytes = document.stored();
+    if let Some(key) = turn.space().document(kind, &document.resource.id) {
+        turn.put(key, bytes.clone());
+    }
+    bytes
+}
+
+/// Gives a folded name to a user of this stored state, or takes it away.
+fn name_to(turn: &mut Turn<'_>, name: &str, id: &str, user: Option<&[u8]>) -> Result<(), ledger::Error> {
+    let key = turn.space().index(IndexKind::UserName, name);
+    let mut ids = match turn.read::<Named>(&key) {
+        Ok(named) => named.map(Named::ids).unwrap_or_default(),
+        // It is made anew from the document here.
+        Err(ledger::Error::Corrupt(_)) => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    ids.retain(|other| other != id);
+    match user {
+        Some(bytes) if ids.is_empty() && Named::holds(bytes) => turn.put(key, bytes.to_vec()),
+        None if ids.is_empty() => turn.remove(key),
+        Some(_) | None => {
+            ids.extend(user.map(|_| id.to_owned()));
+            turn.write(key, &ids);
+        }
+    }
+    Ok(())
 }
 
 /// The resource of this kind and id.
@@ -417,7 +451,11 @@ fn cut(all: Vec<(Kind, Document)>, skip: u64, count: usize) -> Found {
 fn candidates(view: &impl Read, kind: Kind, lookup: &Lookup) -> Result<Vec<Document>, Error> {
     let ids: Vec<String> = match lookup {
         Lookup::Id(id) => vec![id.clone()],
-        Lookup::Name(name) => indexed(view, IndexKind::of_names(kind), &fold(name))?,
+        Lookup::Name(name) => match view.read::<Named>(&view.space().index(IndexKind::of_names(kind), &fold(name)))? {
+            Some(Named::Whole(document)) => return Ok(vec![*document]),
+            Some(Named::Ids(ids)) => ids,
+            None => Vec::new(),
+        },
         Lookup::ExternalId(id) => indexed(view, IndexKind::of_external_ids(kind), id)?,
         Lookup::Email(address) => indexed(view, IndexKind::Email, &fold(address))?,
         Lookup::Member(id) if is_id(id) => membership::groups_of(view, id)?,
@@ -486,15 +524,21 @@ fn claim(view: &impl Read, kind: Kind, before: Option<&Resource>, after: &Resour
     }
 }
 
-/// Takes the resource out of the index entries that it leaves and puts it into those that it joins.
+/// Takes the resource out of the index entries that it leaves and puts it into those that it joins, but for the one of a
+/// user's name: that is written with the document.
 fn index(turn: &mut Turn<'_>, kind: Kind, before: Option<&Resource>, after: Option<&Resource>) -> Result<(), Error> {
     let old = before.map(|before| entries(kind, before)).unwrap_or_default();
     let new = after.map(|after| entries(kind, after)).unwrap_or_default();
     for (kind, value) in old.iter().filter(|entry| !new.contains(entry)) {
         let id = before.map(|resource| resource.id.as_str()).unwrap_or_default();
-        rewrite(turn, *kind, value, |ids| ids.retain(|other| other != id))?;
+        if *kind == IndexKind::UserName {
+            name_to(turn, value, id, None)?;
+        } else {
+            rewrite(turn, *kind, value, |ids| ids.retain(|other| other != id))?;
+        }
     }
-    for (kind, value) in new.iter().filter(|entry| !old.contains(entry)) {
+    let listed = |entry: &&(IndexKind, String)| !old.contains(entry) && entry.0 != IndexKind::UserName;
+    for (kind, value) in new.iter().filter(listed) {
         let id = after.map(|resource| resource.id.clone()).unwrap_or_default();
         rewrite(turn, *kind, value, |ids| {
             if !ids.contains(&id) {

@@ -8,8 +8,9 @@
 //! The members of a group are in no document. The leaves of its roster are the truth about them, and where a leaf is gone,
 //! the edges are.
 
+use super::document::Named;
 use super::membership::Member;
-use super::{Document, entries, extent, put, roster};
+use super::{Document, entries, extent, put_alone, roster};
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::settings::LIMITS;
 use crate::space::{IndexKind, Kind, Roll};
@@ -211,15 +212,28 @@ impl Tenant<'_> {
             if self.unread.is_empty() {
                 break;
             }
-            let ids: Vec<String> = turn.read(key).ok().flatten().unwrap_or_default();
+            let ids = turn.read::<Named>(key).ok().flatten().map(Named::ids).unwrap_or_default();
             let kept = ids.into_iter().filter(|id| self.unread.iter().any(|(_, unread)| unread == id));
             let kept: Vec<String> = kept.collect();
             if !kept.is_empty() {
                 lists.entry(key.clone()).or_default().extend(kept);
             }
         }
-        wanted.values.extend(lists.into_iter().map(|(key, ids)| (key, json!(ids))));
+        let names = turn.space().index_prefix(IndexKind::UserName);
+        for (key, ids) in lists {
+            let user = if key.starts_with(&names) { self.alone(&ids) } else { None };
+            // What an earlier version has written, the ids alone, is as good.
+            let whole = user.filter(|_| !matches!(turn.read::<Named>(&key), Ok(Some(Named::Ids(_)))));
+            wanted.values.insert(key, whole.map_or_else(|| json!(ids), |user| json!(user)));
+        }
         Ok(())
+    }
+
+    /// The user that is kept under its name, if nobody shares that.
+    fn alone(&self, ids: &BTreeSet<String>) -> Option<&Document> {
+        let id = ids.first().filter(|_| ids.len() == 1)?;
+        let user = self.documents.get(&(Kind::User, id.clone()))?;
+        Named::holds(&user.stored()).then_some(user)
     }
 
     fn count(&self, turn: &mut Turn<'_>) {
@@ -245,7 +259,7 @@ impl Wanted {
         for (kind, document) in &self.documents {
             // A document goes with the roster that names its slot, so these are never left for the next time.
             open();
-            put(turn, *kind, document);
+            put_alone(turn, *kind, document);
         }
         for (key, value) in &self.values {
             let found = match turn.read::<Value>(key) {

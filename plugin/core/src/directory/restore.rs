@@ -30,7 +30,7 @@ pub(crate) fn resource(turn: &mut Turn<'_>, kind: Kind, mut document: Document) 
         Kind::Group => Extent { members: 0, ..document.members },
     };
     index(turn, kind, None, Some(&document.resource)).map_err(of_ledger)?;
-    put(turn, kind, &document);
+    put(turn, kind, &document)?;
     if kind == Kind::User {
         turn.head.active += u64::from(document.resource.active());
     }
@@ -60,7 +60,7 @@ pub(crate) fn members(turn: &mut Turn<'_>, group: &str, seats: &[(u64, String)])
         }
         membership::link(turn, group, &member.id, *slot)?;
     }
-    put(turn, Kind::Group, &document);
+    put(turn, Kind::Group, &document)?;
     Ok(Ok(()))
 }
 

@@ -19,8 +19,12 @@ pub(super) struct Step {
     piece: fn(&mut Turn<'_>, Option<String>) -> Result<Option<String>, Error>,
 }
 
-/// The steps of this version. There has been one layout up to now.
-pub(super) const STEPS: &[Step] = &[];
+/// The steps of this version.
+pub(super) const STEPS: &[Step] = &[USERS_UNDER_THEIR_NAMES];
+
+/// Layout 2 keeps a user under its name, too. The id alone, which layout 1 had there, still reads, and gives way when the
+/// user changes; so there is nothing to rewrite, and the number only keeps a version away that cannot read the other.
+const USERS_UNDER_THEIR_NAMES: Step = Step { from: 1, piece: |_, _| Ok(None) };
 
 /// Stages the next piece, if the space is of an earlier layout. The caller commits it and takes the next turn.
 pub(super) fn advance(turn: &mut Turn<'_>, steps: &[Step], to: u32) -> Result<bool, Error> {
@@ -221,7 +225,7 @@ mod tests {
         let ports = ports(&map);
         let mut turn = turn(&ports, &settings).unwrap();
         let refused = advance(&mut turn, &[], LAYOUT).unwrap_err();
-        let expected = "t.abcdefghjk.head: expected layout 1 or an earlier one that is known, found 0";
+        let expected = "t.abcdefghjk.head: expected layout 2 or an earlier one that is known, found 1";
         assert_eq!(refused, Error::Corrupt(expected.to_owned()));
     }
 
@@ -231,8 +235,8 @@ mod tests {
         let ports = ports(&map);
         relabel(&map, LAYOUT + 1);
         let before = map.data.borrow().clone();
-        assert_eq!(Head::read(&ports, &settings, &space()).unwrap_err(), Error::Later(2));
-        assert_eq!(Turn::take(&ports, &settings, space()).err(), Some(Error::Later(2)));
+        assert_eq!(Head::read(&ports, &settings, &space()).unwrap_err(), Error::Later(LAYOUT + 1));
+        assert_eq!(Turn::take(&ports, &settings, space()).err(), Some(Error::Later(LAYOUT + 1)));
         assert_eq!(*map.data.borrow(), before);
     }
 

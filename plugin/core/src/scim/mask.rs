@@ -134,7 +134,12 @@ fn secret_names(schema: &Schema) -> impl Iterator<Item = &str> {
 
 /// Where a word of ASCII letters stands, without case.
 fn find(text: &str, word: &str) -> Option<usize> {
-    text.as_bytes().windows(word.len()).position(|window| window.eq_ignore_ascii_case(word.as_bytes()))
+    // The case is one bit of a letter. Whole answers are looked through, so the first byte has to rule nearly all places out.
+    let first = word.bytes().next()? | 0x20;
+    let fits = |window: &[u8]| {
+        window.first().is_some_and(|byte| byte | 0x20 == first) && window.eq_ignore_ascii_case(word.as_bytes())
+    };
+    text.as_bytes().windows(word.len()).position(fits)
 }
 
 /// The same, where what is before and behind it belongs to no name.

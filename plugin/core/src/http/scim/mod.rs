@@ -22,6 +22,7 @@ use crate::journal::Action;
 use crate::ledger::{self, Head, View};
 use crate::schemas::Types;
 use crate::scim::{Mask, discovery};
+use crate::secrets::Digest;
 use crate::settings::LIMITS;
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
@@ -116,7 +117,8 @@ impl Rollcall {
             Err(error) => return Some(self.unknown(arrival, error.into())),
         };
         let presented = bearer(request.headers);
-        let connection = match self.connection_for(&view, request.tenant, presented, arrival) {
+        let digest = presented.map(Digest::of);
+        let connection = match self.connection_for(&view, request.tenant, digest.as_ref(), arrival) {
             Ok(Some(connection)) => connection,
             Ok(None) => {
                 let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
@@ -139,12 +141,12 @@ impl Rollcall {
             Err(error) => return Some(self.unknown(arrival, error.into())),
         };
         let (types, mask) = (&types, &Mask::of(types.all()));
-        let token = presented.and_then(|presented| connection.token(presented, arrival.now));
+        let token = digest.as_ref().and_then(|digest| connection.token(digest, arrival.now));
         let provider = Some(connection.provider().id);
         let span = Span { request, arrival, presented, token, provider, mask };
         let answer = match token {
             Some(_) if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) => {
-                if self.buffer.borrow_mut().repeats(request.tenant) {
+                if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
                     return Some(self.unknown(arrival, self.too_many()));
                 }
                 Answer::refused(refused_event(), self.too_many())
@@ -190,7 +192,7 @@ impl Rollcall {
         &self,
         view: &View<'_>,
         tenant: &TenantId,
-        presented: Option<&str>,
+        presented: Option<&Digest>,
         arrival: &Arrival,
     ) -> Result<Option<Rc<Connection>>, ledger::Error> {
         let (started, now) = (arrival.started, arrival.now);
