@@ -361,9 +361,11 @@ fn row(scenario: &Scenario, scenarios: &[Scenario], samples: &[Vec<Sample>], pla
     )
 }
 
+/// Of an even number the mean of the middle two, so that two rounds do not show the better one.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or_default()
+    let at = |place: usize| values.get(place).copied().unwrap_or_default();
+    f64::midpoint(at(values.len().saturating_sub(1) / 2), at(values.len() / 2))
 }
 
 fn ours(meter: &Arc<Meter>, memory: &MemoryGauge) -> Environment {
