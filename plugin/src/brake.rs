@@ -8,6 +8,10 @@ use rollcall_core::pace::RETRY_AFTER;
 use rollcall_core::settings::LIMITS;
 use spin_sdk::time::sleep;
 use std::cell::Cell;
+use std::time::Duration;
+
+/// By how much the waits differ.
+const LONGER_MILLIS: u64 = 1_000;
 
 thread_local! {
     static HELD: Cell<usize> = const { Cell::new(0) };
@@ -17,8 +21,8 @@ thread_local! {
 pub(crate) async fn hold(status: http::StatusCode) {
     if status == http::StatusCode::TOO_MANY_REQUESTS && HELD.get() < LIMITS.refusals_held_max {
         let _held = Held::begin();
-        let part = spin_sdk::wasip3::random::random::get_random_u64() % 1_000;
-        sleep(RETRY_AFTER + RETRY_AFTER * u32::try_from(part).unwrap_or(0) / 1_000).await;
+        let longer = Duration::from_millis(spin_sdk::wasip3::random::random::get_random_u64() % LONGER_MILLIS);
+        sleep(RETRY_AFTER + longer).await;
     }
 }
 

@@ -31,7 +31,8 @@ enum State {
 pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
     let needed = match STATE.get() {
         State::OffDuty => rollcall.has_buffered(),
-        State::Asleep => rollcall.has_buffered() && rollcall.patience().is_none(),
+        // Time wakes it; only what comes does not.
+        State::Asleep => rollcall.has_batch(),
         State::Writing => false,
     };
     if needed {

@@ -67,11 +67,12 @@ where
 /// Finding out that nothing comes costs a stream and a future of the host. RFC 9112 §6.3: a request with neither of these
 /// headers has no body; in HTTP/2 it may, but RFC 9110 §9.3.1 gives one no meaning in these methods.
 fn has_no_body(head: &http::request::Parts) -> bool {
-    let plain = [http::Method::GET, http::Method::HEAD, http::Method::DELETE].contains(&head.method);
-    let chunked = head.headers.contains_key(http::header::TRANSFER_ENCODING);
+    if head.headers.contains_key(http::header::TRANSFER_ENCODING) {
+        return false;
+    }
     match head.headers.get(http::header::CONTENT_LENGTH) {
-        Some(length) => length == "0" && !chunked,
-        None => plain && !chunked,
+        Some(length) => length == "0",
+        None => [http::Method::GET, http::Method::HEAD, http::Method::DELETE].contains(&head.method),
     }
 }
 

@@ -9,11 +9,11 @@ use acceptance::life::{self, Tenant};
 use acceptance::program::{Host, fresh};
 use acceptance::run::Server as _;
 use http::Request;
+use rollcall_core::connection::cache::FRESH;
 use rollcall_core::ledger::LAYOUT;
 use rollcall_host::keyvalue::{Database, Store, Stores};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 struct Fixture {
     state: PathBuf,
@@ -72,8 +72,8 @@ fn serves_and_goes_on(name: &str, groups: bool) {
     assert_eq!(tenant.create(&mut host, "RENAMED@contoso.com").expect(409).text("/scimType"), "uniqueness");
     let id = tenant.find(&mut host, "User0@Contoso.com").expect(200).text("/Resources/0/id");
     tenant.admin(&mut host, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
-    // Within a second every instance knows.
-    std::thread::sleep(Duration::from_secs(1));
+    // By then every instance knows.
+    std::thread::sleep(FRESH);
     let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "New",
         "members": [{"value": id}]});
     tenant.scim(&mut host, "POST", "/Groups", Some(&body)).expect(201);

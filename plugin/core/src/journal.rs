@@ -316,7 +316,7 @@ impl Buffer {
         }
         self.waiting.entry(tenant.clone()).or_default().push(entry);
         self.len += 1;
-        self.len >= BUFFERED_MAX
+        self.holds(BUFFERED_MAX)
     }
 
     /// Counts one more request that was one too many, if there is an entry of the same second already.
@@ -343,14 +343,19 @@ impl Buffer {
 
     /// How long what waits may wait on; nothing where it is to be written now, as are so many.
     pub fn patience(&self, now: Duration, enough: usize) -> Option<Duration> {
-        let paused = self.taken.is_none_or(|taken| self.since.saturating_sub(taken) >= WAIT_MAX);
-        let until = match self.taken {
-            _ if paused && self.come == 1 => self.since + ALONE,
-            Some(taken) if !paused => taken + WAIT_MAX,
-            Some(_) | None => self.since + WAIT_MAX,
+        let just_taken = self.taken.filter(|taken| self.since.saturating_sub(*taken) < WAIT_MAX);
+        let until = match (just_taken, self.come) {
+            (Some(taken), _) => taken + WAIT_MAX,
+            (None, 1) => self.since + ALONE,
+            (None, _) => self.since + WAIT_MAX,
         };
         let patience = until.saturating_sub(now);
-        (self.len < enough && !patience.is_zero()).then_some(patience.min(LOOK_EVERY))
+        (!self.holds(enough) && !patience.is_zero()).then_some(patience.min(LOOK_EVERY))
+    }
+
+    /// Whether so many entries wait.
+    pub fn holds(&self, enough: usize) -> bool {
+        self.len >= enough
     }
 
     /// The tenants that have something waiting.

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// How many seconds' requests may come at once after a pause.
 pub const BURST_SECONDS: u64 = 2;
 
-/// How long who sends too much is asked to wait. The component holds its answer back for as long, see
+/// How long who sends too much is asked to wait. The component holds its answer back for as long or longer, see
 /// [`Limits::refusals_held_max`](crate::settings::Limits::refusals_held_max).
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -33,14 +33,14 @@ const LOOK_FROM: u64 = 8;
 /// An instance that has had this part of a second's requests tells the others at once.
 const TELL_PART: u64 = 8;
 
+/// However low the rate, with no fewer records.
+const TELL_FROM: usize = 16;
+
 /// Records of requests that are written without waiting for more, where a rate is set: with more of them waiting, the
 /// others would learn of a flood too late.
 pub(crate) fn enough(rate: u64) -> usize {
     usize::try_from(rate / TELL_PART).unwrap_or(BATCH).clamp(TELL_FROM, BATCH)
 }
-
-/// However low the rate, no fewer records.
-const TELL_FROM: usize = 16;
 
 /// Requests that all instances of a tenant had; kept in the tenant's head.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq)]

@@ -36,7 +36,7 @@ pub fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     if head.active != count(active) {
         findings.push(format!("head: counts {} active users, there are {active}", head.active));
     }
-    indexes(view, &[(Kind::User, &users), (Kind::Group, &groups)], &keys, &mut findings)?;
+    indexes(view, &users, &groups, &keys, &mut findings)?;
     members(view, &users, &groups, &keys, &mut findings)?;
     own_schemas(view, &mut findings)?;
     Ok(findings)
@@ -100,10 +100,12 @@ fn documents(view: &View<'_>, kind: Kind, keys: &[String], findings: &mut Vec<St
 
 fn indexes(
     view: &View<'_>,
-    all: &[(Kind, &Documents)],
+    users: &Documents,
+    groups: &Documents,
     keys: &[String],
     findings: &mut Vec<String>,
 ) -> Result<(), Error> {
+    let all = [(Kind::User, users), (Kind::Group, groups)];
     let mut expected: BTreeMap<String, (IndexKind, BTreeSet<String>)> = BTreeMap::new();
     for (kind, document) in all.iter().flat_map(|(kind, found)| found.values().map(move |document| (*kind, document))) {
         for (index, value) in entries(kind, &document.resource) {
@@ -117,7 +119,7 @@ fn indexes(
     }
     for (key, (kind, ids)) in &expected {
         let found: Vec<String> = if *kind == IndexKind::UserName {
-            named(view, all, key, findings)?
+            named(view, users, key, findings)?
         } else {
             read(view.read(key), findings)?.flatten().unwrap_or_default()
         };
@@ -136,23 +138,15 @@ fn indexes(
     Ok(())
 }
 
-/// Whom the entry of a name names.
-fn named(
-    view: &View<'_>,
-    all: &[(Kind, &Documents)],
-    key: &str,
-    findings: &mut Vec<String>,
-) -> Result<Vec<String>, Error> {
+/// Whom the entry of a user's name names.
+fn named(view: &View<'_>, users: &Documents, key: &str, findings: &mut Vec<String>) -> Result<Vec<String>, Error> {
     let Some(named) = read(view.read::<Named>(key), findings)?.flatten() else {
         return Ok(Vec::new());
     };
-    if let Named::Whole(user) = &named {
-        let present = |(kind, found): &(Kind, &Documents)| {
-            *kind != Kind::User || found.get(&user.resource.id).is_none_or(|document| document == &**user)
-        };
-        if !all.iter().all(present) {
-            findings.push(format!("index UserName: {key} has another state of {} than its document", user.resource.id));
-        }
+    if let Named::Whole(user) = &named
+        && users.get(&user.resource.id).is_some_and(|document| document != &**user)
+    {
+        findings.push(format!("index UserName: {key} has another state of {} than its document", user.resource.id));
     }
     Ok(named.ids())
 }

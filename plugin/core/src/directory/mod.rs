@@ -246,20 +246,19 @@ fn extent(head: &mut Head, kind: Kind) -> &mut Extent {
 
 /// Stages a document, and with a user what stands under its name.
 fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Result<(), ledger::Error> {
-    let bytes = put_alone(turn, kind, document);
-    match (kind, document.resource.user_name()) {
-        (Kind::User, Some(name)) => name_to(turn, &fold(name), &document.resource.id, Some(&bytes)),
-        (Kind::User | Kind::Group, _) => Ok(()),
+    let (id, bytes) = (&document.resource.id, document.stored());
+    if let (Kind::User, Some(name)) = (kind, document.resource.user_name()) {
+        name_to(turn, &fold(name), id, Some(&bytes))?;
     }
+    put_stored(turn, kind, id, bytes);
+    Ok(())
 }
 
-/// Stages a document, and answers what it is stored as.
-fn put_alone(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Vec<u8> {
-    let bytes = document.stored();
-    if let Some(key) = turn.space().document(kind, &document.resource.id) {
-        turn.put(key, bytes.clone());
+/// Stages a document alone, as it is stored.
+fn put_stored(turn: &mut Turn<'_>, kind: Kind, id: &str, bytes: Vec<u8>) {
+    if let Some(key) = turn.space().document(kind, id) {
+        turn.put(key, bytes);
     }
-    bytes
 }
 
 /// Gives a folded name to a user of this stored state, or takes it away.

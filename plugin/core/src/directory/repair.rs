@@ -10,7 +10,7 @@
 
 use super::document::Named;
 use super::membership::Member;
-use super::{Document, entries, extent, put_alone, roster};
+use super::{Document, entries, extent, put_stored, roster};
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::settings::LIMITS;
 use crate::space::{IndexKind, Kind, Roll};
@@ -222,9 +222,7 @@ impl Tenant<'_> {
         let names = turn.space().index_prefix(IndexKind::UserName);
         for (key, ids) in lists {
             let user = if key.starts_with(&names) { self.alone(&ids) } else { None };
-            // What an earlier version has written, the ids alone, is as good.
-            let whole = user.filter(|_| !matches!(turn.read::<Named>(&key), Ok(Some(Named::Ids(_)))));
-            wanted.values.insert(key, whole.map_or_else(|| json!(ids), |user| json!(user)));
+            wanted.values.insert(key, user.map_or_else(|| json!(ids), |user| json!(user)));
         }
         Ok(())
     }
@@ -259,7 +257,7 @@ impl Wanted {
         for (kind, document) in &self.documents {
             // A document goes with the roster that names its slot, so these are never left for the next time.
             open();
-            put_alone(turn, *kind, document);
+            put_stored(turn, *kind, &document.resource.id, document.stored());
         }
         for (key, value) in &self.values {
             let found = match turn.read::<Value>(key) {
@@ -267,7 +265,9 @@ impl Wanted {
                 Err(Error::Corrupt(_)) => None,
                 Err(error) => return Err(error),
             };
-            if !found.is_some_and(|found| same(&found, value)) && open() {
+            // Under the name of a user, its id alone is as good: an earlier version has written that.
+            let stands = |found: Value| same(&found, value) || found == json!([value["id"]]);
+            if !found.is_some_and(stands) && open() {
                 turn.write(key.clone(), value);
             }
         }

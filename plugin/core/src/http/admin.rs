@@ -327,8 +327,7 @@ impl Rollcall {
         self.expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
-        let waiting = self.buffer.borrow_mut().take(id, self.ports.clock.elapsed());
-        journal::append(&mut turn, waiting);
+        self.stage_waiting(id, &mut turn);
         let changed = change(&mut turn).map_err(failed)?;
         turn.commit().map_err(failed)?;
         changed.map(|_| ()).map_err(|refusal| match refusal {

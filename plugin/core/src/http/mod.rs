@@ -130,8 +130,16 @@ impl Rollcall {
     /// How long the records that wait in memory may wait on before somebody looks again; nothing where they are to be
     /// written now, see [`journal`].
     pub fn patience(&self) -> Option<Duration> {
-        let enough = self.settings.requests_per_second.map_or(journal::BATCH, pace::enough);
-        self.buffer.borrow().patience(self.ports.clock.elapsed(), enough)
+        self.buffer.borrow().patience(self.ports.clock.elapsed(), self.batch())
+    }
+
+    /// Whether so many records wait in memory that they are to be written now, whatever the time.
+    pub fn has_batch(&self) -> bool {
+        self.buffer.borrow().holds(self.batch())
+    }
+
+    fn batch(&self) -> usize {
+        self.settings.requests_per_second.map_or(journal::BATCH, pace::enough)
     }
 
     /// The tenants whose records wait in memory.
@@ -146,7 +154,7 @@ impl Rollcall {
             let entries = self.buffer.borrow_mut().take(&tenant, self.ports.clock.elapsed());
             let lost = entries.len();
             if let Err(error) = journal::write(&self.ports, &self.settings, &tenant, entries) {
-                self.ports.log.line(&format!("journal: {lost} records of reads are lost: {error:?}"));
+                self.lost(lost, &error);
             }
         }
     }

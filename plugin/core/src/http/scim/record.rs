@@ -70,7 +70,7 @@ impl Rollcall {
     }
 
     /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
-    pub(super) fn stage_waiting(&self, tenant: &TenantId, turn: &mut Turn<'_>) -> usize {
+    pub(in crate::http) fn stage_waiting(&self, tenant: &TenantId, turn: &mut Turn<'_>) -> usize {
         let entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
         let count = entries.len();
         journal::append(turn, entries);
@@ -79,7 +79,7 @@ impl Rollcall {
     }
 
     /// Says how many records of reads went with a commit that failed.
-    pub(super) fn lost(&self, records: usize, error: &ledger::Error) {
+    pub(in crate::http) fn lost(&self, records: usize, error: &ledger::Error) {
         if records > 0 {
             self.ports.log.line(&format!("journal: {records} records of reads are lost: {error:?}"));
         }
