@@ -15,6 +15,7 @@ use crate::space::{Space, TenantId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -132,6 +133,7 @@ pub struct Record {
     /// The path below the tenant URL.
     pub path: String,
     /// The query.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// In words: `disable user alice@contoso.com`.
     pub operation: String,
@@ -144,27 +146,35 @@ pub struct Record {
     /// The HTTP status.
     pub status: u16,
     /// RFC 7644 §3.12, table 9.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub scim_type: Option<String>,
     /// What the provider was told.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Whether anything is different afterwards.
     pub changed: bool,
     /// Whom it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Subject>,
     /// Which group it was about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<GroupSubject>,
     /// The last four characters of the token that was presented.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// Stands in the answer's `x-request-id` and in the operator's error output.
     pub request_id: String,
     /// Masked, cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_body: Option<String>,
     /// Masked, cut.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub response_body: Option<String>,
     /// The attributes that differ, before the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Map<String, Value>>,
     /// The same attributes after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Map<String, Value>>,
     /// How many further requests this record stands for that were refused alike, see [`REFUSALS_AN_HOUR`] and
     /// [`THROTTLES_AN_HOUR`].
@@ -237,7 +247,7 @@ pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
         record.number = turn.head.next_record;
         turn.head.next_record += 1;
         let slot = record.number % turn.head.journal_capacity.max(1);
-        turn.write(turn.space().journal(slot), &record);
+        put(turn, slot, record);
     }
 }
 
@@ -247,11 +257,11 @@ fn folded(turn: &mut Turn<'_>, refused: Refused, entry: &Record) -> bool {
     let Some(number) = turn.head.traffic.refusal(refused, entry.time, next) else {
         return false;
     };
-    let key = turn.space().journal(number % turn.head.journal_capacity.max(1));
-    match turn.read::<Record>(&key) {
+    let slot = number % turn.head.journal_capacity.max(1);
+    match read(turn, slot) {
         Ok(Some(mut record)) if record.number == number => {
             record.repeats += 1 + entry.repeats;
-            turn.write(key, &record);
+            put(turn, slot, record);
             true
         }
         Ok(_) | Err(_) => {
@@ -416,6 +426,53 @@ impl Filter {
 }
 
 impl Record {
+    /// With all members, those too that have no value.
+    pub fn shown(&self) -> Map<String, Value> {
+        let mut shown = match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            Ok(_) | Err(_) => unreachable!("a record is an object of plain data"),
+        };
+        for name in MAY_LACK {
+            shown.entry(*name).or_insert(Value::Null);
+        }
+        shown
+    }
+
+    /// What it is stored as: JSON, and behind it the bodies as they are. These are most of it, and themselves JSON, so
+    /// that every second character or so would have to be escaped.
+    fn stored(mut self) -> Vec<u8> {
+        let bodies = [self.request_body.take(), self.response_body.take()];
+        let mut bytes = Vec::with_capacity(RECORD_BYTES_EXPECTED);
+        serde_json::to_writer(&mut bytes, &self).expect("a record is plain data");
+        if bodies.iter().any(Option::is_some) {
+            let lengths = bodies.each_ref().map(|body| body.as_ref().map(String::len));
+            bytes.push(b'\n');
+            serde_json::to_writer(&mut bytes, &lengths).expect("these are numbers");
+            bytes.push(b'\n');
+            bodies.iter().flatten().for_each(|body| bytes.extend_from_slice(body.as_bytes()));
+        }
+        bytes
+    }
+
+    /// The same backwards. A record of the first layout has its bodies within the JSON.
+    fn of_stored(bytes: &[u8]) -> Option<Record> {
+        let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
+        let mut record: Record = serde_json::from_slice(parts.next()?).ok()?;
+        let (Some(lengths), Some(bodies)) = (parts.next(), parts.next()) else {
+            return Some(record);
+        };
+        let [request, response]: [Option<usize>; 2] = serde_json::from_slice(lengths).ok()?;
+        let (request_body, response_body) = bodies.split_at_checked(request.unwrap_or_default())?;
+        let text = |length: Option<usize>, body: &[u8]| match length {
+            None => body.is_empty().then_some(None),
+            Some(length) if length == body.len() => String::from_utf8(body.to_vec()).ok().map(Some),
+            Some(_) => None,
+        };
+        record.request_body = text(request, request_body)?;
+        record.response_body = text(response, response_body)?;
+        Some(record)
+    }
+
     /// The id of the user or group that the request was about.
     fn subject(&self) -> Option<&str> {
         let group = || self.group.as_ref().map(|group| group.id.as_str());
@@ -439,6 +496,27 @@ fn mentions(record: &Record, text: &str) -> bool {
     .any(|field| field.to_lowercase().contains(text))
 }
 
+/// The members of a record that may have no value.
+const MAY_LACK: &[&str] =
+    &["query", "scimType", "detail", "user", "token", "requestBody", "responseBody", "before", "after"];
+
+/// The record of a read has about so many; a larger one grows from there.
+const RECORD_BYTES_EXPECTED: usize = 1_536;
+
+/// The record in a slot of the ring.
+pub(crate) fn read(from: &impl Read, slot: u64) -> Result<Option<Record>, Error> {
+    let key = from.space().journal(slot);
+    let Some(bytes) = from.get(&key)? else {
+        return Ok(None);
+    };
+    Record::of_stored(&bytes).map(Some).ok_or_else(|| Error::Corrupt(format!("{key}: not a record as it is stored")))
+}
+
+/// Writes a record into a slot of the ring.
+pub(crate) fn put(turn: &mut Turn<'_>, slot: u64, record: Record) {
+    turn.put(turn.space().journal(slot), record.stored());
+}
+
 /// A page of records, newest first.
 pub struct Page {
     /// The records.
@@ -459,7 +537,7 @@ pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter)
     let mut number = newest;
     let floor = newest.saturating_sub(LIMITS.journal_scan_max).max(oldest - 1);
     while number > floor && records.len() < limit {
-        let record = view.read::<Record>(&view.space().journal(number % head.journal_capacity.max(1)))?;
+        let record = read(view, number % head.journal_capacity.max(1))?;
         // A slot can already hold a younger record than the head that we read knows of.
         records.extend(record.filter(|record| record.number == number && filter.keeps(record)));
         number -= 1;
@@ -470,7 +548,7 @@ pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter)
 /// The record of this number, if the ring still holds it.
 pub fn get(view: &View<'_>, number: u64) -> Result<Option<Record>, Error> {
     let head = view.head()?;
-    let record = view.read::<Record>(&view.space().journal(number % head.journal_capacity.max(1)))?;
+    let record = read(view, number % head.journal_capacity.max(1))?;
     // A restored journal can have begun behind a record that another one left in its slot.
     Ok(record.filter(|record| record.number == number && record.number < head.next_record))
 }
@@ -481,9 +559,12 @@ pub fn cut(text: &str) -> String {
 }
 
 /// The same of the beginning of a longer text.
-pub(crate) fn cut_of(text: &str, longer: bool) -> String {
-    let kept = cut(text);
-    if longer && kept.len() == text.len() { format!("{kept}{CUT}") } else { kept }
+pub(crate) fn cut_of(text: Cow<'_, str>, longer: bool) -> String {
+    match (text.len() <= LIMITS.journal_body_bytes_max, longer) {
+        (false, _) => cut(&text),
+        (true, true) => format!("{text}{CUT}"),
+        (true, false) => text.into_owned(),
+    }
 }
 
 /// Cuts a text to a length.

@@ -8,9 +8,12 @@ use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac as _};
+use memchr::memmem::Finder;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 use subtle::{Choice, ConstantTimeEq as _};
 
 /// How many random bytes a sealed text starts with.
@@ -133,13 +136,18 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// Takes the presented secret out of a text, and whatever looks like one of our tokens, wherever the client may have put
-/// it.
-pub(crate) fn scrub(text: &str, presented: Option<&str>) -> String {
-    let text = match presented {
-        // Whoever presents a word of everyday language has no secret.
-        Some(secret) if secret.len() >= 8 => hide(text, secret),
-        Some(_) | None => text.to_owned(),
-    };
+/// it. A text without either, as nearly all are, is given back as it is.
+pub(crate) fn scrub<'t>(text: &'t str, presented: Option<&str>) -> Cow<'t, str> {
+    static TOKEN: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(TOKEN_PREFIX));
+    // Whoever presents a word of everyday language has no secret.
+    let presented = presented.filter(|secret| secret.len() >= 8);
+    // What begins like our tokens is not there where nothing does.
+    let foreign = presented.filter(|secret| !secret.starts_with(TOKEN_PREFIX));
+    let has_token = TOKEN.find(text.as_bytes()).is_some();
+    if !has_token && !foreign.is_some_and(|secret| text.contains(head(secret))) {
+        return Cow::Borrowed(text);
+    }
+    let text = presented.map_or(Cow::Borrowed(text), |secret| Cow::Owned(hide(text, secret)));
     let mut parts = text.split(TOKEN_PREFIX);
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -150,15 +158,14 @@ pub(crate) fn scrub(text: &str, presented: Option<&str>) -> String {
         clean.push_str(stands);
         clean.push_str(rest);
     }
-    clean
+    Cow::Owned(clean)
 }
 
 /// Takes a secret out of a text, and its beginning where somebody has cut it off.
 fn hide(text: &str, secret: &str) -> String {
-    let head = secret.get(..HEAD_BYTES).unwrap_or(secret);
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((before, found)) = rest.find(head).map(|place| rest.split_at(place)) {
+    while let Some((before, found)) = rest.find(head(secret)).map(|place| rest.split_at(place)) {
         let same = found.chars().zip(secret.chars()).take_while(|(a, b)| a == b);
         let (_, behind) = found.split_at(same.map(|(c, _)| c.len_utf8()).sum());
         clean.push_str(before);
@@ -170,6 +177,10 @@ fn hide(text: &str, secret: &str) -> String {
 }
 
 /// As much of a secret as is taken for it: our tokens' prefix and as much again.
+fn head(secret: &str) -> &str {
+    secret.get(..HEAD_BYTES).unwrap_or(secret)
+}
+
 const HEAD_BYTES: usize = 16;
 
 /// Random bytes as text.

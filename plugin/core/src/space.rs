@@ -197,7 +197,7 @@ impl Space {
     }
 
     fn key(&self, rest: &str) -> String {
-        format!("{}{rest}", self.prefix)
+        [&self.prefix, rest].concat()
     }
 }
 

@@ -4,7 +4,7 @@
 use super::{Chain, FORMAT, Header, Line, Members, State, Totals};
 use crate::connection::Connection;
 use crate::directory::{Document, roster};
-use crate::journal::Record;
+use crate::journal;
 use crate::ledger::{Error, LAYOUT, Mark, Read as _, Snapshot};
 use crate::ports::Ports;
 use crate::schemas;
@@ -175,8 +175,8 @@ impl Export {
         self.place = if to < head.next_record { Place::Records(to) } else { Place::Trailer };
         let mut lines = Vec::new();
         for number in from..to {
-            let key = snapshot.space().journal(number % head.journal_capacity.max(1));
-            let record = snapshot.read::<Record>(&key)?.filter(|record| record.number == number);
+            let record = journal::read(snapshot, number % head.journal_capacity.max(1))?
+                .filter(|record| record.number == number);
             lines.extend(record.map(|record| Line::Record(Box::new(record))));
         }
         Ok(lines)

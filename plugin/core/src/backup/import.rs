@@ -8,6 +8,7 @@ use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, 
 use crate::connection::Connection;
 use crate::directory::check;
 use crate::directory::restore::{self, Restored};
+use crate::journal;
 use crate::ledger::{Error, HOLD, LAYOUT, Read, Turn, View};
 use crate::ports::Ports;
 use crate::schemas;
@@ -302,7 +303,7 @@ impl Restorer<'_> {
                 // Requests that were refused meanwhile have records behind these, and may have pushed this one out.
                 if record.number >= turn.head.oldest_record() {
                     let slot = record.number % turn.head.journal_capacity.max(1);
-                    turn.write(turn.space().journal(slot), &record);
+                    journal::put(turn, slot, *record);
                 }
             }
             Line::Header(_) | Line::Trailer(_) => {}

@@ -38,7 +38,7 @@ impl Rollcall {
             && (failed || !route.shows_token())
         {
             let presented = super::scim::bearer(request.headers()).filter(|_| failed);
-            *bytes = secrets::scrub(&String::from_utf8_lossy(bytes), presented).into_bytes();
+            *bytes = secrets::scrub(&String::from_utf8_lossy(bytes), presented).into_owned().into_bytes();
         }
         response
     }
@@ -383,14 +383,12 @@ impl Rollcall {
 
     /// The URL that the provider's admin enters: from `public_url`, or as this request came in.
     pub(super) fn tenant_url(&self, id: &TenantId, uri: &Uri, headers: &HeaderMap) -> String {
+        let authority = session::authority(uri, headers).unwrap_or("localhost");
         let origin = match &self.settings.public_url {
-            Some(public) => public.clone(),
-            None => {
-                let authority = session::authority(uri, headers).unwrap_or("localhost");
-                format!("{}://{authority}", session::scheme(uri, headers))
-            }
+            Some(public) => [public, "", ""],
+            None => [session::scheme(uri, headers), "://", authority],
         };
-        format!("{origin}/scim/v2/{id}")
+        [&origin.concat(), "/scim/v2/", id.as_str()].concat()
     }
 
     fn show_activity(&self, id: &TenantId, tenant: &Tenant) -> Answered {
@@ -536,7 +534,7 @@ impl Rollcall {
         self.flush_one(id);
         let record = journal::get(&self.view(id), number).map_err(|error| self.failed_call(error))?;
         let record = record.ok_or_else(|| missing("number: the journal holds no such request, or no longer"))?;
-        Ok(admin_body(StatusCode::OK, &record))
+        Ok(admin_body(StatusCode::OK, &record.shown()))
     }
 
     fn export(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Result<Response<Body>, Response<Vec<u8>>> {
@@ -637,13 +635,11 @@ fn group_row(document: &Document) -> Value {
 
 /// A record as the list shows it: without bodies and attributes.
 fn brief(record: &Record) -> Value {
-    let mut row = serde_json::to_value(record).expect("a record is plain data");
-    if let Some(row) = row.as_object_mut() {
-        for name in ["requestBody", "responseBody", "before", "after"] {
-            row.shift_remove(name);
-        }
+    let mut row = record.shown();
+    for name in ["requestBody", "responseBody", "before", "after"] {
+        row.shift_remove(name);
     }
-    row
+    Value::Object(row)
 }
 
 fn mentions(resource: &Resource, text: &str) -> bool {

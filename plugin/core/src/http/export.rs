@@ -2,6 +2,7 @@
 
 use super::Rollcall;
 use crate::backup::export::Export;
+use crate::http::json_text;
 use crate::journal::{self, Filter, Record};
 use crate::space::TenantId;
 
@@ -120,7 +121,7 @@ const CSV_HEADING: &str = "number,time,outcome,kind,action,operation,status,scim
 
 fn line(format: Format, record: &Record) -> String {
     match format {
-        Format::Ndjson => serde_json::to_string(record).expect("a record is plain data") + "\n",
+        Format::Ndjson => json_text(&record.shown()) + "\n",
         Format::Csv => csv_line(record),
     }
 }

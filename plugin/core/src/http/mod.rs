@@ -20,13 +20,14 @@ use crate::ledger::{self, Head, View};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::schemas::Types;
+use crate::scim::Sent;
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
 use http::{Request, Response};
 use jiff::Timestamp;
 use route::Route;
-use serde_json::{Map, Value};
+use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -287,9 +288,9 @@ impl Rollcall {
     }
 }
 
-/// A JSON object as text.
-pub fn json_text(map: &Map<String, Value>) -> String {
-    serde_json::to_string(map).expect("a JSON object prints")
+/// JSON as text.
+pub fn json_text(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("what is printed has string keys")
 }
 
 fn within(what: &str, count: usize) -> Result<(), Unanswered> {
@@ -309,6 +310,6 @@ fn user_entry(types: &Types, resource: crate::scim::Resource) -> UserEntry {
         created: resource.meta.created,
         last_modified: resource.meta.last_modified,
         version: resource.meta.version(),
-        document: json_text(&resource.into_json(types.of(Kind::User), None)),
+        document: json_text(&Sent::whole(types.of(Kind::User), resource, None)),
     }
 }

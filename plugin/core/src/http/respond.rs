@@ -289,8 +289,12 @@ pub(crate) fn set<B>(response: &mut Response<B>, name: HeaderName, value: &str) 
     }
 }
 
+/// A user with all that Entra sends has about so many; a larger body grows from there.
+const BODY_BYTES_EXPECTED: usize = 1_024;
+
 fn body<T: Serialize>(status: StatusCode, content_type: &'static str, document: &T) -> Response<Vec<u8>> {
-    let bytes = serde_json::to_vec(document).expect("answers are made of JSON values");
+    let mut bytes = Vec::with_capacity(BODY_BYTES_EXPECTED);
+    serde_json::to_writer(&mut bytes, document).expect("answers are made of JSON values");
     let mut response = empty(status);
     *response.body_mut() = bytes;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

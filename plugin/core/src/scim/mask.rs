@@ -2,6 +2,7 @@
 //! little a password; so a name only has to contain a secret attribute's name.
 
 use super::schema::{ResourceType, Schema};
+use memchr::memchr2_iter;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -95,13 +96,13 @@ impl<'s> Mask<'s> {
         Cow::Owned(masked.finish())
     }
 
-    /// Keeps a filter up to the name of the secret: a literal behind it may lack its quotes, which is then the client's
-    /// mistake and still its secret.
     /// Whether a secret attribute's name stands in a text.
     pub fn mentions(&self, text: &str) -> bool {
         self.is_secret(text)
     }
 
+    /// Keeps a filter up to the name of the secret: a literal behind it may lack its quotes, which is then the client's
+    /// mistake and still its secret.
     fn up_to_name(&self, text: &str) -> String {
         match self.ends(text).min().and_then(|end| text.get(..end)) {
             Some(kept) if kept.len() < text.len() => format!("{kept} {MASK}"),
@@ -134,12 +135,15 @@ fn secret_names(schema: &Schema) -> impl Iterator<Item = &str> {
 
 /// Where a word of ASCII letters stands, without case.
 fn find(text: &str, word: &str) -> Option<usize> {
-    // The case is one bit of a letter. Whole answers are looked through, so the first byte has to rule nearly all places out.
-    let first = word.bytes().next()? | 0x20;
-    let fits = |window: &[u8]| {
-        window.first().is_some_and(|byte| byte | 0x20 == first) && window.eq_ignore_ascii_case(word.as_bytes())
+    // Whole answers are looked through, so the first letter has to rule nearly all places out.
+    let (text, word) = (text.as_bytes(), word.as_bytes());
+    let first = word.first()?;
+    let starts = memchr2_iter(first.to_ascii_lowercase(), first.to_ascii_uppercase(), text);
+    let fits = |start: &usize| {
+        let found = text.get(*start..).and_then(|rest| rest.get(..word.len()));
+        found.is_some_and(|found| found.eq_ignore_ascii_case(word))
     };
-    text.as_bytes().windows(word.len()).position(fits)
+    starts.into_iter().find(fits)
 }
 
 /// The same, where what is before and behind it belongs to no name.

@@ -1,40 +1,55 @@
 //! The bodies around resources: lists (RFC 7644 §3.4.2) and errors (§3.12).
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 
-/// A page of a list. `totalResults` counts all matches, not only those of the page.
-pub fn list_response(total: u64, start_index: u64, resources: Vec<Map<String, Value>>) -> Value {
-    let mut body = json!({
-        "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-        "totalResults": total,
-        "startIndex": start_index,
-        "itemsPerPage": resources.len(),
-    });
-    // RFC 7644 §3.4.2 asks for it only where there are matches; Microsoft's own server always has it.
-    body["Resources"] = objects(resources);
-    body
+/// A page of a list.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListResponse<R> {
+    schemas: [&'static str; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_results: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_index: Option<u64>,
+    items_per_page: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+    /// RFC 7644 §3.4.2 asks for it only where there are matches; Microsoft's own server always has it.
+    #[serde(rename = "Resources")]
+    resources: Vec<R>,
 }
 
-/// The same of a walk by cursor, RFC 9865 §2. Without a next page there is no `nextCursor`, and on the first one no
-/// `previousCursor`. A total that would cost more than the page is left out.
-pub fn cursor_response(
-    total: Option<u64>,
-    next: Option<String>,
-    previous: Option<String>,
-    resources: Vec<Map<String, Value>>,
-) -> Value {
-    let mut body = Map::new();
-    body.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:api:messages:2.0:ListResponse"]));
-    body.extend(total.map(|total| ("totalResults".to_owned(), json!(total))));
-    body.insert("itemsPerPage".to_owned(), json!(resources.len()));
-    body.extend(previous.map(|cursor| ("previousCursor".to_owned(), json!(cursor))));
-    body.extend(next.map(|cursor| ("nextCursor".to_owned(), json!(cursor))));
-    body.insert("Resources".to_owned(), objects(resources));
-    Value::Object(body)
-}
+impl<R> ListResponse<R> {
+    /// A page by index. `totalResults` counts all matches, not only those of the page.
+    pub fn by_index(total: u64, start_index: u64, resources: Vec<R>) -> ListResponse<R> {
+        ListResponse { start_index: Some(start_index), ..ListResponse::of(Some(total), resources) }
+    }
 
-fn objects(resources: Vec<Map<String, Value>>) -> Value {
-    Value::Array(resources.into_iter().map(Value::Object).collect())
+    /// A page of a walk by cursor, RFC 9865 §2. Without a next page there is no `nextCursor`, and on the first one no
+    /// `previousCursor`. A total that would cost more than the page is left out.
+    pub fn by_cursor(
+        total: Option<u64>,
+        next: Option<String>,
+        previous: Option<String>,
+        resources: Vec<R>,
+    ) -> ListResponse<R> {
+        ListResponse { next_cursor: next, previous_cursor: previous, ..ListResponse::of(total, resources) }
+    }
+
+    fn of(total_results: Option<u64>, resources: Vec<R>) -> ListResponse<R> {
+        ListResponse {
+            schemas: ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+            total_results,
+            start_index: None,
+            items_per_page: resources.len(),
+            previous_cursor: None,
+            next_cursor: None,
+            resources,
+        }
+    }
 }
 
 /// A refusal. `status` is a string: RFC 7644 §3.12 says so, and deserialisers that were made from it insist.
@@ -54,19 +69,22 @@ pub fn error(status: u16, scim_type: Option<&str>, detail: &str) -> Value {
 mod tests {
     use super::*;
 
+    fn print(page: ListResponse<Value>) -> String {
+        serde_json::to_string(&page).unwrap()
+    }
+
     #[test]
     fn a_list_without_matches_is_a_list() {
         assert_eq!(
-            list_response(0, 1, Vec::new()).to_string(),
+            print(ListResponse::by_index(0, 1, Vec::new())),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"startIndex":1,"itemsPerPage":0,"Resources":[]}"#
         );
     }
 
     #[test]
     fn a_page_counts_its_own_items_apart_from_all_matches() {
-        let resource = Map::from_iter([("id".to_owned(), json!("1"))]);
         assert_eq!(
-            list_response(7, 3, vec![resource]).to_string(),
+            print(ListResponse::by_index(7, 3, vec![json!({"id": "1"})])),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":7,"startIndex":3,"itemsPerPage":1,"Resources":[{"id":"1"}]}"#
         );
     }
@@ -74,11 +92,11 @@ mod tests {
     #[test]
     fn a_page_of_a_walk_has_what_leads_on_from_it() {
         assert_eq!(
-            cursor_response(None, Some("n".into()), Some("p".into()), Vec::new()).to_string(),
+            print(ListResponse::by_cursor(None, Some("n".into()), Some("p".into()), Vec::new())),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"itemsPerPage":0,"previousCursor":"p","nextCursor":"n","Resources":[]}"#
         );
         assert_eq!(
-            cursor_response(Some(0), None, None, Vec::new()).to_string(),
+            print(ListResponse::by_cursor(Some(0), None, None, Vec::new())),
             r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:ListResponse"],"totalResults":0,"itemsPerPage":0,"Resources":[]}"#
         );
     }

@@ -17,6 +17,7 @@ pub mod query;
 pub mod resource;
 mod scan;
 pub mod schema;
+pub mod sent;
 pub mod sort;
 mod value;
 
@@ -30,4 +31,5 @@ pub use projection::Projection;
 pub use query::ListQuery;
 pub use resource::{Meta, Resource, ResourceBody, diff};
 pub use schema::{ResourceType, Schema};
+pub use sent::Sent;
 pub use sort::Sort;

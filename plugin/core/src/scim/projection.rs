@@ -6,7 +6,8 @@
 use super::error::Error;
 use super::schema::{Attribute, ResourceType, Returned, Schema, Target};
 use crate::settings::LIMITS;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A choice of attributes.
@@ -43,33 +44,27 @@ impl<'s> Projection<'s> {
         self.wanted.is_some() || !self.excluded.is_empty()
     }
 
-    /// Leaves out of a resource what the client does not want, and what nobody gets.
-    pub fn apply(&self, mut resource: Map<String, Value>) -> Map<String, Value> {
-        resource.retain(|name, value| match self.of.extension(name) {
-            Some(schema) => self.keep_extension(schema, value),
-            None => match self.of.resolve(name) {
-                Ok(Target::Attribute { attribute, .. }) => self.keep(None, attribute, value),
-                Ok(Target::Extension(_)) | Err(_) => false,
-            },
-        });
-        resource
+    /// The resources that it is about.
+    pub fn of(&self) -> &'s ResourceType {
+        self.of
     }
 
-    fn keep_extension(&self, schema: &Schema, value: &mut Value) -> bool {
-        let Value::Object(parts) = value else {
-            return false;
-        };
-        parts.retain(|name, value| {
-            schema.attribute(name).is_some_and(|attribute| self.keep(Some(schema), attribute, value))
-        });
-        !parts.is_empty()
+    /// Whether an attribute without parts is sent.
+    pub(super) fn keeps(&self, attribute: Option<&Attribute>) -> bool {
+        attribute.is_some_and(|attribute| self.share(None, attribute, &Value::Null).is_some())
     }
 
-    /// Leaves what is kept of a value, if anything is.
-    fn keep(&self, extension: Option<&Schema>, attribute: &Attribute, value: &mut Value) -> bool {
+    /// What is sent of an attribute, without what the client does not want and what nobody gets; nothing where that is
+    /// nothing.
+    pub(super) fn share<'v>(
+        &self,
+        extension: Option<&Schema>,
+        attribute: &Attribute,
+        value: &'v Value,
+    ) -> Option<Cow<'v, Value>> {
         match attribute.returned {
-            Returned::Always => return true,
-            Returned::Never => return false,
+            Returned::Always => return Some(Cow::Borrowed(value)),
+            Returned::Never => return None,
             Returned::Default | Returned::Request => {}
         }
         let named = self.wanted.as_deref().map(|wanted| Share::of(wanted, extension, attribute));
@@ -84,7 +79,14 @@ impl<'s> Projection<'s> {
             (None, returned) => returned == Returned::Default,
             (Some(named), _) => *named != Share::Nothing,
         };
-        chosen && excluded != Share::Whole && keep_parts(attribute, value, &keeps)
+        if !chosen || excluded == Share::Whole {
+            return None;
+        }
+        if keeps_all(attribute, value, &keeps) {
+            return Some(Cow::Borrowed(value));
+        }
+        let mut parts = value.clone();
+        keep_parts(attribute, &mut parts, &keeps).then_some(Cow::Owned(parts))
     }
 }
 
@@ -143,6 +145,18 @@ impl<'s> Share<'s> {
     }
 }
 
+/// Whether no part of a value is left out.
+fn keeps_all(attribute: &Attribute, value: &Value, keeps: &impl Fn(&Attribute) -> bool) -> bool {
+    if attribute.sub_attributes.is_empty() {
+        return true;
+    }
+    match value {
+        Value::Array(elements) => elements.iter().all(|element| keeps_all(attribute, element, keeps)),
+        Value::Object(object) => object.keys().all(|name| attribute.sub(name).is_some_and(keeps)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+    }
+}
+
 /// Leaves the parts of a complex value that are kept; a simple one has none and is kept as it is.
 fn keep_parts(attribute: &Attribute, value: &mut Value, keeps: &impl Fn(&Attribute) -> bool) -> bool {
     if attribute.sub_attributes.is_empty() {
@@ -164,27 +178,32 @@ fn keep_parts(attribute: &Attribute, value: &mut Value, keeps: &impl Fn(&Attribu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scim::{Meta, Resource, Sent};
     use serde_json::json;
 
     const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 
     fn project(attributes: Option<&str>, excluded: Option<&str>) -> String {
-        let Value::Object(user) = json!({
-            "schemas": ["urn:ietf:params:scim:schemas:core:2.0:User", ENTERPRISE],
-            "id": "1",
-            "externalId": "x",
+        let user = json!({
             "userName": "alice",
             "name": {"givenName": "Alice", "familyName": "Example"},
             "emails": [{"value": "a@example.com", "type": "work"}, {"type": "home"}],
             ENTERPRISE: {"department": "Sales", "manager": {"value": "2"}},
-            "meta": {"resourceType": "User", "version": "W/\"1\""},
-        }) else {
-            unreachable!()
-        };
-        let of = ResourceType::user();
-        let mut projected = Projection::parse(of, attributes, excluded).unwrap().apply(user);
-        assert!(projected.shift_remove("schemas").is_some() && projected.shift_remove("id").is_some());
-        Value::Object(projected).to_string()
+        });
+        project_of(ResourceType::user(), &user, attributes, excluded)
+    }
+
+    /// What a client gets beside id and schemas.
+    fn project_of(of: &ResourceType, resource: &Value, attributes: Option<&str>, excluded: Option<&str>) -> String {
+        let time = "2026-11-23T10:00:00Z".parse().unwrap();
+        let meta = Meta { created: time, last_modified: time, revision: 1 };
+        let attributes_of = resource.as_object().unwrap().clone();
+        let resource = Resource::stored("1".to_owned(), Some("x".to_owned()), meta, attributes_of);
+        let projection = Projection::parse(of, attributes, excluded).unwrap();
+        let sent = Sent::chosen(&projection, resource, "https://scim.example.com/1".to_owned());
+        let Value::Object(mut sent) = serde_json::to_value(sent).unwrap() else { unreachable!() };
+        assert!(sent.shift_remove("schemas").is_some() && sent.shift_remove("id").is_some());
+        Value::Object(sent).to_string()
     }
 
     #[test]
@@ -262,20 +281,17 @@ mod tests {
 
     #[test]
     fn what_is_never_returned_is_not_to_be_had() {
-        let resource = Map::from_iter([("password".to_owned(), json!("secret"))]);
-        let of = ResourceType::user();
         for attributes in [None, Some("password")] {
-            assert_eq!(Projection::parse(of, attributes, None).unwrap().apply(resource.clone()), Map::new());
+            let sent =
+                project_of(ResourceType::user(), &json!({"password": "secret"}), attributes, Some("externalId,meta"));
+            assert_eq!(sent, "{}");
         }
     }
 
     #[test]
     fn the_members_of_a_group_can_be_left_out() {
-        let group = Map::from_iter([
-            ("displayName".to_owned(), json!("Sales")),
-            ("members".to_owned(), json!([{"value": "1"}])),
-        ]);
-        let projected = Projection::parse(ResourceType::group(), None, Some("members")).unwrap().apply(group);
-        assert_eq!(Value::Object(projected), json!({"displayName": "Sales"}));
+        let group = json!({"displayName": "Sales", "members": [{"value": "1"}]});
+        let sent = project_of(ResourceType::group(), &group, None, Some("members,externalId,meta"));
+        assert_eq!(sent, r#"{"displayName":"Sales"}"#);
     }
 }

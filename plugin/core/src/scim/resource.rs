@@ -3,11 +3,14 @@
 use super::dialect::Dialect;
 use super::error::Error;
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target};
+use super::sent::Sent;
 use super::value;
 use crate::settings::LIMITS;
 use jiff::Timestamp;
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// A resource, RFC 7643 §3.
@@ -199,17 +202,19 @@ impl Resource {
     /// What an attribute of an extension has here. A tenant may change or remove a schema of its own under the documents that
     /// use it; what does not fit it stays where it is and is not seen.
     pub(crate) fn of_extension(&self, schema: &Schema, attribute: &Attribute) -> Option<Value> {
-        seen_part(attribute, self.attributes.get(&*schema.id)?.get(&*attribute.name)?)
+        seen(schema, attribute, self.attributes.get(&*schema.id)?.get(&*attribute.name)?).map(Cow::into_owned)
     }
 
     /// What an extension has here, as clients see it; nothing where that is nothing.
     fn extension(&self, schema: &Schema) -> Option<Map<String, Value>> {
-        seen(schema, self.attributes.get(&*schema.id)?)
+        let parts = Part::of(schema, self.attributes.get(&*schema.id)?);
+        let seen: Map<_, _> = parts.into_iter().map(|part| (part.name.to_owned(), part.value.into_owned())).collect();
+        (!seen.is_empty()).then_some(seen)
     }
 
     /// Where it is, below the tenant URL.
     pub(crate) fn location(&self, of: &ResourceType, base: &str) -> String {
-        format!("{base}{}/{}", of.endpoint, self.id)
+        [base, of.endpoint, "/", &self.id].concat()
     }
 
     /// The values that a target has here: one, several, or none. Without the tenant URL `meta` has no location.
@@ -237,48 +242,28 @@ impl Resource {
         }
     }
 
-    /// The resource as it is sent, RFC 7643 §8, before any projection.
-    pub fn into_json(mut self, of: &ResourceType, location: Option<&str>) -> Map<String, Value> {
-        let attributes = std::mem::take(&mut self.attributes);
-        let mut document = Map::with_capacity(attributes.len() + 4);
-        let mut schemas = vec![Value::from(&*of.schema.id)];
-        document.insert("schemas".into(), Value::Null);
-        document.insert("id".into(), Value::from(self.id.as_str()));
-        document.extend(self.external_id.take().map(|id| ("externalId".to_owned(), Value::String(id))));
-        for (name, value) in attributes {
-            match of.extension(&name) {
-                None if is_urn(&name) => {}
-                None => drop(document.insert(name, value)),
-                Some(schema) => {
-                    let seen = seen(schema, &value);
-                    document.extend(seen.map(|seen| (name, Value::Object(seen))));
-                }
-            }
+    /// The resource as it is sent, all of it.
+    pub fn into_json(self, of: &ResourceType, location: Option<&str>) -> Map<String, Value> {
+        match serde_json::to_value(Sent::whole(of, self, location.map(str::to_owned))) {
+            Ok(Value::Object(document)) => document,
+            Ok(_) | Err(_) => unreachable!("a resource is an object with string keys"),
         }
-        schemas.extend(
-            of.schemas().filter(|schema| document.contains_key(&*schema.id)).map(|schema| Value::from(&*schema.id)),
-        );
-        document.insert("schemas".into(), Value::Array(schemas));
-        document.insert("meta".into(), self.meta_json(of, location));
-        document
     }
 
     /// RFC 7643 §3.1, as clients see it; without the tenant URL it has no location.
     pub(crate) fn meta_at(&self, of: &ResourceType, base: Option<&str>) -> Value {
-        self.meta_json(of, base.map(|base| self.location(of, base)).as_deref())
+        let location = base.map(|base| self.location(of, base));
+        self.described(of, location.as_deref()).to_json()
     }
 
-    fn meta_json(&self, of: &ResourceType, location: Option<&str>) -> Value {
-        let mut meta = json!({
-            "resourceType": of.name,
-            "created": print_time(self.meta.created),
-            "lastModified": print_time(self.meta.last_modified),
-        });
-        if let Some(location) = location {
-            meta["location"] = json!(location);
+    pub(super) fn described<'r>(&self, of: &ResourceType, location: Option<&'r str>) -> Described<'r> {
+        Described {
+            resource_type: of.name,
+            created: print_time(self.meta.created),
+            last_modified: print_time(self.meta.last_modified),
+            location,
+            version: self.meta.version(),
         }
-        meta["version"] = json!(self.meta.version());
-        meta
     }
 
     fn schemas<'s>(&self, of: &'s ResourceType) -> Vec<&'s str> {
@@ -291,9 +276,28 @@ impl Resource {
     }
 }
 
+/// What clients are told of a resource beside its attributes, RFC 7643 §3.1.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Described<'r> {
+    resource_type: &'static str,
+    created: String,
+    last_modified: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<&'r str>,
+    version: String,
+}
+
+impl Described<'_> {
+    pub(super) fn to_json(&self) -> Value {
+        serde_json::to_value(self).expect("these are texts")
+    }
+}
+
 /// A time as we print it: UTC, milliseconds, so that all of ours sort as text.
 pub fn print_time(time: Timestamp) -> String {
-    format!("{time:.3}")
+    const PRINTER: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+    PRINTER.timestamp_to_string(&time)
 }
 
 /// The attributes that differ between two states, before and after. Those of extensions are named with their URN.
@@ -326,19 +330,35 @@ fn flat(resource: &Resource) -> Map<String, Value> {
 }
 
 /// No attribute's name has a colon, and every URN has.
-fn is_urn(name: &str) -> bool {
+pub(super) fn is_urn(name: &str) -> bool {
     name.contains(':')
 }
 
-/// What clients see of the values of an extension; nothing where that is nothing.
-fn seen(schema: &Schema, value: &Value) -> Option<Map<String, Value>> {
-    let seen = |(name, value): (&String, &Value)| Some((name.clone(), seen_part(schema.attribute(name)?, value)?));
-    let seen: Map<String, Value> = parts(value).filter_map(seen).collect();
-    (!seen.is_empty()).then_some(seen)
+/// What clients see of an attribute of an extension.
+pub(super) struct Part<'r> {
+    pub(super) name: &'r str,
+    pub(super) attribute: &'r Attribute,
+    pub(super) value: Cow<'r, Value>,
 }
 
-fn seen_part(attribute: &Attribute, value: &Value) -> Option<Value> {
-    if attribute.is_hidden() { None } else { value::seen(attribute, value) }
+impl<'r> Part<'r> {
+    /// What they see of an extension's values.
+    pub(super) fn of(schema: &'r Schema, values: &'r Value) -> Vec<Part<'r>> {
+        let part = |(name, value): (&'r String, &'r Value)| {
+            let attribute = schema.attribute(name)?;
+            Some(Part { name, attribute, value: seen(schema, attribute, value)? })
+        };
+        parts(values).filter_map(part).collect()
+    }
+}
+
+/// A tenant's schema may have changed since the value was let in, the built-in ones have not.
+fn seen<'v>(schema: &Schema, attribute: &Attribute, value: &'v Value) -> Option<Cow<'v, Value>> {
+    match attribute.is_hidden() {
+        true => None,
+        false if schema.is_built_in() => Some(Cow::Borrowed(value)),
+        false => value::seen(attribute, value).map(Cow::Owned),
+    }
 }
 
 fn parts(value: &Value) -> impl Iterator<Item = (&String, &Value)> {

@@ -248,6 +248,11 @@ impl Attribute {
 }
 
 impl Schema {
+    /// Whether it is one of the tables, which no tenant can change.
+    pub(crate) fn is_built_in(&self) -> bool {
+        matches!(self.attributes, Cow::Borrowed(_))
+    }
+
     /// The attribute of this name, without case (RFC 7643 §2.1).
     pub fn attribute(&self, name: &str) -> Option<&Attribute> {
         named(&self.attributes, name)
@@ -328,7 +333,12 @@ impl ResourceType {
 /// What a name means among the attributes of every resource.
 fn common(name: &str) -> Option<Target<'static>> {
     let (first, sub) = split(name)?;
-    target(named(tables::COMMON, first)?, None, sub)
+    target(common_attribute(first)?, None, sub)
+}
+
+/// The attribute of this name that every resource has, RFC 7643 §3.1.
+pub(crate) fn common_attribute(name: &str) -> Option<&'static Attribute> {
+    named(tables::COMMON, name)
 }
 
 /// What a name means in the one extension that has it.

@@ -5,7 +5,7 @@ use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::ledger::Read;
 use crate::schemas::Types;
-use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, ResourceType};
+use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, ResourceType, Sent};
 use crate::space::Kind;
 use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
@@ -46,17 +46,17 @@ impl Context<'_> {
         Relations::new(view, &self.base).naming(self.dialect.members_named)
     }
 
-    pub(super) fn render<V: Read>(
+    pub(super) fn render<'p, V: Read>(
         &self,
         relations: &mut Relations<'_, V>,
         kind: Kind,
         document: Document,
-        projection: &Projection<'_>,
-    ) -> Result<Map<String, Value>, Problem> {
+        projection: &'p Projection<'p>,
+    ) -> Result<Sent<'p>, Problem> {
         let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
         let resource = relations.complete(kind, document, &wanted)?;
         let location = self.location(kind, &resource);
-        Ok(projection.apply(resource.into_json(self.types.of(kind), Some(&location))))
+        Ok(Sent::chosen(projection, resource, location))
     }
 
     /// What a list is asked for: in the URL, or in the body of a search.

@@ -7,7 +7,8 @@ use crate::directory::{self, Document, Sieve};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::View;
-use crate::scim::{self, BoundFilter, ListQuery, messages};
+use crate::scim::messages::ListResponse;
+use crate::scim::{self, BoundFilter, ListQuery, Sent};
 use crate::space::Kind;
 use http::header::{CONTENT_LOCATION, IF_MATCH};
 use http::{Method, StatusCode};
@@ -42,14 +43,13 @@ impl Rollcall {
                 context.render(&mut relations, kind, document, projection)
             };
             let resources = page.documents.into_iter().map(render).collect::<Result<_, Problem>>()?;
-            Ok(match page.found {
-                Found::ByIndex(total) => messages::list_response(total, query.start_index, resources),
-                Found::ByCursor { total, next, previous } => {
-                    messages::cursor_response(total, next, previous, resources)
-                }
-            })
+            let response = match page.found {
+                Found::ByIndex(total) => ListResponse::by_index(total, query.start_index, resources),
+                Found::ByCursor { total, next, previous } => ListResponse::by_cursor(total, next, previous, resources),
+            };
+            Ok(respond::scim_body(StatusCode::OK, &response))
         })();
-        Answer::without_turn(event, listed.map(|document| respond::scim_body(StatusCode::OK, &document)))
+        Answer::without_turn(event, listed)
     }
 
     /// Pages by index, or by cursor where the client says so.
@@ -76,13 +76,13 @@ impl Rollcall {
     /// RFC 7644 §3.4.1.
     pub(super) fn read<'l, 'r>(&self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'l, 'r> {
         let noun = kind.noun();
-        let mut event = Event::of(Action::Read, format!("read {noun} {id}"));
+        let mut event = Event::of(Action::Read, ["read ", noun, " ", id].concat());
         let read = (|| {
             let projection = context.projection(kind)?;
             let document = directory::get(view, kind, id)?;
             let resource = &document.resource;
             event.about(kind, resource);
-            event.operation = format!("read {noun} {}", name_of(kind, resource));
+            event.operation = ["read ", noun, " ", name_of(kind, resource)].concat();
             let version = resource.meta.version();
             if let Some(tags) = tags(context.request.headers, IF_MATCH)
                 && !directory::names_version(&tags, &version)
@@ -144,8 +144,8 @@ pub(super) fn no_groups<'l, 'r>(context: &Context<'_>, route: &Scim) -> Answer<'
         .and_then(|query| {
             query.filter.as_deref().map(|text| BoundFilter::parse(text, context.types.of(Kind::Group))).transpose()?;
             match query.cursor.as_deref() {
-                None => Ok(messages::list_response(0, query.start_index, Vec::new())),
-                Some("") => Ok(messages::cursor_response(Some(0), None, None, Vec::new())),
+                None => Ok(ListResponse::<Sent<'_>>::by_index(0, query.start_index, Vec::new())),
+                Some("") => Ok(ListResponse::by_cursor(Some(0), None, None, Vec::new())),
                 Some(_) => Err(scim::Error::cursor().into()),
             }
         })

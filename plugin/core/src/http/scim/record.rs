@@ -51,7 +51,7 @@ impl Rollcall {
     /// error pages are no place for them.
     fn refusal(&self, problem: &Problem, span: &Span<'_>) -> respond::Refusal {
         let mut refusal = problem.refusal(&self.ports, &span.arrival.request_id);
-        refusal.detail = unhidden(&span.mask.literals(&refusal.detail), |text| scrub(text, span.presented));
+        refusal.detail = unhidden(&span.mask.literals(&refusal.detail), span.presented).into_owned();
         refusal
     }
 
@@ -102,16 +102,17 @@ impl Rollcall {
         let request = span.request;
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
-        let scrub = |text: &str| unhidden(text, |text| scrub(text, span.presented));
+        let clean = |text: &str| unhidden(text, span.presented).into_owned();
         let kept = |text: &str| {
             let start = beginning(text);
-            journal::cut_of(&scrub(start), start.len() < text.len())
+            journal::cut_of(unhidden(start, span.presented), start.len() < text.len())
         };
-        let values =
-            |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(span.mask, values, scrub));
-        let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: scrub(&user.user_name) };
+        let values = |values: &Option<Map<String, Value>>| {
+            values.as_ref().map(|values| noted(span.mask, values, span.presented))
+        };
+        let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: clean(&user.user_name) };
         let group =
-            |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: scrub(&group.display_name) };
+            |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: clean(&group.display_name) };
         let bodies = self.settings.journal_bodies;
         let took = self.ports.clock.elapsed().saturating_sub(span.arrival.started);
         let sign = span.token.and_then(|_| sign::of(request.method, request.query, request.headers, request.body));
@@ -175,10 +176,10 @@ fn hint(token: &str) -> String {
     token.chars().skip(count - 4).collect()
 }
 
-fn operation(mask: &Mask<'_>, event: &Event, refusal: Option<&respond::Refusal>) -> String {
+fn operation<'e>(mask: &Mask<'_>, event: &'e Event, refusal: Option<&respond::Refusal>) -> Cow<'e, str> {
     match (refusal, event.operation.as_str()) {
-        (Some(refusal), "") => format!("refused: {}", mask.words(&refusal.detail)),
-        (_, words) => words.to_owned(),
+        (Some(refusal), "") => Cow::Owned(format!("refused: {}", mask.words(&refusal.detail))),
+        (_, words) => Cow::Borrowed(words),
     }
 }
 
@@ -217,43 +218,43 @@ const BEYOND_CUT_BYTES: usize = 256;
 
 /// A text without tokens. One that stands behind percent signs is found in the plain text, which then takes the place of
 /// what was sent.
-fn unhidden(sent: &str, scrub: impl Fn(&str) -> String) -> String {
-    let clean = scrub(sent);
+fn unhidden<'t>(sent: &'t str, presented: Option<&str>) -> Cow<'t, str> {
+    let clean = scrub(sent, presented);
     if !clean.contains('%') {
         return clean;
     }
-    let mut text = clean.clone();
+    let mut text = clean.clone().into_owned();
     for _ in 0..PERCENT_LEVELS_MAX {
         let plain = percent_decode_str(&text).decode_utf8_lossy();
         if plain == text {
             return clean;
         }
         let plain = plain.into_owned();
-        text = scrub(&plain);
+        text = scrub(&plain, presented).into_owned();
         if text != plain {
-            return text;
+            return Cow::Owned(text);
         }
     }
-    MASK.to_owned()
+    Cow::Borrowed(MASK)
 }
 
 /// How often a text may be percent-encoded. Nobody does it more than twice by mistake.
 const PERCENT_LEVELS_MAX: usize = 4;
 
 /// Attributes for the journal: without secrets and tokens, and long ones cut, so that a record stays far below what a store takes.
-fn noted(mask: &Mask<'_>, values: &Map<String, Value>, scrub: impl Fn(&str) -> String) -> Map<String, Value> {
+fn noted(mask: &Mask<'_>, values: &Map<String, Value>, presented: Option<&str>) -> Map<String, Value> {
     // A schema may have come to hide what was stored before.
     let mut values = Value::Object(values.clone());
     mask.secrets(&mut values);
     let note = |value: &Value| {
         let text = value.to_string();
-        let clean = scrub(&text);
+        let clean = unhidden(&text, presented);
         if clean.len() > LIMITS.journal_value_bytes_max {
             Value::String(journal::cut_at(&clean, LIMITS.journal_value_bytes_max))
         } else if clean == text {
             value.clone()
         } else {
-            serde_json::from_str(&clean).unwrap_or(Value::String(clean))
+            serde_json::from_str(&clean).unwrap_or(Value::String(clean.into_owned()))
         }
     };
     values.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), note(value))).collect()
@@ -266,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_token_behind_percent_signs_is_found() {
-        let clean = |text: &str| unhidden(text, |text| scrub(text, Some("theirs-in-clear")));
+        let clean = |text: &str| unhidden(text, Some("theirs-in-clear")).into_owned();
         let stray = format!("{TOKEN_PREFIX}{}", "A1-_".repeat(11));
         for hidden in [stray.replace('r', "%72"), stray.replace('r', "%2572"), stray.replace('_', "%25255F")] {
             assert_eq!(clean(&format!("/Users/a%2Fb/{hidden}")), "/Users/a/b/***", "{hidden}");
