@@ -1,17 +1,31 @@
-//! Spin's default backend: the same file, the same table, the same journal mode (none is set), and one connection
-//! behind one mutex for the whole process.
+//! Spin's default backend: the same file, the same table, the same journal mode (none is set), and writes one after the
+//! other. Spin has one connection for all, so that its reads wait while a batch is put together; ours wait only while one
+//! goes to the disk.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{anyhow, bail};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, params};
 
 use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
 
 /// A database file, which holds one store for each label.
 #[derive(Clone)]
-pub struct Database(Arc<Mutex<Connection>>);
+pub struct Database(Arc<Connections>);
+
+struct Connections {
+    all: Mutex<Connection>,
+    /// For what reads one value. SQLite lets one connection read beside another one's transaction until that commits. A
+    /// database in memory has one connection.
+    reading: Option<Mutex<Connection>>,
+}
+
+/// Pages that a transaction may change before it commits while others read: half of what SQLite keeps in memory before it
+/// has to lock the readers out.
+const PAGES_BESIDE_READERS: usize = 256;
+
+const PAGE_BYTES: usize = 4_096;
 
 impl Database {
     /// The name of the file in the state directory, as Spin has it.
@@ -27,12 +41,17 @@ impl Database {
             })
             .map_err(|error| cannot_open(path, &error))?;
         refuse_foreign(&connection, path)?;
-        Self::with_table(connection).map_err(|error| cannot_open(path, &error))
+        with_table(&connection)
+            .and_then(|()| Connection::open(path))
+            .map(|reading| Self::of(connection, Some(reading)))
+            .map_err(|error| cannot_open(path, &error))
     }
 
     /// A database that ends with the process.
     pub fn in_memory() -> anyhow::Result<Self> {
-        Ok(Connection::open_in_memory().and_then(Self::with_table)?)
+        let connection = Connection::open_in_memory()?;
+        with_table(&connection)?;
+        Ok(Self::of(connection, None))
     }
 
     /// The store with this label.
@@ -40,22 +59,47 @@ impl Database {
         Arc::new(SqliteStore { label: label.to_owned(), database: self.clone() })
     }
 
-    fn with_table(connection: Connection) -> rusqlite::Result<Self> {
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS spin_key_value (
-                store TEXT NOT NULL,
-                key TEXT NOT NULL,
-                value BLOB NOT NULL,
-                PRIMARY KEY (store, key)
-            )",
-        )?;
-        Ok(Self(Arc::new(Mutex::new(connection))))
+    fn of(all: Connection, reading: Option<Connection>) -> Self {
+        Self(Arc::new(Connections { all: Mutex::new(all), reading: reading.map(Mutex::new) }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        // A panic elsewhere leaves no half-done transaction behind: they roll back when they are dropped.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0.all)
     }
+
+    /// For one short read.
+    fn lock_to_read(&self) -> MutexGuard<'_, Connection> {
+        lock(self.0.reading.as_ref().unwrap_or(&self.0.all))
+    }
+
+    /// One transaction, which changes about so many pages. Nobody reads while it commits: SQLite would have the two wait
+    /// for each other by sleeping, and give up after five seconds.
+    fn write<R>(&self, pages: usize, change: impl FnOnce(&Transaction<'_>) -> Result<R>) -> Result<R> {
+        let mut connection = self.lock();
+        let nobody_reads = || self.0.reading.as_ref().map(lock);
+        let from_the_start = (pages > PAGES_BESIDE_READERS).then(nobody_reads);
+        let transaction = connection.transaction()?;
+        let changed = change(&transaction)?;
+        let _until_the_end = from_the_start.unwrap_or_else(nobody_reads);
+        transaction.commit()?;
+        Ok(changed)
+    }
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    // A panic elsewhere leaves no half-done transaction behind: they roll back when they are dropped.
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn with_table(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS spin_key_value (
+            store TEXT NOT NULL,
+            key TEXT NOT NULL,
+            value BLOB NOT NULL,
+            PRIMARY KEY (store, key)
+        )",
+    )
 }
 
 const COLUMNS: [&str; 3] = ["store", "key", "value"];
@@ -74,23 +118,24 @@ struct SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let value = read(&self.database.lock(), &self.label, key)?;
+        let value = read(&self.database.lock_to_read(), &self.label, key)?;
         within_limit(value.as_ref().map_or(0, Vec::len))?;
         Ok(value)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        run(&self.database.lock(), SET, params![self.label, key, value])?;
-        Ok(())
+        self.database.write(pages_of(value), |transaction| {
+            run(transaction, SET, params![self.label, key, value])?;
+            Ok(())
+        })
     }
 
     fn delete(&self, key: &str) -> Result<()> {
-        run(&self.database.lock(), DELETE, params![self.label, key])?;
-        Ok(())
+        self.delete_many(&[key.to_owned()])
     }
 
     fn exists(&self, key: &str) -> Result<bool> {
-        Ok(read(&self.database.lock(), &self.label, key)?.is_some())
+        Ok(read(&self.database.lock_to_read(), &self.label, key)?.is_some())
     }
 
     fn list_keys(&self) -> Result<Vec<String>> {
@@ -127,36 +172,37 @@ impl Store for SqliteStore {
     }
 
     fn set_many(&self, pairs: &[Pair<Vec<u8>>]) -> Result<()> {
-        let mut connection = self.database.lock();
-        let transaction = connection.transaction()?;
-        for (key, value) in pairs {
-            run(&transaction, SET, params![self.label, key, value])?;
-        }
-        Ok(transaction.commit()?)
+        self.database.write(pairs.iter().map(|(_, value)| pages_of(value)).sum(), |transaction| {
+            let mut set = transaction.prepare_cached(SET)?;
+            for (key, value) in pairs {
+                set.execute(params![self.label, key, value])?;
+            }
+            Ok(())
+        })
     }
 
     fn delete_many(&self, keys: &[String]) -> Result<()> {
-        let mut connection = self.database.lock();
-        let transaction = connection.transaction()?;
-        for key in keys {
-            run(&transaction, DELETE, params![self.label, key])?;
-        }
-        Ok(transaction.commit()?)
+        self.database.write(keys.len(), |transaction| {
+            for key in keys {
+                run(transaction, DELETE, params![self.label, key])?;
+            }
+            Ok(())
+        })
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64> {
-        let mut connection = self.database.lock();
-        let transaction = connection.transaction()?;
-        let counter = match read(&transaction, &self.label, key)? {
-            Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|bytes: Vec<u8>| {
-                StoreError(format!("{key}: expected a counter of 8 bytes, found {} bytes", bytes.len()))
-            })?),
-            None => 0,
-        };
-        let sum = counter.checked_add(delta).ok_or_else(|| StoreError(format!("{key}: the counter would overflow")))?;
-        run(&transaction, SET, params![self.label, key, sum.to_le_bytes()])?;
-        transaction.commit()?;
-        Ok(sum)
+        self.database.write(1, |transaction| {
+            let counter = match read(transaction, &self.label, key)? {
+                Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|bytes: Vec<u8>| {
+                    StoreError(format!("{key}: expected a counter of 8 bytes, found {} bytes", bytes.len()))
+                })?),
+                None => 0,
+            };
+            let overflow = || StoreError(format!("{key}: the counter would overflow"));
+            let sum = counter.checked_add(delta).ok_or_else(overflow)?;
+            run(transaction, SET, params![self.label, key, sum.to_le_bytes()])?;
+            Ok(sum)
+        })
     }
 
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>> {
@@ -178,20 +224,24 @@ struct SqliteCas {
 
 impl Cas for SqliteCas {
     fn current(&mut self) -> Result<Option<Vec<u8>>> {
-        self.expected = read(&self.database.lock(), &self.label, &self.key)?;
+        self.expected = read(&self.database.lock_to_read(), &self.label, &self.key)?;
         within_limit(self.expected.as_ref().map_or(0, Vec::len))?;
         Ok(self.expected.clone())
     }
 
     fn swap(&mut self, value: &[u8]) -> Result<Swap> {
-        let connection = self.database.lock();
-        let written = match &self.expected {
-            Some(expected) => run(&connection, REPLACE, params![self.label, self.key, expected, value])?,
+        let written = self.database.write(pages_of(value), |transaction| match &self.expected {
+            Some(expected) => run(transaction, REPLACE, params![self.label, self.key, expected, value]),
             // As in Spin this overwrites what a second creator has written meanwhile, and both are told that they won.
-            None => run(&connection, SET, params![self.label, self.key, value])?,
-        };
+            None => run(transaction, SET, params![self.label, self.key, value]),
+        })?;
         Ok(if written == 1 { Swap::Done } else { Swap::Failed })
     }
+}
+
+/// Pages that a value changes where it is written, about: its own and those that it overflows to.
+fn pages_of(value: &[u8]) -> usize {
+    1 + value.len() / PAGE_BYTES
 }
 
 fn read(connection: &Connection, label: &str, key: &str) -> Result<Option<Vec<u8>>> {
@@ -274,6 +324,40 @@ mod tests {
         database.store("default").set("a", b"1").unwrap();
         assert_eq!(database.store("other").get("a"), Ok(None));
         assert_eq!(database.store("other").list_keys(), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_was_while_a_batch_is_put_together() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join(Database::FILE_NAME)).unwrap();
+        let store = database.store("default");
+        store.set("a", b"1").unwrap();
+        database
+            .write(1, |transaction| {
+                run(transaction, SET, params!["default", "a", b"2"])?;
+                assert_eq!(store.get("a"), Ok(Some(b"1".to_vec())));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(store.get("a"), Ok(Some(b"2".to_vec())));
+    }
+
+    #[test]
+    fn a_batch_that_outgrows_memory_is_written_whole_beside_readers() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Database::open(&directory.path().join(Database::FILE_NAME)).unwrap().store("default");
+        let batch = |value: u8| -> Vec<_> {
+            (0..PAGES_BESIDE_READERS * 8).map(|key| (key.to_string(), vec![value; PAGE_BYTES])).collect()
+        };
+        store.set_many(&batch(0)).unwrap();
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (1..4).try_for_each(|value| store.set_many(&batch(value))));
+            while !writer.is_finished() {
+                store.get("0").unwrap();
+            }
+            assert_eq!(writer.join().unwrap(), Ok(()));
+        });
+        assert_eq!(store.get("0"), Ok(Some(vec![3; PAGE_BYTES])));
     }
 
     #[test]

@@ -454,13 +454,14 @@ impl Record {
         bytes
     }
 
-    /// The same backwards. A record of the first layout has its bodies within the JSON.
+    /// The same backwards. A record of the first two layouts has its bodies within the JSON.
     fn of_stored(bytes: &[u8]) -> Option<Record> {
         let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
         let mut record: Record = serde_json::from_slice(parts.next()?).ok()?;
-        let (Some(lengths), Some(bodies)) = (parts.next(), parts.next()) else {
+        let Some(lengths) = parts.next() else {
             return Some(record);
         };
+        let bodies = parts.next()?;
         let [request, response]: [Option<usize>; 2] = serde_json::from_slice(lengths).ok()?;
         let (request_body, response_body) = bodies.split_at_checked(request.unwrap_or_default())?;
         let text = |length: Option<usize>, body: &[u8]| match length {
@@ -582,6 +583,44 @@ pub(crate) fn cut_at(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn of_request_and_response(request: Option<&str>, response: Option<&str>) -> Record {
+        let mut record: Record = serde_json::from_value(serde_json::json!({
+            "number": 7, "time": "2026-11-26T10:00:00Z", "durationUs": 1, "method": "GET", "path": "/Users/1",
+            "operation": "read user alice", "action": "read", "kind": "read", "outcome": "success", "status": 200,
+            "changed": false, "requestId": "x",
+        }))
+        .unwrap();
+        (record.request_body, record.response_body) = (request.map(str::to_owned), response.map(str::to_owned));
+        record
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_stored_whatever_its_bodies_hold() {
+        for request in [None, Some(""), Some("{\"a\":\"\\n\"}"), Some("two\nlines\n")] {
+            for response in [None, Some(""), Some("[3,4]\n[null,2]\né")] {
+                let record = of_request_and_response(request, response);
+                let stored = record.clone().stored();
+                assert_eq!(Record::of_stored(&stored), Some(record), "{}", String::from_utf8_lossy(&stored));
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_of_an_earlier_layout_has_its_bodies_within_and_is_read_all_the_same() {
+        let record = of_request_and_response(Some("{}"), Some("{\"id\":\"1\"}"));
+        assert_eq!(Record::of_stored(&serde_json::to_vec(&record.shown()).unwrap()), Some(record));
+    }
+
+    #[test]
+    fn what_was_stored_in_part_is_no_record() {
+        let stored = of_request_and_response(Some("{}"), Some("{\"id\":\"é\"}")).stored();
+        let behind_the_json = stored.iter().position(|byte| *byte == b'\n').unwrap();
+        for end in (0..behind_the_json).chain(behind_the_json + 1..stored.len()) {
+            assert_eq!(Record::of_stored(&stored[..end]), None, "{end}");
+        }
+        assert_eq!(Record::of_stored(&[&stored[..], b"x"].concat()), None);
+    }
 
     #[test]
     fn a_body_at_the_limit_is_kept_whole_and_one_above_is_cut_with_a_mark() {

@@ -60,7 +60,7 @@ const ASKED_MAX: u32 = 8;
 const EMPTIED_MAX: usize = 500;
 
 /// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
-pub const LAYOUT: u32 = 2;
+pub const LAYOUT: u32 = 3;
 
 /// Why a turn could not be had or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,11 +20,14 @@ pub(super) struct Step {
 }
 
 /// The steps of this version.
-pub(super) const STEPS: &[Step] = &[USERS_UNDER_THEIR_NAMES];
+pub(super) const STEPS: &[Step] = &[USERS_UNDER_THEIR_NAMES, BODIES_BEHIND_RECORDS];
 
 /// Layout 2 keeps a user under its name, too. The id alone, which layout 1 had there, still reads, and gives way when the
 /// user changes; so there is nothing to rewrite, and the number only keeps a version away that cannot read the other.
 const USERS_UNDER_THEIR_NAMES: Step = Step { from: 1, piece: |_, _| Ok(None) };
+
+/// Layout 3 keeps the bodies of a record behind its JSON. Those within it still read, and the ring wears them away.
+const BODIES_BEHIND_RECORDS: Step = Step { from: 2, piece: |_, _| Ok(None) };
 
 /// Stages the next piece, if the space is of an earlier layout. The caller commits it and takes the next turn.
 pub(super) fn advance(turn: &mut Turn<'_>, steps: &[Step], to: u32) -> Result<bool, Error> {
@@ -225,8 +228,10 @@ mod tests {
         let ports = ports(&map);
         let mut turn = turn(&ports, &settings).unwrap();
         let refused = advance(&mut turn, &[], LAYOUT).unwrap_err();
-        let expected = "t.abcdefghjk.head: expected layout 2 or an earlier one that is known, found 1";
-        assert_eq!(refused, Error::Corrupt(expected.to_owned()));
+        let (known, found) = (LAYOUT, LAYOUT - 1);
+        let expected =
+            format!("t.abcdefghjk.head: expected layout {known} or an earlier one that is known, found {found}");
+        assert_eq!(refused, Error::Corrupt(expected));
     }
 
     #[test]
