@@ -3,9 +3,10 @@
 //! goes to the disk.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, params};
 
 use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
@@ -86,9 +87,9 @@ impl Database {
     }
 }
 
+/// A panic elsewhere leaves no half-done transaction behind: they roll back when they are dropped.
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    // A panic elsewhere leaves no half-done transaction behind: they roll back when they are dropped.
-    connection.lock().unwrap_or_else(PoisonError::into_inner)
+    connection.lock()
 }
 
 fn with_table(connection: &Connection) -> rusqlite::Result<()> {
