@@ -115,7 +115,7 @@ impl Soak {
     fn flood(&mut self) {
         // What was loaded before has its records written by then.
         std::thread::sleep(Duration::from_secs(3));
-        let (at_first, afterwards) = (Duration::from_secs(4), Duration::from_secs(8));
+        let (at_first, afterwards) = (Duration::from_secs(4), Duration::from_secs(40));
         let address = self.host.address();
         let crowd = self.crowd.clone();
         let quiet = move |part: u32, duration: Duration| {
@@ -123,7 +123,7 @@ impl Soak {
             let load = Load { address, connections: 4, duration, rate: Some(25.0), requests_each: None };
             load.run(move |connection, nth| load::bytes(&mixed(&crowd[1..2], part, connection, nth))).unwrap()
         };
-        let alone = quiet(PARTS, afterwards);
+        let alone = quiet(PARTS, afterwards / 4);
         let (tenant, users) = &self.crowd[0];
         let (tenant, user) = (tenant.clone(), users[0].clone());
         let flood = std::thread::spawn(move || {

@@ -274,7 +274,8 @@ fn folded(turn: &mut Turn<'_>, refused: Refused, entry: &Record) -> bool {
 /// Brings the connection's times forward.
 fn note(turn: &mut Turn<'_>, entry: &Entry) {
     let number = turn.head.next_record;
-    turn.head.traffic.note(entry, number);
+    let rate = turn.settings().requests_per_second;
+    turn.head.traffic.note(entry, number, rate);
     let Some(token) = &entry.token_id else {
         return;
     };

@@ -491,6 +491,11 @@ impl<'a> Turn<'a> {
         self.base.emptied.iter().any(|emptied| emptied == key)
     }
 
+    /// What the operator has set.
+    pub(crate) fn settings(&self) -> &Settings {
+        self.lease.settings
+    }
+
     /// Whether others may have taken this turn for dead.
     pub(crate) fn late(&self) -> bool {
         self.lease.late()

@@ -5,8 +5,8 @@
 //! therefore tells how many requests all instances had, those that were refused included, since it is brought forward with
 //! every batch of records; an instance looks there when it meets the tenant and then every quarter of a second while it is
 //! being used, and lets in only its share of what may come. So a sudden flood is let in until the first records of it are
-//! written, about a second, and is held to about the rate from then on. A refused request costs no read and no write of its
-//! own.
+//! written, about a second, and is held to about the rate from then on. What is known of it fades slowly, so that it does not
+//! come back as a flood. A refused request costs no read and no write of its own.
 
 use crate::journal::BATCH;
 use crate::settings::LIMITS;
@@ -51,15 +51,15 @@ pub struct Demand {
     /// Requests of that second and of those before it. Records come up to [`WAIT_MAX`](crate::journal::WAIT_MAX) late, so
     /// these still grow while the next ones pass.
     counts: [u64; 4],
-    /// What is left of the most that any before them had. Who was refused comes again, so what was too much a moment ago is
-    /// still to be expected.
+    /// What is left of the most that any before them had, where that was above the rate. Who was refused comes again, so
+    /// what was too much a moment ago is still to be expected.
     peak: u64,
 }
 
 impl Demand {
     /// Counts requests of a second, unless that is too long ago.
-    pub(crate) fn note(&mut self, second: i64, requests: u64) {
-        *self = self.at(second);
+    pub(crate) fn note(&mut self, second: i64, requests: u64, rate: u64) {
+        *self = self.at(second, rate);
         let age = usize::try_from(self.second.saturating_sub(second)).unwrap_or(usize::MAX);
         if let Some(count) = self.counts.get_mut(age) {
             *count = count.saturating_add(requests);
@@ -67,33 +67,38 @@ impl Demand {
     }
 
     /// How many a second are to be expected.
-    pub(crate) fn latest(&self, now: i64) -> u64 {
-        let Demand { counts, peak, .. } = self.at(now);
+    pub(crate) fn latest(&self, now: i64, rate: u64) -> u64 {
+        let Demand { counts, peak, .. } = self.at(now, rate);
         counts.into_iter().fold(peak, u64::max)
     }
 
     /// The same in a later second.
-    fn at(&self, second: i64) -> Demand {
+    fn at(&self, second: i64, rate: u64) -> Demand {
         let passed = second.saturating_sub(self.second);
         if passed <= 0 {
             return *self;
         }
-        let (mut counts, mut peak) = ([0; 4], faded(self.peak, passed));
+        let (mut counts, mut peak) = ([0; 4], faded(self.peak, rate, passed));
         for (age, count) in (0..).zip(self.counts) {
             let age = passed.saturating_add(age);
             match usize::try_from(age).ok().and_then(|age| counts.get_mut(age)) {
                 Some(place) => *place = count,
-                None => peak = peak.max(faded(count, age - 3)),
+                None => peak = peak.max(faded(count, rate, age - 3)),
             }
         }
         Demand { second, counts, peak }
     }
 }
 
-/// What is left after so many seconds, a quarter less with each.
-fn faded(count: u64, seconds: i64) -> u64 {
+/// What is left after so many seconds; what is above the rate shrinks by a fifth with each.
+///
+/// Where little of a flood is let in, little of it comes: who is refused waits. Letting everything in again at once would
+/// bring all of it back, and for a second or two nobody would know. So the part that is refused shrinks by degrees, down to
+/// where as much comes as may.
+fn faded(count: u64, rate: u64, seconds: i64) -> u64 {
     // After so many of them nothing is left of any number.
-    (0..seconds.min(160)).fold(count, |count, _| count - count.div_ceil(4))
+    let above = (0..seconds.min(200)).fold(count.saturating_sub(rate), |above, _| above - above.div_ceil(5));
+    if above == 0 { 0 } else { rate + above }
 }
 
 /// What one instance knows of the tenants that it serves.
@@ -216,20 +221,33 @@ mod tests {
     }
 
     #[test]
-    fn demand_is_the_most_of_the_last_four_seconds_and_fades_afterwards() {
+    fn demand_is_the_most_of_the_last_four_seconds() {
         let mut demand = Demand::default();
-        demand.note(10, 5);
-        demand.note(11, 2);
-        demand.note(10, 1);
-        assert_eq!([10, 11, 12, 13, 14, 15].map(|now| demand.latest(now)), [6, 6, 6, 6, 4, 3]);
+        demand.note(10, 5, 100);
+        demand.note(11, 2, 100);
+        demand.note(10, 1, 100);
+        assert_eq!([10, 11, 12, 13, 14, 15].map(|now| demand.latest(now, 100)), [6, 6, 6, 6, 2, 0]);
         // A second's records are still counted three seconds later, and no later.
-        demand.note(13, 1);
-        demand.note(10, 6);
-        assert_eq!([13, 14, 15, 16, 17].map(|now| demand.latest(now)), [12, 9, 6, 4, 3]);
-        demand.note(9, 100);
-        assert_eq!(demand.latest(13), 12);
-        demand.note(15, 400);
-        assert_eq!([15, 18, 19, 20].map(|now| demand.latest(now)), [400, 400, 300, 225]);
-        assert_eq!(demand.latest(i64::MAX), 0);
+        demand.note(13, 1, 100);
+        demand.note(10, 6, 100);
+        assert_eq!([13, 14].map(|now| demand.latest(now, 100)), [12, 2]);
+        demand.note(9, 100, 100);
+        assert_eq!(demand.latest(13, 100), 12);
+    }
+
+    #[test]
+    fn what_was_above_the_rate_fades_towards_it() {
+        let mut demand = Demand::default();
+        demand.note(15, 400, 100);
+        assert_eq!([15, 18, 19, 20, 21].map(|now| demand.latest(now, 100)), [400, 400, 340, 292, 253]);
+        // Nothing is left in the end, however much it was and whatever the clock says.
+        assert_eq!([60, i64::MAX].map(|now| demand.latest(now, 100)), [0, 0]);
+        demand.note(60, u64::MAX, 1);
+        assert_eq!([64, 400].map(|now| demand.latest(now, 1)), [u64::MAX - u64::MAX / 5, 0]);
+        // What comes meanwhile counts where it is more.
+        let mut demand = Demand::default();
+        demand.note(15, 400, 100);
+        demand.note(20, 900, 100);
+        assert_eq!(demand.latest(20, 100), 900);
     }
 }

@@ -118,8 +118,8 @@ pub struct Refusal {
 }
 
 impl Traffic {
-    /// Takes a record in.
-    pub(crate) fn note(&mut self, entry: &Entry, number: u64) {
+    /// Takes a record in. Without a rate there is none that the tenant could be above.
+    pub(crate) fn note(&mut self, entry: &Entry, number: u64, rate: Option<u64>) {
         let record = &entry.record;
         let failed = record.outcome == Outcome::Failure;
         let second = record.time.as_second();
@@ -135,7 +135,7 @@ impl Traffic {
             });
             return;
         }
-        self.demand.note(second, requests);
+        self.demand.note(second, requests, rate.unwrap_or(u64::MAX));
         // The provider tries again what was one too many; its cycle has not failed for that.
         if entry.is_throttled() {
             return;
@@ -190,8 +190,8 @@ impl Traffic {
     }
 
     /// How many requests with a valid token are to be expected in a second.
-    pub(crate) fn demand(&self, now: Timestamp) -> u64 {
-        self.demand.latest(now.as_second())
+    pub(crate) fn demand(&self, now: Timestamp, rate: u64) -> u64 {
+        self.demand.latest(now.as_second(), rate)
     }
 
     /// The record that stood for others has left the ring; this one takes its place.

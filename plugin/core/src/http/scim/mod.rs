@@ -179,7 +179,7 @@ impl Rollcall {
         };
         // Without the head an instance counts for itself alone.
         let head = || met.map_or_else(|| view.head(), Ok);
-        let demand = || head().map_or(0, |head| head.traffic.demand(arrival.now));
+        let demand = || head().map_or(0, |head| head.traffic.demand(arrival.now, rate));
         self.limiter.admits(tenant, rate, arrival.started, demand)
     }
 
