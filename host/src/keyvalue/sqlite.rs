@@ -15,6 +15,7 @@ use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
 #[derive(Clone)]
 pub struct Database(Arc<Connections>);
 
+/// Their locks outlive a panic, which leaves no half-done transaction behind: one that is dropped rolls back.
 struct Connections {
     all: Mutex<Connection>,
     /// For what reads one value. SQLite lets one connection read beside another one's transaction until that commits. A
@@ -65,19 +66,19 @@ impl Database {
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.0.all)
+        self.0.all.lock()
     }
 
     /// For one short read.
     fn lock_to_read(&self) -> MutexGuard<'_, Connection> {
-        lock(self.0.reading.as_ref().unwrap_or(&self.0.all))
+        self.0.reading.as_ref().unwrap_or(&self.0.all).lock()
     }
 
     /// One transaction, which changes about so many pages. Nobody reads while it commits: SQLite would have the two wait
     /// for each other by sleeping, and give up after five seconds.
     fn write<R>(&self, pages: usize, change: impl FnOnce(&Transaction<'_>) -> Result<R>) -> Result<R> {
         let mut connection = self.lock();
-        let nobody_reads = || self.0.reading.as_ref().map(lock);
+        let nobody_reads = || self.0.reading.as_ref().map(Mutex::lock);
         let from_the_start = (pages > PAGES_BESIDE_READERS).then(nobody_reads);
         let transaction = connection.transaction()?;
         let changed = change(&transaction)?;
@@ -85,11 +86,6 @@ impl Database {
         transaction.commit()?;
         Ok(changed)
     }
-}
-
-/// A panic elsewhere leaves no half-done transaction behind: they roll back when they are dropped.
-fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
-    connection.lock()
 }
 
 fn with_table(connection: &Connection) -> rusqlite::Result<()> {
