@@ -139,10 +139,16 @@ impl Soak {
         self.judge("the same beside it", &beside);
         self.judge("the flood", &flood);
         let times = |measured: &Measured| measured.quantile(0.99).as_secs_f64() / alone.quantile(0.99).as_secs_f64();
+        let mut whole = first.clone();
+        whole.merge(beside.clone());
         println!(
-            "its p99 is {:.1} times that alone when the flood begins, and {:.1} times beside it",
+            "its p99 is {:.1} times that alone in the first {:?} of the flood, {:.1} times in the {:?} that follow, and {:.1} \
+             times over both",
             times(&first),
-            times(&beside)
+            at_first,
+            times(&beside),
+            afterwards,
+            times(&whole)
         );
     }
 

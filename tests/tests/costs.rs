@@ -200,6 +200,12 @@ fn a_record_after_a_pause_is_written_at_once_and_otherwise_a_batch_every_two_sec
     read();
     read();
     assert_eq!(written_after(), WAIT_MAX);
+    // Instances that began together write one after the other, none of them later than that.
+    pause();
+    world.time.pass(Duration::from_micros(750));
+    read();
+    read();
+    assert_eq!(written_after(), WAIT_MAX - Duration::from_millis(750));
 }
 
 #[test]

@@ -128,6 +128,29 @@ fn all_instances_together_are_held_to_about_the_rate() {
     assert!(settled.iter().all(|(_, count)| (RATE / 2..=RATE * 2).contains(count)), "{admitted:?}");
 }
 
+#[test]
+fn a_flood_over_many_instances_is_noticed_before_any_of_them_has_written_its_records() {
+    let rate = 500;
+    let world = World::new(&BTreeMap::from([("requests_per_second".to_owned(), rate.to_string())]));
+    let tenant = Tenant::connect(&mut Native::within(&world));
+    let instances: Vec<Native> = (0..64).map(|_| Native::within(&world)).collect();
+    let mut admitted = 0;
+    world.store.forget_calls();
+    // 4,000 requests in a second.
+    for _ in 0..62 {
+        world.time.pass(Duration::from_millis(16));
+        for instance in &instances {
+            let response = instance.rollcall.handle(tenant.request("GET", "/Users/nobody", None));
+            admitted += u64::from(response.status() != 429);
+        }
+    }
+    assert!((rate..3 * rate).contains(&admitted), "{admitted}");
+    let calls = world.store.calls();
+    assert!(calls.iter().all(|call| call.verb != Verb::SetMany), "nothing was written but counts");
+    let counts = calls.iter().filter(|call| call.verb == Verb::Increment).count();
+    assert!(counts <= 4 * instances.len(), "{counts} counts");
+}
+
 /// How long each of so many refusals took that were under way at once; nothing where a further instance took one of them
 /// on, which counts for itself.
 fn held(server: &Hosted, tenant: &Tenant, count: usize) -> Option<Vec<Duration>> {

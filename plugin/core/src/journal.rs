@@ -6,7 +6,8 @@
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
 //! Records of requests that changed nothing wait in the instance's memory for the next batch: at most [`BUFFERED_MAX`] of
 //! them, and as long as the instance lives at most [`WAIT_MAX`]. That is what a crash can lose. A single request after a
-//! pause is written at once, and otherwise an instance writes a batch every two seconds, or one for each [`BATCH`] records.
+//! pause is written at once, and otherwise an instance writes a batch every one to two seconds, or one for each [`BATCH`]
+//! records.
 
 use crate::ledger::{Error, Read, TokenUse, Turn, View};
 use crate::ports::Ports;
@@ -31,6 +32,9 @@ pub const ALONE: Duration = Duration::from_millis(25);
 
 /// How long a record may wait, and the pause after which the next one is written at once.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// By how much the waits of instances differ: many that began together, as with a flood, are not to write together.
+const SPREAD: Duration = Duration::from_secs(1);
 
 /// How long who writes the records may stay away, so that an instance ends soon after somebody else has written them.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -355,10 +359,12 @@ impl Buffer {
     /// How long what waits may wait on; nothing where it is to be written now, as are so many.
     pub fn patience(&self, now: Duration, enough: usize) -> Option<Duration> {
         let just_taken = self.taken.filter(|taken| self.since.saturating_sub(*taken) < WAIT_MAX);
+        // Hardly two begin at the same microsecond of a millisecond.
+        let wait = WAIT_MAX - SPREAD * (self.since.subsec_micros() % 1_000) / 1_000;
         let until = match (just_taken, self.come) {
-            (Some(taken), _) => taken + WAIT_MAX,
+            (Some(taken), _) => taken + wait,
             (None, 1) => self.since + ALONE,
-            (None, _) => self.since + WAIT_MAX,
+            (None, _) => self.since + wait,
         };
         let patience = until.saturating_sub(now);
         (!self.holds(enough) && !patience.is_zero()).then_some(patience.min(LOOK_EVERY))

@@ -4,13 +4,18 @@
 //! [`BURST_SECONDS`] of it. Instances are many and short-lived, so that alone would bound little. The head of the tenant
 //! therefore tells how many requests all instances had, those that were refused included, since it is brought forward with
 //! every batch of records; an instance looks there when it meets the tenant and then every quarter of a second while it is
-//! being used, and lets in only its share of what may come. So a sudden flood is let in until the first records of it are
-//! written, about a second, and is held to about the rate from then on. What is known of it fades slowly, so that it does not
-//! come back as a flood. A refused request costs no read and no write of its own.
+//! being used, and lets in only its share of what may come. What is known of a flood fades slowly, so that it does not come
+//! back as a flood. A refused request costs no read and no write of its own.
+//!
+//! Records are written a second or two after their requests, which is too late for a flood that begins. So instances that
+//! have many requests at once count them in the store as well, see [`rush`].
+
+mod rush;
 
 use crate::journal::BATCH;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
+use rush::Rush;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -115,29 +120,40 @@ struct Bucket {
     demand: u64,
     /// What is left of shares, in requests times demand.
     share: u64,
+    rush: Rush,
 }
 
 impl Limiter {
-    /// Whether a request of a tenant may come in, at so many a second. `demand` looks at what all instances had.
-    pub(crate) fn admits(&self, tenant: &TenantId, rate: u64, now: Duration, demand: impl FnOnce() -> u64) -> bool {
+    /// Whether a request of a tenant may come in, at so many a second. `demand` looks at what all instances had, and `count`
+    /// adds to what they count at once and answers the sum, or nothing where that fails.
+    pub(crate) fn admits(
+        &self,
+        tenant: &TenantId,
+        rate: u64,
+        now: Duration,
+        demand: impl FnOnce() -> u64,
+        count: impl FnOnce(u64) -> Option<u64>,
+    ) -> bool {
         let mut buckets = self.0.borrow_mut();
         if buckets.len() >= LIMITS.tenants_paced_max && !buckets.contains_key(tenant) {
             let idlest = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(tenant, _)| tenant.clone());
             idlest.map(|idlest| buckets.remove(&idlest));
         }
-        match buckets.entry(tenant.clone()) {
-            Entry::Vacant(place) => place.insert(Bucket::full(rate, now, demand())).admits(rate, now),
-            Entry::Occupied(mut place) => {
-                place.get_mut().look(now, demand);
-                place.get_mut().admits(rate, now)
+        let bucket = match buckets.entry(tenant.clone()) {
+            Entry::Vacant(place) => place.insert(Bucket::full(rate, now, demand())),
+            Entry::Occupied(place) => {
+                let bucket = place.into_mut();
+                bucket.look(now, demand);
+                bucket
             }
-        }
+        };
+        bucket.admits(rate, now, count)
     }
 }
 
 impl Bucket {
     fn full(rate: u64, at: Duration, demand: u64) -> Bucket {
-        Bucket { open: size(rate), at, had: 0, looked: at, demand, share: 0 }
+        Bucket { open: size(rate), at, had: 0, looked: at, demand, share: 0, rush: Rush::default() }
     }
 
     fn look(&mut self, now: Duration, demand: impl FnOnce() -> u64) {
@@ -147,22 +163,37 @@ impl Bucket {
         }
     }
 
-    fn admits(&mut self, rate: u64, now: Duration) -> bool {
+    fn admits(&mut self, rate: u64, now: Duration, count: impl FnOnce(u64) -> Option<u64>) -> bool {
+        self.fill(rate, now);
+        if self.open < 1_000 {
+            return false;
+        }
+        if self.expected(rate, now) <= rate {
+            self.rush.note(rate, now, count);
+        }
+        let expected = self.expected(rate, now);
+        if expected > rate {
+            self.share = self.share.saturating_add(rate);
+            if self.share < expected {
+                return false;
+            }
+            self.share = (self.share - expected).min(expected);
+        }
+        self.open -= 1_000;
+        true
+    }
+
+    fn fill(&mut self, rate: u64, now: Duration) {
         let passed = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
         if passed > 0 {
             self.open = self.open.saturating_add(passed.saturating_mul(rate)).min(size(rate));
             self.at = now;
         }
-        if self.demand > rate {
-            self.share = self.share.saturating_add(rate);
-            if self.share < self.demand {
-                return false;
-            }
-            self.share = (self.share - self.demand).min(self.demand);
-        }
-        let admits = self.open >= 1_000;
-        self.open = self.open.saturating_sub(if admits { 1_000 } else { 0 });
-        admits
+    }
+
+    /// Requests a second of all instances.
+    fn expected(&self, rate: u64, now: Duration) -> u64 {
+        self.demand.max(self.rush.demand(rate, now))
     }
 }
 
@@ -179,7 +210,7 @@ mod tests {
     }
 
     fn admitted(limiter: &Limiter, requests: u64, rate: u64, now: Duration, demand: u64) -> usize {
-        (0..requests).filter(|_| limiter.admits(&tenant(0), rate, now, || demand)).count()
+        (0..requests).filter(|_| limiter.admits(&tenant(0), rate, now, || demand, |_| None)).count()
     }
 
     #[test]
@@ -204,7 +235,7 @@ mod tests {
     fn one_tenants_flood_takes_nothing_from_another() {
         let limiter = Limiter::default();
         admitted(&limiter, 1_000, 100, Duration::ZERO, 1_000);
-        assert!(limiter.admits(&tenant(1), 100, Duration::ZERO, || 0));
+        assert!(limiter.admits(&tenant(1), 100, Duration::ZERO, || 0, |_| None));
     }
 
     #[test]
@@ -213,7 +244,7 @@ mod tests {
         let id = |number: usize| TenantId::from_random(std::array::from_fn(|place| (number >> (5 * place)) as u8 & 31));
         for number in 0..=LIMITS.tenants_paced_max {
             let now = Duration::from_millis(number as u64);
-            assert!(limiter.admits(&id(number), 1, now, || 0));
+            assert!(limiter.admits(&id(number), 1, now, || 0, |_| None));
         }
         let buckets = limiter.0.borrow();
         assert_eq!(buckets.len(), LIMITS.tenants_paced_max);

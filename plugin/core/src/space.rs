@@ -85,6 +85,11 @@ impl Space {
         self.key(&format!("heal.{epoch}.{round}"))
     }
 
+    /// The counter of requests that come fast.
+    pub(crate) fn rush(&self) -> String {
+        self.key("rush")
+    }
+
     /// A part of what the present turn is about to write.
     pub(crate) fn intent(&self, number: u64) -> String {
         self.key(&format!("intent.{number}"))

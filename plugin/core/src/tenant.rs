@@ -211,7 +211,7 @@ fn sweep(ports: &Ports, view: &View<'_>, head: &Head) {
     keys.extend(roster::keys(space, &Roll::Main, head.main.next_slot));
     keys.extend(roster::keys(space, &Roll::Groups, head.groups.next_slot));
     keys.extend(ledger::leavings(view, head));
-    keys.push(space.import());
+    keys.extend([space.import(), space.rush()]);
     for batch in keys.chunks(100) {
         if let Err(error) = backend::delete(ports, batch) {
             ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));

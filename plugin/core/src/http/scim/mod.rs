@@ -180,7 +180,11 @@ impl Rollcall {
         // Without the head an instance counts for itself alone.
         let head = || met.map_or_else(|| view.head(), Ok);
         let demand = || head().map_or(0, |head| head.traffic.demand(arrival.now, rate));
-        self.limiter.admits(tenant, rate, arrival.started, demand)
+        let count = |requests: u64| {
+            let sum = self.ports.store.increment(&Space::tenant(tenant).rush(), i64::try_from(requests).ok()?);
+            u64::try_from(sum.ok()?).ok()
+        };
+        self.limiter.admits(tenant, rate, arrival.started, demand, count)
     }
 
     fn too_many(&self) -> Problem {
