@@ -205,7 +205,7 @@ fn a_record_after_a_pause_is_written_at_once_and_otherwise_a_batch_every_two_sec
     world.time.pass(Duration::from_micros(750));
     read();
     read();
-    assert_eq!(written_after(), WAIT_MAX - Duration::from_millis(750));
+    assert_eq!(written_after(), WAIT_MAX - Duration::from_millis(375));
 }
 
 #[test]

@@ -6,13 +6,12 @@
 //! order of numbers is the order of the changes. The record of a change is written with the change, in one batch.
 //! Records of requests that changed nothing wait in the instance's memory for the next batch: at most [`BUFFERED_MAX`] of
 //! them, and as long as the instance lives at most [`WAIT_MAX`]. That is what a crash can lose. A single request after a
-//! pause is written at once, and otherwise an instance writes a batch every one to two seconds, or one for each [`BATCH`]
-//! records.
+//! pause is written at once, and otherwise an instance writes a batch every two seconds at the latest, or one for each
+//! [`BATCH`] records.
 
 use crate::ledger::{Error, Read, TokenUse, Turn, View};
-use crate::ports::Ports;
-use crate::settings::{LIMITS, Settings};
-use crate::space::{Space, TenantId};
+use crate::settings::LIMITS;
+use crate::space::TenantId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,7 +33,7 @@ pub const ALONE: Duration = Duration::from_millis(25);
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// By how much the waits of instances differ: many that began together, as with a flood, are not to write together.
-const SPREAD: Duration = Duration::from_secs(1);
+const SPREAD: Duration = Duration::from_millis(500);
 
 /// How long who writes the records may stay away, so that an instance ends soon after somebody else has written them.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -359,8 +358,7 @@ impl Buffer {
     /// How long what waits may wait on; nothing where it is to be written now, as are so many.
     pub fn patience(&self, now: Duration, enough: usize) -> Option<Duration> {
         let just_taken = self.taken.filter(|taken| self.since.saturating_sub(*taken) < WAIT_MAX);
-        // Hardly two begin at the same microsecond of a millisecond.
-        let wait = WAIT_MAX - SPREAD * (self.since.subsec_micros() % 1_000) / 1_000;
+        let wait = WAIT_MAX - SPREAD * place_in_millisecond(self.since) / 1_000;
         let until = match (just_taken, self.come) {
             (Some(taken), _) => taken + wait,
             (None, 1) => self.since + ALONE,
@@ -368,6 +366,11 @@ impl Buffer {
         };
         let patience = until.saturating_sub(now);
         (!self.holds(enough) && !patience.is_zero()).then_some(patience.min(LOOK_EVERY))
+    }
+
+    /// When the oldest entry came, or one older than that.
+    pub(crate) fn since(&self) -> Duration {
+        self.since
     }
 
     /// Whether so many entries wait.
@@ -387,11 +390,9 @@ impl Buffer {
     }
 }
 
-/// Writes entries that belong to no change.
-pub fn write(ports: &Ports, settings: &Settings, tenant: &TenantId, entries: Vec<Entry>) -> Result<(), Error> {
-    let mut turn = Turn::take(ports, settings, Space::tenant(tenant))?;
-    append(&mut turn, entries);
-    turn.commit()
+/// A number below 1,000 that tells instances apart which begin together: the microsecond of the millisecond.
+pub(crate) fn place_in_millisecond(moment: Duration) -> u32 {
+    moment.subsec_micros() % 1_000
 }
 
 /// What to leave out of a list of records.

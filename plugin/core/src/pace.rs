@@ -7,17 +7,17 @@
 //! being used, and lets in only its share of what may come. What is known of a flood fades slowly, so that it does not come
 //! back as a flood. A refused request costs no read and no write of its own.
 //!
-//! Records are written a second or two after their requests, which is too late for a flood that begins. So instances that
-//! have many requests at once count them in the store as well, see [`rush`].
+//! Records are written a second or two after their requests, which is late for a flood that begins. So a few requests are
+//! counted at once, see [`rush`].
 
 mod rush;
 
-use crate::journal::BATCH;
+use crate::journal::{BATCH, place_in_millisecond};
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use rush::Rush;
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
@@ -35,16 +35,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Requests of a tenant that an instance has had before it looks again: with fewer it is no part of a flood.
 const LOOK_FROM: u64 = 8;
 
-/// An instance that has had this part of a second's requests tells the others at once.
+/// An instance that has had about this part of a second's requests tells the others at once.
 const TELL_PART: u64 = 8;
 
 /// However low the rate, with no fewer records.
 const TELL_FROM: usize = 16;
 
 /// Records of requests that are written without waiting for more, where a rate is set: with more of them waiting, the
-/// others would learn of a flood too late.
-pub(crate) fn enough(rate: u64) -> usize {
-    usize::try_from(rate / TELL_PART).unwrap_or(BATCH).clamp(TELL_FROM, BATCH)
+/// others would learn of a flood too late. From a half to three halves of the [`TELL_PART`], by when the first of them came:
+/// the instances of a flood have equally many at any time, and are not to write all together.
+pub(crate) fn enough(rate: u64, since: Duration) -> usize {
+    let part = rate / TELL_PART;
+    let spread = part.saturating_mul(place_in_millisecond(since).into()) / 1_000;
+    usize::try_from(part / 2 + spread).unwrap_or(BATCH).clamp(TELL_FROM, BATCH)
 }
 
 /// Requests that all instances of a tenant had; kept in the tenant's head.
@@ -69,6 +72,12 @@ impl Demand {
         if let Some(count) = self.counts.get_mut(age) {
             *count = count.saturating_add(requests);
         }
+    }
+
+    /// Takes in that so many a second are to be expected.
+    pub(crate) fn expect(&mut self, second: i64, requests: u64, rate: u64) {
+        *self = self.at(second, rate);
+        self.peak = self.peak.max(requests);
     }
 
     /// How many a second are to be expected.
@@ -108,7 +117,11 @@ fn faded(count: u64, rate: u64, seconds: i64) -> u64 {
 
 /// What one instance knows of the tenants that it serves.
 #[derive(Default)]
-pub(crate) struct Limiter(RefCell<BTreeMap<TenantId, Bucket>>);
+pub(crate) struct Limiter {
+    buckets: RefCell<BTreeMap<TenantId, Bucket>>,
+    /// Whether a flood was found that the others are to be told of.
+    has_news: Cell<bool>,
+}
 
 struct Bucket {
     /// Requests that may come now, in thousandths.
@@ -124,17 +137,18 @@ struct Bucket {
 }
 
 impl Limiter {
-    /// Whether a request of a tenant may come in, at so many a second. `demand` looks at what all instances had, and `count`
-    /// adds to what they count at once and answers the sum, or nothing where that fails.
+    /// Whether a request of a tenant may come in, at so many a second. Its `lot` is any number. `demand` looks at what all
+    /// instances had, and `count` adds to what they count at once and answers the sum, or nothing where that fails.
     pub(crate) fn admits(
         &self,
         tenant: &TenantId,
         rate: u64,
         now: Duration,
-        demand: impl FnOnce() -> u64,
+        lot: u64,
+        demand: impl Fn() -> u64,
         count: impl FnOnce(u64) -> Option<u64>,
     ) -> bool {
-        let mut buckets = self.0.borrow_mut();
+        let mut buckets = self.buckets.borrow_mut();
         if buckets.len() >= LIMITS.tenants_paced_max && !buckets.contains_key(tenant) {
             let idlest = buckets.iter().min_by_key(|(_, bucket)| bucket.at).map(|(tenant, _)| tenant.clone());
             idlest.map(|idlest| buckets.remove(&idlest));
@@ -143,11 +157,28 @@ impl Limiter {
             Entry::Vacant(place) => place.insert(Bucket::full(rate, now, demand())),
             Entry::Occupied(place) => {
                 let bucket = place.into_mut();
-                bucket.look(now, demand);
+                bucket.look(now, &demand);
                 bucket
             }
         };
-        bucket.admits(rate, now, count)
+        if bucket.may_count(rate, now) && bucket.rush.note(rate, now, lot, count) {
+            bucket.demand = demand();
+            // Unless another instance has told it.
+            self.has_news.set(bucket.demand <= rate);
+        }
+        bucket.admits(rate, now)
+    }
+
+    /// Whether this instance knows of a flood that the others do not know of.
+    pub(crate) fn has_news(&self) -> bool {
+        self.has_news.get()
+    }
+
+    /// What the others are to expect of a tenant in a second, where this instance has found a flood.
+    pub(crate) fn news(&self, tenant: &TenantId, rate: u64, now: Duration) -> Option<u64> {
+        self.has_news.set(false);
+        let demand = self.buckets.borrow().get(tenant).map(|bucket| bucket.rush.demand(rate, now));
+        demand.filter(|demand| *demand > rate)
     }
 }
 
@@ -163,14 +194,14 @@ impl Bucket {
         }
     }
 
-    fn admits(&mut self, rate: u64, now: Duration, count: impl FnOnce(u64) -> Option<u64>) -> bool {
+    /// Neither who is refused counts, nor who knows already.
+    fn may_count(&mut self, rate: u64, now: Duration) -> bool {
         self.fill(rate, now);
-        if self.open < 1_000 {
-            return false;
-        }
-        if self.expected(rate, now) <= rate {
-            self.rush.note(rate, now, count);
-        }
+        self.open >= 1_000 && self.expected(rate, now) <= rate
+    }
+
+    fn admits(&mut self, rate: u64, now: Duration) -> bool {
+        self.fill(rate, now);
         let expected = self.expected(rate, now);
         if expected > rate {
             self.share = self.share.saturating_add(rate);
@@ -179,8 +210,9 @@ impl Bucket {
             }
             self.share = (self.share - expected).min(expected);
         }
-        self.open -= 1_000;
-        true
+        let admits = self.open >= 1_000;
+        self.open = self.open.saturating_sub(if admits { 1_000 } else { 0 });
+        admits
     }
 
     fn fill(&mut self, rate: u64, now: Duration) {
@@ -210,7 +242,7 @@ mod tests {
     }
 
     fn admitted(limiter: &Limiter, requests: u64, rate: u64, now: Duration, demand: u64) -> usize {
-        (0..requests).filter(|_| limiter.admits(&tenant(0), rate, now, || demand, |_| None)).count()
+        (0..requests).filter(|_| limiter.admits(&tenant(0), rate, now, 0, || demand, |_| None)).count()
     }
 
     #[test]
@@ -235,7 +267,7 @@ mod tests {
     fn one_tenants_flood_takes_nothing_from_another() {
         let limiter = Limiter::default();
         admitted(&limiter, 1_000, 100, Duration::ZERO, 1_000);
-        assert!(limiter.admits(&tenant(1), 100, Duration::ZERO, || 0, |_| None));
+        assert!(limiter.admits(&tenant(1), 100, Duration::ZERO, 0, || 0, |_| None));
     }
 
     #[test]
@@ -244,9 +276,9 @@ mod tests {
         let id = |number: usize| TenantId::from_random(std::array::from_fn(|place| (number >> (5 * place)) as u8 & 31));
         for number in 0..=LIMITS.tenants_paced_max {
             let now = Duration::from_millis(number as u64);
-            assert!(limiter.admits(&id(number), 1, now, || 0, |_| None));
+            assert!(limiter.admits(&id(number), 1, now, 0, || 0, |_| None));
         }
-        let buckets = limiter.0.borrow();
+        let buckets = limiter.buckets.borrow();
         assert_eq!(buckets.len(), LIMITS.tenants_paced_max);
         assert!(!buckets.contains_key(&id(0)) && buckets.contains_key(&id(1)));
     }

@@ -194,6 +194,11 @@ impl Traffic {
         self.demand.latest(now.as_second(), rate)
     }
 
+    /// Takes in that so many are to be expected.
+    pub(crate) fn expect(&mut self, now: Timestamp, requests: u64, rate: u64) {
+        self.demand.expect(now.as_second(), requests, rate);
+    }
+
     /// The record that stood for others has left the ring; this one takes its place.
     pub(crate) fn refusal_moved(&mut self, refused: Refused, number: u64) {
         self.refusals_of(refused).number = number;

@@ -16,7 +16,7 @@ pub use scim::{Begun, Place, Progress, Provision, Waiting};
 use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
-use crate::ledger::{self, Head, View};
+use crate::ledger::{self, Head, Turn, View};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::schemas::Types;
@@ -131,16 +131,19 @@ impl Rollcall {
     /// How long the records that wait in memory may wait on before somebody looks again; nothing where they are to be
     /// written now, see [`journal`].
     pub fn patience(&self) -> Option<Duration> {
-        self.buffer.borrow().patience(self.ports.clock.elapsed(), self.batch())
+        let buffer = self.buffer.borrow();
+        buffer.patience(self.ports.clock.elapsed(), self.batch(&buffer)).filter(|_| !self.limiter.has_news())
     }
 
-    /// Whether so many records wait in memory that they are to be written now, whatever the time.
+    /// Whether the records that wait in memory are to be written now, whatever the time: because there are so many, or
+    /// because the other instances are to learn of a flood.
     pub fn has_batch(&self) -> bool {
-        self.buffer.borrow().holds(self.batch())
+        let buffer = self.buffer.borrow();
+        buffer.holds(self.batch(&buffer)) || self.limiter.has_news()
     }
 
-    fn batch(&self) -> usize {
-        self.settings.requests_per_second.map_or(journal::BATCH, pace::enough)
+    fn batch(&self, buffer: &Buffer) -> usize {
+        self.settings.requests_per_second.map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since()))
     }
 
     /// The tenants whose records wait in memory.
@@ -152,10 +155,13 @@ impl Rollcall {
     /// keeping it would only move the bound.
     pub fn flush(&self) {
         for tenant in self.buffered() {
-            let entries = self.buffer.borrow_mut().take(&tenant, self.ports.clock.elapsed());
-            let lost = entries.len();
-            if let Err(error) = journal::write(&self.ports, &self.settings, &tenant, entries) {
-                self.lost(lost, &error);
+            let turn = Turn::take(&self.ports, &self.settings, Space::tenant(&tenant));
+            let written = turn.and_then(|mut turn| {
+                let lost = self.stage_waiting(&tenant, &mut turn);
+                turn.commit().inspect_err(|error| self.lost(lost, error))
+            });
+            if let Err(error) = written {
+                self.lost(self.buffer.borrow_mut().take(&tenant, self.ports.clock.elapsed()).len(), &error);
             }
         }
     }

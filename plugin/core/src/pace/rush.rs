@@ -1,37 +1,27 @@
 //! A flood while it begins.
 //!
-//! Sixty instances with ten requests each cannot tell alone that six hundred is too much. One that has more than a
-//! [`PART`]th of the rate by itself adds its requests to a counter of the tenant, a few at a time: one write of one key,
-//! without a turn, and the answer tells what the others had. Where these alone had more than a second's requests within a
-//! second, it is a flood, and who has found that out counts no more. What one instance has by itself is its bucket's affair.
+//! Sixty instances with ten requests each cannot tell alone that six hundred is too much. So one in so many requests, drawn
+//! by lot, is counted in the store, and stands for the others: one write of one key, without a turn. The answer tells what
+//! all have had since the instance itself counted the one before. Where the others had two seconds' requests within a
+//! second, it is a flood; the instance that finds it holds back from then on, and tells all others in the tenant's head.
+//! What one instance has by itself is its bucket's affair.
 //!
-//! The counter only ever counts up, so it needs no care: an instance compares with what it was told itself a moment ago. A
-//! count that fails or gets lost makes it a little less careful, no more.
+//! At the rate, [`COUNTED_A_SECOND`] are counted a second, with a deviation of four: two seconds' requests are four times that
+//! away. The counter only ever counts up, so it needs no care. A count that fails or gets lost makes a flood look a little
+//! smaller, no more.
 
-use super::faded;
+use super::{BURST_SECONDS, faded};
 use std::time::Duration;
 
-/// An instance with less than this part of the rate counts nothing: with the default rate, 7 requests a second.
-const PART: u64 = 64;
-
-/// Requests that are counted at once, while it is not known how many the others have.
-const STEP_MIN: u64 = 4;
-
-/// The same where the others have little.
-const STEP_MAX: u64 = 64;
+/// How many requests are counted in a second where as many come as may.
+const COUNTED_A_SECOND: u64 = 16;
 
 /// How long what the counter said is compared with.
 const WINDOW: Duration = Duration::from_secs(1);
 
 /// What one instance knows of a flood that begins.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rush {
-    /// Requests that are not counted yet.
-    uncounted: u64,
-    /// When the one before them came.
-    since: Duration,
-    /// How many of them are counted at once.
-    step: u64,
     mark: Option<Mark>,
     /// How many requests a second all had when they were found to be too many.
     found: u64,
@@ -47,46 +37,30 @@ struct Mark {
     own: u64,
 }
 
-impl Default for Rush {
-    fn default() -> Rush {
-        Rush { uncounted: 0, since: Duration::ZERO, step: STEP_MIN, mark: None, found: 0, found_at: Duration::ZERO }
-    }
-}
-
 impl Rush {
-    /// Takes in a request. `count` adds to the counter and answers what it holds then.
-    pub(super) fn note(&mut self, rate: u64, now: Duration, count: impl FnOnce(u64) -> Option<u64>) {
-        // So many requests in less than this are more than the part.
-        let within = Duration::from_micros(self.step * PART * 1_000_000 / rate.max(1));
-        if now.saturating_sub(self.since) > within {
-            // This one only begins the time.
-            (self.uncounted, self.since, self.step) = (0, now, STEP_MIN);
-            return;
+    /// Takes in a request, and answers whether it shows a flood. Its `lot` is any number. `count` adds to the counter and
+    /// answers what it holds then.
+    pub(super) fn note(&mut self, rate: u64, now: Duration, lot: u64, count: impl FnOnce(u64) -> Option<u64>) -> bool {
+        let stands_for = (rate / COUNTED_A_SECOND).max(1);
+        if !lot.is_multiple_of(stands_for) {
+            return false;
         }
-        self.uncounted += 1;
-        if self.uncounted >= self.step {
-            let requests = std::mem::take(&mut self.uncounted);
-            self.since = now;
-            if let Some(sum) = count(requests) {
-                self.compare(rate, now, sum, requests);
-            }
-        }
+        count(stands_for).is_some_and(|sum| self.compare(rate, now, sum, stands_for))
     }
 
-    fn compare(&mut self, rate: u64, now: Duration, sum: u64, requests: u64) {
+    fn compare(&mut self, rate: u64, now: Duration, sum: u64, added: u64) -> bool {
         let Some(mark) = self.mark.as_mut().filter(|mark| now.saturating_sub(mark.at) <= WINDOW) else {
             self.mark = Some(Mark { sum, at: now, own: 0 });
-            return;
+            return false;
         };
-        mark.own += requests;
+        mark.own = mark.own.saturating_add(added);
         let all = sum.saturating_sub(mark.sum);
-        let others = all.saturating_sub(mark.own);
-        let a_second = |count: u64| count.saturating_mul(1_000_000) / micros(now.saturating_sub(mark.at)).max(1);
-        if others > rate {
-            (self.found, self.found_at) = (a_second(all), now);
-        } else if a_second(others) < rate / 2 {
-            self.step = (self.step * 2).min(STEP_MAX);
+        let is_flood = all.saturating_sub(mark.own) > rate.saturating_mul(BURST_SECONDS);
+        if is_flood {
+            let passed = u64::try_from(now.saturating_sub(mark.at).as_micros()).unwrap_or(u64::MAX);
+            (self.found, self.found_at) = (all.saturating_mul(1_000_000) / passed.max(1), now);
         }
+        is_flood
     }
 
     /// How many requests a second are to be expected of a flood that was found; none where there was none.
@@ -96,10 +70,6 @@ impl Rush {
     }
 }
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,94 +77,99 @@ mod tests {
 
     const RATE: u64 = 500;
 
-    /// A counter, and how often it was asked.
+    /// A counter, how often it was asked, and lots.
     #[derive(Default)]
-    struct Counter {
+    struct World {
         sum: Cell<u64>,
         asked: Cell<u64>,
+        lot: Cell<u64>,
     }
 
-    impl Counter {
+    impl World {
         fn add(&self, requests: u64) -> Option<u64> {
             self.sum.set(self.sum.get() + requests);
             self.asked.set(self.asked.get() + 1);
             Some(self.sum.get())
         }
-    }
 
-    /// Requests that so many instances have had, each one every `pace`, when the first of them finds a flood, if any does
-    /// within a minute.
-    fn found_after(instances: usize, pace: Duration, counter: &Counter) -> Option<u64> {
-        let mut rushes = vec![Rush::default(); instances];
-        for round in 1..=60_000_000 / micros(pace) {
-            let now = pace * u32::try_from(round).unwrap();
-            for (rush, number) in rushes.iter_mut().zip(0..) {
-                rush.note(RATE, now, |requests| counter.add(requests));
-                if rush.demand(RATE, now) > RATE {
-                    return Some((round - 1) * instances as u64 + number);
+        fn lot(&self) -> u64 {
+            self.lot.set(self.lot.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+            self.lot.get() >> 33
+        }
+
+        /// Requests that so many instances have had, each one every `pace`, when the first of them finds a flood, if any
+        /// does within a minute.
+        fn found_after(&self, instances: usize, pace: Duration) -> Option<usize> {
+            let mut rushes = vec![Rush::default(); instances];
+            let mut requests = 0;
+            let mut now = Duration::ZERO;
+            while now < Duration::from_secs(60) {
+                now += pace;
+                for rush in &mut rushes {
+                    requests += 1;
+                    if rush.note(RATE, now, self.lot(), |requests| self.add(requests)) {
+                        return Some(requests);
+                    }
                 }
             }
+            None
         }
-        None
     }
 
     #[test]
-    fn a_flood_is_found_when_the_others_have_had_a_seconds_requests() {
-        let had = found_after(60, Duration::from_millis(15), &Counter::default()).unwrap();
-        // Each has had its first five when it is told for the first time.
-        assert!((RATE + 5 * 60..RATE + 10 * 60).contains(&had), "{had}");
+    fn a_flood_is_found_soon_after_two_seconds_of_requests() {
+        let had = World::default().found_after(60, Duration::from_millis(15)).unwrap();
+        // 4,000 come a second.
+        assert!((600..2_000).contains(&had), "{had}");
     }
 
     #[test]
     fn what_is_expected_then_is_what_came_and_it_fades() {
-        let (mut rush, counter) = (Rush::default(), Counter::default());
-        for tenth in 1..=3 {
-            counter.add(399);
-            let now = Duration::from_millis(100) * tenth;
-            (0..4).for_each(|_| rush.note(RATE, now, |requests| counter.add(requests)));
-        }
-        // Of two tenths: 806 requests.
-        let at = Duration::from_millis(300);
-        assert_eq!([0, 1, 2].map(|seconds| rush.demand(RATE, at + Duration::from_secs(seconds))), [4030, 3324, 2759]);
+        let (mut rush, world) = (Rush::default(), World::default());
+        let mut note = |milliseconds, others| {
+            world.add(others);
+            rush.note(RATE, Duration::from_millis(milliseconds), 0, |requests| world.add(requests))
+        };
+        assert!(!note(100, 5_000), "what was before is not known");
+        assert!(!note(300, 1_000), "so much may come at once");
+        assert!(note(350, 1), "more may not");
+        let at = Duration::from_millis(350);
+        // Of a quarter of a second: 1,001 of others and 62 of its own.
+        assert_eq!(
+            [0, 1, 2].map(|seconds| rush.demand(RATE, at + Duration::from_secs(seconds))),
+            [4_252, 3_501, 2_900]
+        );
         assert_eq!(rush.demand(RATE, Duration::MAX), 0);
     }
 
     #[test]
+    fn what_came_within_more_than_a_second_is_no_flood() {
+        let (mut rush, world) = (Rush::default(), World::default());
+        for milliseconds in [0, 1_001, 2_002] {
+            world.add(10_000);
+            assert!(!rush.note(RATE, Duration::from_millis(milliseconds), 0, |requests| world.add(requests)));
+        }
+    }
+
+    #[test]
     fn what_one_instance_has_by_itself_is_no_flood() {
-        assert_eq!(found_after(1, Duration::from_micros(100), &Counter::default()), None);
+        assert_eq!(World::default().found_after(1, Duration::from_micros(100)), None);
     }
 
     #[test]
-    fn as_much_as_the_rate_is_no_flood() {
-        assert_eq!(found_after(10, Duration::from_millis(20), &Counter::default()), None);
-    }
-
-    #[test]
-    fn an_instance_with_less_than_its_part_counts_nothing() {
-        let counter = Counter::default();
-        let pace = |micros| Duration::from_micros(PART * 1_000_000 / RATE + micros);
-        assert_eq!(found_after(1, pace(1), &counter), None);
-        assert_eq!(counter.asked.get(), 0);
-        assert_eq!(found_after(1, pace(0), &counter), None);
-        assert!(counter.asked.get() > 0);
-    }
-
-    #[test]
-    fn where_the_others_have_little_one_write_counts_many() {
-        let counter = Counter::default();
-        assert_eq!(found_after(2, Duration::from_millis(10), &counter), None);
-        let requests = 2 * 100 * 60;
-        assert!(counter.asked.get() <= requests / (STEP_MAX - 4), "{} for {requests}", counter.asked.get());
+    fn as_much_as_the_rate_is_no_flood_and_costs_so_many_writes() {
+        let world = World::default();
+        assert_eq!(world.found_after(10, Duration::from_millis(20)), None);
+        let a_second = world.asked.get() / 60;
+        assert!((COUNTED_A_SECOND - 2..=COUNTED_A_SECOND + 2).contains(&a_second), "{a_second}");
     }
 
     #[test]
     fn a_counter_that_fails_stops_nobody() {
         let mut rush = Rush::default();
-        (0..10_000).for_each(|_| rush.note(RATE, Duration::ZERO, |_| None));
-        assert_eq!(rush.demand(RATE, Duration::ZERO), 0);
+        assert!(!(0..10_000).any(|lot| rush.note(RATE, Duration::ZERO, lot, |_| None)));
         // Nor one that was set back.
-        let mut sums = [1_000_000, 0, 4].into_iter();
-        (0..12).for_each(|_| rush.note(RATE, Duration::ZERO, |_| sums.next()));
-        assert_eq!(rush.demand(RATE, Duration::ZERO), 0);
+        let mut sums = [1_000_000, 0, 31].into_iter();
+        assert!(!(0..3).any(|_| rush.note(RATE, Duration::ZERO, 0, |_| sums.next())));
     }
 }

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use jiff::Timestamp;
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 /// What became of a request at first sight.
@@ -55,6 +56,15 @@ pub(super) struct Arrival {
     pub(super) started: Duration,
     /// The id of what it makes.
     new_id: OnceCell<String>,
+}
+
+impl Arrival {
+    /// A number drawn for it: a digest of its random id.
+    pub(super) fn lot(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.request_id.hash(&mut hasher);
+        hasher.finish()
+    }
 }
 
 /// Where a request is on its way.

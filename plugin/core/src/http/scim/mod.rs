@@ -178,13 +178,13 @@ impl Rollcall {
             return true;
         };
         // Without the head an instance counts for itself alone.
-        let head = || met.map_or_else(|| view.head(), Ok);
-        let demand = || head().map_or(0, |head| head.traffic.demand(arrival.now, rate));
+        let of = |head: &Head| head.traffic.demand(arrival.now, rate);
+        let demand = || met.as_ref().map_or_else(|| view.head().map_or(0, |head| of(&head)), of);
         let count = |requests: u64| {
             let sum = self.ports.store.increment(&Space::tenant(tenant).rush(), i64::try_from(requests).ok()?);
             u64::try_from(sum.ok()?).ok()
         };
-        self.limiter.admits(tenant, rate, arrival.started, demand, count)
+        self.limiter.admits(tenant, rate, arrival.started, arrival.lot(), demand, count)
     }
 
     fn too_many(&self) -> Problem {

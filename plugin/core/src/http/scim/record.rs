@@ -74,8 +74,19 @@ impl Rollcall {
         let entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
         let count = entries.len();
         journal::append(turn, entries);
+        self.stage_news(tenant, turn);
         turn.keep();
         count
+    }
+
+    /// Tells the other instances of a flood that this one has found.
+    fn stage_news(&self, tenant: &TenantId, turn: &mut Turn<'_>) {
+        let Some(rate) = self.settings.requests_per_second else {
+            return;
+        };
+        if let Some(demand) = self.limiter.news(tenant, rate, self.ports.clock.elapsed()) {
+            turn.head.traffic.expect(self.ports.clock.now(), demand, rate);
+        }
     }
 
     /// Says how many records of reads went with a commit that failed.
