@@ -17,9 +17,9 @@ use crate::settings::LIMITS;
 use crate::space::TenantId;
 use rush::Rush;
 use serde::{Deserialize, Serialize};
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How many seconds' requests may come at once after a pause.
@@ -119,8 +119,8 @@ fn faded(count: u64, rate: u64, seconds: i64) -> u64 {
 #[derive(Default)]
 pub(crate) struct Limiter {
     buckets: RefCell<BTreeMap<TenantId, Bucket>>,
-    /// Whether a flood was found that the others are to be told of.
-    has_news: Cell<bool>,
+    /// Whose flood was found here and is not known to the others.
+    untold: RefCell<BTreeSet<TenantId>>,
 }
 
 struct Bucket {
@@ -161,22 +161,25 @@ impl Limiter {
                 bucket
             }
         };
+        bucket.fill(rate, now);
         if bucket.may_count(rate, now) && bucket.rush.note(rate, now, lot, count) {
             bucket.demand = demand();
-            // Unless another instance has told it.
-            self.has_news.set(bucket.demand <= rate);
+            // Otherwise another instance has told it.
+            if bucket.demand <= rate {
+                self.untold.borrow_mut().insert(tenant.clone());
+            }
         }
         bucket.admits(rate, now)
     }
 
     /// Whether this instance knows of a flood that the others do not know of.
     pub(crate) fn has_news(&self) -> bool {
-        self.has_news.get()
+        !self.untold.borrow().is_empty()
     }
 
-    /// What the others are to expect of a tenant in a second, where this instance has found a flood.
+    /// What the others are to expect of a tenant in a second, where this instance has found a flood. They are told of it then.
     pub(crate) fn news(&self, tenant: &TenantId, rate: u64, now: Duration) -> Option<u64> {
-        self.has_news.set(false);
+        self.untold.borrow_mut().remove(tenant);
         let demand = self.buckets.borrow().get(tenant).map(|bucket| bucket.rush.demand(rate, now));
         demand.filter(|demand| *demand > rate)
     }
@@ -195,13 +198,11 @@ impl Bucket {
     }
 
     /// Neither who is refused counts, nor who knows already.
-    fn may_count(&mut self, rate: u64, now: Duration) -> bool {
-        self.fill(rate, now);
+    fn may_count(&self, rate: u64, now: Duration) -> bool {
         self.open >= 1_000 && self.expected(rate, now) <= rate
     }
 
     fn admits(&mut self, rate: u64, now: Duration) -> bool {
-        self.fill(rate, now);
         let expected = self.expected(rate, now);
         if expected > rate {
             self.share = self.share.saturating_add(rate);

@@ -85,7 +85,7 @@ impl Space {
         self.key(&format!("heal.{epoch}.{round}"))
     }
 
-    /// The counter of requests that come fast.
+    /// The counter of requests that are counted at once.
     pub(crate) fn rush(&self) -> String {
         self.key("rush")
     }

@@ -156,11 +156,8 @@ impl Rollcall {
     pub fn flush(&self) {
         for tenant in self.buffered() {
             let turn = Turn::take(&self.ports, &self.settings, Space::tenant(&tenant));
-            let written = turn.and_then(|mut turn| {
-                let lost = self.stage_waiting(&tenant, &mut turn);
-                turn.commit().inspect_err(|error| self.lost(lost, error))
-            });
-            if let Err(error) = written {
+            if let Err(error) = turn.and_then(|turn| self.commit_waiting(&tenant, turn, |_| ())) {
+                // Where the turn never came they still wait.
                 self.lost(self.buffer.borrow_mut().take(&tenant, self.ports.clock.elapsed()).len(), &error);
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Sixty instances with ten requests each cannot tell alone that six hundred is too much. So one in so many requests, drawn
 //! by lot, is counted in the store, and stands for the others: one write of one key, without a turn. The answer tells what
-//! all have had since the instance itself counted the one before. Where the others had two seconds' requests within a
+//! all have had since the instance was told before, up to a second ago. Where the others had two seconds' requests within a
 //! second, it is a flood; the instance that finds it holds back from then on, and tells all others in the tenant's head.
 //! What one instance has by itself is its bucket's affair.
 //!
@@ -23,9 +23,14 @@ const WINDOW: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rush {
     mark: Option<Mark>,
-    /// How many requests a second all had when they were found to be too many.
-    found: u64,
-    found_at: Duration,
+    found: Option<Flood>,
+}
+
+/// How many requests a second all had when they were found to be too many.
+#[derive(Clone, Copy, Debug)]
+struct Flood {
+    requests: u64,
+    at: Duration,
 }
 
 /// What the counter said a moment ago.
@@ -58,15 +63,17 @@ impl Rush {
         let is_flood = all.saturating_sub(mark.own) > rate.saturating_mul(BURST_SECONDS);
         if is_flood {
             let passed = u64::try_from(now.saturating_sub(mark.at).as_micros()).unwrap_or(u64::MAX);
-            (self.found, self.found_at) = (all.saturating_mul(1_000_000) / passed.max(1), now);
+            self.found = Some(Flood { requests: all.saturating_mul(1_000_000) / passed.max(1), at: now });
         }
         is_flood
     }
 
     /// How many requests a second are to be expected of a flood that was found; none where there was none.
     pub(super) fn demand(&self, rate: u64, now: Duration) -> u64 {
-        let seconds = now.saturating_sub(self.found_at).as_secs();
-        faded(self.found, rate, i64::try_from(seconds).unwrap_or(i64::MAX))
+        self.found.map_or(0, |flood| {
+            let seconds = now.saturating_sub(flood.at).as_secs();
+            faded(flood.requests, rate, i64::try_from(seconds).unwrap_or(i64::MAX))
+        })
     }
 }
 

@@ -105,15 +105,13 @@ impl<'j> Job<'j> {
 
     /// Writes what operations have staged. Where that fails they have failed, whatever was noted of them.
     fn commit(&mut self) {
-        let Some(mut turn) = self.turn.take() else {
+        let Some(turn) = self.turn.take() else {
             return;
         };
         let staged = std::mem::take(&mut self.staged);
-        let lost = self.rollcall.stage_waiting(self.span.request.tenant, &mut turn);
-        let Err(error) = turn.commit() else {
+        let Err(error) = self.rollcall.commit_waiting(self.span.request.tenant, turn, |_| ()) else {
             return;
         };
-        self.rollcall.lost(lost, &error);
         for part in &staged {
             match *part {
                 Staged::Begun(at) => self.fail(at, &error),

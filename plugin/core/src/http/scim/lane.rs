@@ -157,11 +157,10 @@ impl Rollcall {
         turn: Result<Turn<'r>, ledger::Error>,
         changes: &[Waiting],
     ) -> Vec<Response<Body>> {
-        let carried = turn.and_then(|mut turn| {
-            let lost = self.stage_waiting(tenant, &mut turn);
-            let answers = changes.iter().map(|change| self.arrived(change, Lane::Shared(&mut turn))).collect();
-            turn.commit().inspect_err(|error| self.lost(lost, error))?;
-            Ok(answers)
+        let carried = turn.and_then(|turn| {
+            self.commit_waiting(tenant, turn, |turn| {
+                changes.iter().map(|change| self.arrived(change, Lane::Shared(turn))).collect()
+            })
         });
         carried.unwrap_or_else(|error| changes.iter().map(|change| self.arrived(change, Lane::Lost(&error))).collect())
     }

@@ -61,12 +61,20 @@ impl Rollcall {
         if !changed {
             turn.undo();
         }
-        let lost = self.stage_waiting(span.request.tenant, &mut turn);
-        journal::append(&mut turn, [entry]);
-        turn.commit().map_err(|error| {
-            self.lost(lost, &error);
-            Problem::from(error)
-        })
+        self.commit_waiting(span.request.tenant, turn, |turn| journal::append(turn, [entry])).map_err(Problem::from)
+    }
+
+    /// Commits what waits in memory for a tenant, and what is staged behind it.
+    pub(in crate::http) fn commit_waiting<'r, T>(
+        &self,
+        tenant: &TenantId,
+        mut turn: Turn<'r>,
+        stage: impl FnOnce(&mut Turn<'r>) -> T,
+    ) -> Result<T, ledger::Error> {
+        let lost = self.stage_waiting(tenant, &mut turn);
+        let staged = stage(&mut turn);
+        turn.commit().inspect_err(|error| self.lost(lost, error))?;
+        Ok(staged)
     }
 
     /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
