@@ -22,6 +22,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::component::{Component, Guest, INSTANCES_MAX};
+use crate::shares::Shares;
 
 /// How long instances live and what they take on.
 #[derive(Clone, Copy, Debug)]
@@ -44,26 +45,30 @@ impl Default for Reuse {
 }
 
 /// Answers HTTP requests with a component.
-pub(crate) struct Handler(ProxyHandler<Instances>);
+pub(crate) struct Handler {
+    instances: ProxyHandler<Instances>,
+    shares: Shares,
+}
 
 impl Handler {
     /// Once `stopping` is true, instances without work end at once.
     pub(crate) fn new(component: Component, reuse: Reuse, stopping: watch::Receiver<bool>) -> Result<Self> {
         let service = ServicePre::new(component.instance.clone())
             .map_err(|_| anyhow!("the component does not export wasi:http/handler@0.3.0"))?;
-        Ok(Self(ProxyHandler::new(Instances {
+        let instances = ProxyHandler::new(Instances {
             component,
             service,
             reuse,
             stopping,
             free: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
-        })))
+        });
+        Ok(Self { instances, shares: Shares::new() })
     }
 
     /// Waits until no instance is left.
     pub(crate) async fn drain(&self) {
         // The semaphore is never closed, and if it were there would be nothing to wait for.
-        let _ = self.0.state().free.acquire_many(INSTANCES_MAX).await;
+        let _ = self.instances.state().free.acquire_many(INSTANCES_MAX).await;
     }
 
     /// Answers a request. What the component leaves unanswered is a 500, as in Spin, and a 504 after the time limit.
@@ -74,7 +79,9 @@ impl Handler {
         if complete(&mut request, client).is_none() {
             return empty(StatusCode::BAD_REQUEST);
         }
-        self.0.handle((), request).await.unwrap_or_else(|error| {
+        let stream = self.shares.stream(request.uri().path());
+        let answer = self.shares.run(stream, self.instances.handle((), request)).await;
+        answer.unwrap_or_else(|error| {
             eprintln!("The component did not answer: {error}");
             empty(if error.is::<ExpirationError>() {
                 StatusCode::GATEWAY_TIMEOUT

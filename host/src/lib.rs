@@ -6,10 +6,11 @@
 //! One file for each import and each task:
 //!
 //! - [`manifest`] reads `spin.toml`, [`toolchain`] runs its build command, [`state`] keeps data and secret;
-//! - [`component`] compiles and links, [`http`] keeps and reuses instances, [`serve`] listens;
+//! - [`component`] compiles and links, [`http`] keeps and reuses instances, [`serve`] listens,
+//!   `shares` decides who goes first;
 //! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables`.
 //!
-//! The host is never stronger than Spin. Where Spin's own behaviour is odd, this one's is the same, and
+//! The host promises a component nothing that Spin does not. Where Spin's own behaviour is odd, this one's is the same, and
 //! [`keyvalue::Weakness`] gives a test store the oddities of the backends that are not here.
 
 mod bindings;
@@ -19,6 +20,7 @@ pub mod keyvalue;
 pub mod manifest;
 pub mod plugin;
 pub mod serve;
+mod shares;
 pub mod state;
 pub mod toolchain;
 pub mod variables;

@@ -6,13 +6,15 @@
 //! ```
 //!
 //! It fails where anything but 2xx and 429 was answered, where the program's memory keeps growing, and where the checker
-//! finds something afterwards. Times are only printed: they say more of the machine than of us.
+//! finds something afterwards. Times are only printed: they say more of the machine than of us. With `--state
+//! /dev/shm/soak` the data are in memory, which tells what of them is the disk's.
 
 use acceptance::life::{self, Tenant};
 use acceptance::load::{self, Load, Measured};
 use acceptance::program::{Host, fresh};
 use http::Request;
 use serde_json::json;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,7 +31,7 @@ const GROWTH_MAX: u64 = 48 << 20;
 
 fn main() -> ExitCode {
     let (seconds, rate, burst) = (number("--seconds", 600), number("--rate", 500), number("--burst", 2_000));
-    let mut soak = Soak::start();
+    let mut soak = Soak::start(&argument("--state").map_or_else(|| fresh("soak"), PathBuf::from));
     let mut memory = Vec::new();
     let mut all = Measured::default();
     for part in 0..PARTS {
@@ -63,10 +65,11 @@ fn main() -> ExitCode {
 }
 
 fn number(name: &str, default: usize) -> usize {
-    let arguments: Vec<String> = std::env::args().collect();
-    let place = arguments.iter().position(|argument| argument == name);
-    let given = place.and_then(|place| arguments.get(place + 1));
-    given.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
+    argument(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
+}
+
+fn argument(name: &str) -> Option<String> {
+    std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
 struct Soak {
@@ -76,8 +79,8 @@ struct Soak {
 }
 
 impl Soak {
-    fn start() -> Soak {
-        let mut host = Host::as_shipped(&fresh("soak"));
+    fn start(state: &Path) -> Soak {
+        let mut host = Host::as_shipped(state);
         let mut crowd = Vec::new();
         for _ in 0..TENANTS {
             let tenant = Tenant::connect(&mut host);
