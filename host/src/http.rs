@@ -1,16 +1,18 @@
 //! `wasi:http/handler@0.3.0`: instances are kept and reused as Spin does it, and each sees requests as Spin shows them.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use http_body_util::{BodyExt as _, Empty};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::Sleep;
 use wasmtime::component::GuestTaskId;
 use wasmtime::{Store, StoreContextMut};
@@ -48,6 +50,8 @@ impl Default for Reuse {
 pub(crate) struct Handler {
     instances: ProxyHandler<Instances>,
     shares: Shares,
+    /// For as many as can compute at a time.
+    entrance: Semaphore,
 }
 
 impl Handler {
@@ -62,7 +66,8 @@ impl Handler {
             stopping,
             free: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
         });
-        Ok(Self { instances, shares: Shares::new() })
+        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        Ok(Self { instances, shares: Shares::new(processors), entrance: Semaphore::new(processors) })
     }
 
     /// Waits until no instance is left.
@@ -80,7 +85,7 @@ impl Handler {
             return empty(StatusCode::BAD_REQUEST);
         }
         let stream = self.shares.stream(request.uri().path());
-        let answer = self.shares.run(stream, self.instances.handle((), request)).await;
+        let answer = self.shares.run(stream, self.pass_on(request)).await;
         answer.unwrap_or_else(|error| {
             eprintln!("The component did not answer: {error}");
             empty(if error.is::<ExpirationError>() {
@@ -90,7 +95,31 @@ impl Handler {
             })
         })
     }
+
+    /// Gives the request to an instance.
+    ///
+    /// Where none is free a new one is made, so of many requests that come together each would have its own, as in Spin.
+    /// Here few at a time look for one, and find those that earlier requests have left to wait for the store: fewer
+    /// instances know more each, and changes that wait in the same one share a write transaction.
+    async fn pass_on(&self, request: Request) -> wasmtime::Result<Response> {
+        let entering = self.entrance.acquire().await;
+        let (taken_on, is_taken_on) = oneshot::channel();
+        let answer = self.instances.handle(taken_on, request);
+        tokio::pin!(answer);
+        tokio::select! {
+            answer = answer.as_mut() => return answer,
+            // The other end is dropped then, without a word.
+            _ = is_taken_on => {}
+            () = tokio::time::sleep(ENTERS_FOR) => {}
+        }
+        drop(entering);
+        answer.await
+    }
 }
+
+/// How long a request may keep others from an instance while it waits for its own. An instance that computes for long
+/// can look as if it were free.
+const ENTERS_FOR: Duration = Duration::from_millis(25);
 
 /// Below it Spin answers by itself.
 const WELL_KNOWN: &str = "/.well-known/spin/";
@@ -181,7 +210,8 @@ struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = Guest;
-    type RequestData = ();
+    /// Dropped when an instance has taken the request on.
+    type RequestData = oneshot::Sender<()>;
 
     fn should_accept_request(&self, under_way: usize, so_far: usize) -> ShouldAccept {
         if so_far >= self.reuse.requests {
@@ -196,9 +226,10 @@ impl WorkerState for Worker {
     fn on_request_start(
         &self,
         _store: StoreContextMut<'_, Guest>,
-        _data: (),
+        taken_on: oneshot::Sender<()>,
         _task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        drop(taken_on);
         Box::pin(tokio::time::sleep(self.reuse.request))
     }
 

@@ -9,9 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -68,8 +66,7 @@ struct Stream {
 }
 
 impl Shares {
-    pub(crate) fn new() -> Self {
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+    pub(crate) fn new(processors: usize) -> Self {
         Self::of(processors * PLACES_PER_PROCESSOR)
     }
 

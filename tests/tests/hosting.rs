@@ -1,0 +1,54 @@
+//! Many requests at once in the host.
+
+use acceptance::hosted;
+use acceptance::life;
+use acceptance::load::{self, Load};
+use acceptance::loader::Loader;
+use acceptance::meter::Meter;
+use acceptance::program::fresh;
+use acceptance::world::ADMIN_SECRET;
+use rollcall_host::keyvalue::{Database, Stores};
+use rollcall_host::{Component, Environment, Reuse, Server, serve};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[test]
+fn changes_that_come_together_cost_less_than_a_write_transaction_each() {
+    let database = Database::open(&fresh("hosting").join(Database::FILE_NAME)).unwrap();
+    let mut loader = Loader::on(database.store(Stores::DEFAULT), ADMIN_SECRET);
+    let tenant = loader.tenant("Contoso");
+    loader.flush();
+    let meter = Meter::new(database.store(Stores::DEFAULT));
+    let given = |name: &str| match name {
+        "admin_secret" => Some(ADMIN_SECRET.to_owned()),
+        "requests_per_second" => Some("off".to_owned()),
+        _ => None,
+    };
+    let environment = Environment {
+        stores: Stores::default_only(meter.clone()),
+        variables: hosted::manifest().resolve(given).unwrap(),
+        quiet: true,
+        ..Environment::default()
+    };
+    let component = Component::load(hosted::component(), environment).unwrap();
+    let server = Server::start(component, serve::listen(([127, 0, 0, 1], 0).into()).unwrap(), Reuse::default());
+    let address = server.as_ref().unwrap().address();
+
+    let writes_of = |connections: usize, requests: usize| {
+        let duration = Duration::from_secs(60);
+        let load = Load { address, connections, duration, rate: None, requests_each: Some(requests) };
+        let (before, tenant) = (meter.read(), tenant.clone());
+        let create = move |connection, nth| {
+            let user = life::user(&format!("user{connections}.{requests}.{connection}.{nth}@contoso.com"));
+            load::bytes(&tenant.request("POST", "/Users", Some(&user)))
+        };
+        let measured = load.run(create).unwrap();
+        assert_eq!(measured.statuses, BTreeMap::from([(201, (connections * requests) as u64)]));
+        (meter.read() - before).writes as usize
+    };
+    // The first one also tests the store.
+    writes_of(1, 1);
+    assert_eq!(writes_of(1, 4), 8, "each costs two alone");
+    let writes = writes_of(64, 8);
+    assert!(writes < 64 * 8, "{writes}");
+}
