@@ -24,7 +24,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::component::{Component, Guest, INSTANCES_MAX};
-use crate::shares::Shares;
+use crate::shares::{Shares, keep_until};
 
 /// How long instances live and what they take on.
 #[derive(Clone, Copy, Debug)]
@@ -104,16 +104,9 @@ impl Handler {
     async fn pass_on(&self, request: Request) -> wasmtime::Result<Response> {
         let entering = self.entrance.acquire().await;
         let (taken_on, is_taken_on) = oneshot::channel();
-        let answer = self.instances.handle(taken_on, request);
-        tokio::pin!(answer);
-        tokio::select! {
-            answer = answer.as_mut() => return answer,
-            // The other end is dropped then, without a word.
-            _ = is_taken_on => {}
-            () = tokio::time::sleep(ENTERS_FOR) => {}
-        }
-        drop(entering);
-        answer.await
+        // The other end is dropped without a word.
+        let until = tokio::time::timeout(ENTERS_FOR, is_taken_on);
+        keep_until(until, entering, self.instances.handle(taken_on, request)).await
     }
 }
 

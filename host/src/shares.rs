@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 /// Places of all streams together, for each processor.
 const PLACES_PER_PROCESSOR: usize = 2;
@@ -67,10 +68,7 @@ struct Stream {
 
 impl Shares {
     pub(crate) fn new(processors: usize) -> Self {
-        Self::of(processors * PLACES_PER_PROCESSOR)
-    }
-
-    fn of(places: usize) -> Self {
+        let places = processors * PLACES_PER_PROCESSOR;
         let streams = Streams { places, by_prefix: HashMap::new(), forgot: Instant::now() };
         Self { hasher: RandomState::new(), streams: Arc::new(Mutex::new(streams)) }
     }
@@ -85,13 +83,7 @@ impl Shares {
     /// Does the work once its stream has a place for it.
     pub(crate) async fn run<R>(&self, prefix: Prefix, work: impl Future<Output = R>) -> R {
         let place = self.place(prefix).await;
-        tokio::pin!(work);
-        let soon = tokio::time::timeout(KEPT_FOR, work.as_mut()).await;
-        drop(place);
-        match soon {
-            Ok(done) => done,
-            Err(_) => work.await,
-        }
+        keep_until(sleep(KEPT_FOR), place, work).await
     }
 
     /// There is none only where whoever should have given it is gone, as at the end of the server.
@@ -102,6 +94,16 @@ impl Shares {
             Entered::Waiting(place) => place.await.ok(),
         }
     }
+}
+
+/// Does the work, and keeps the place until it is done or until that.
+pub(crate) async fn keep_until<P, R>(until: impl Future, place: P, work: impl Future<Output = R>) -> R {
+    tokio::pin!(work);
+    tokio::select! {
+        done = work.as_mut() => return done,
+        _ = until => drop(place),
+    }
+    work.await
 }
 
 impl Drop for Place {
@@ -126,14 +128,12 @@ impl Streams {
         let is_known = self.by_prefix.contains_key(&prefix);
         let prefix = if is_known || self.by_prefix.len() < STREAMS_MAX { prefix } else { OTHERS };
         self.by_prefix.entry(prefix).or_default().latest = Some(now);
-        let share = self.share();
-        let stream = self.by_prefix.entry(prefix).or_default();
-        if stream.places_taken < share {
+        if let Some(stream) = self.with_room(prefix) {
             stream.places_taken += 1;
             return Entered::Taken(prefix);
         }
         let (sender, receiver) = oneshot::channel();
-        stream.waiting.push_back(sender);
+        self.by_prefix.entry(prefix).or_default().waiting.push_back(sender);
         Entered::Waiting(receiver)
     }
 
@@ -146,11 +146,15 @@ impl Streams {
     }
 
     fn call(&mut self, prefix: Prefix) -> Option<oneshot::Sender<Place>> {
-        let share = self.share();
-        let stream = self.by_prefix.get_mut(&prefix).filter(|stream| stream.places_taken < share)?;
+        let stream = self.with_room(prefix)?;
         let next = std::iter::from_fn(|| stream.waiting.pop_front()).find(|next| !next.is_closed())?;
         stream.places_taken += 1;
         Some(next)
+    }
+
+    fn with_room(&mut self, prefix: Prefix) -> Option<&mut Stream> {
+        let share = self.share();
+        self.by_prefix.get_mut(&prefix).filter(|stream| stream.places_taken < share)
     }
 
     fn share(&self) -> usize {
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_tenants_requests_are_one_stream_and_so_are_those_of_short_paths() {
-        let shares = Shares::of(4);
+        let shares = Shares::new(2);
         let [a, b] = [A, B].map(|path| shares.stream(path));
         assert_ne!(a, b);
         assert_eq!(["/scim/v2/a/Groups/1", "/scim/v2/a/", "/scim/v2/a"].map(|path| shares.stream(path)), [a; 3]);
@@ -203,12 +207,12 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_alone_has_all_that_it_asks_for() {
-        assert_eq!(taken(&Shares::of(4), A, 1_000).len(), 1_000);
+        assert_eq!(taken(&Shares::new(2), A, 1_000).len(), 1_000);
     }
 
     #[test]
     fn several_streams_have_equal_shares() {
-        let shares = Shares::of(12);
+        let shares = Shares::new(6);
         let _here = taken(&shares, B, 1);
         assert_eq!(taken(&shares, A, 1_000).len(), 6);
         let _another = taken(&shares, "/scim/v2/c/Users", 1);
@@ -219,7 +223,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_is_called_in_the_order_of_coming_when_a_place_is_free() {
-        let shares = Shares::of(4);
+        let shares = Shares::new(2);
         let _other = taken(&shares, B, 1);
         let mut places = taken(&shares, A, 2);
         let (first, second) = (shares.place(shares.stream(A)), shares.place(shares.stream(A)));
@@ -239,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_left_while_it_waited_takes_no_place() {
-        let shares = Shares::of(4);
+        let shares = Shares::new(2);
         let _other = taken(&shares, B, 1);
         let mut places = taken(&shares, A, 2);
         let mut left: Vec<_> = (0..10).map(|_| Box::pin(shares.place(shares.stream(A)))).collect();
@@ -255,7 +259,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_that_takes_long_keeps_its_place_for_a_moment_only() {
-        let shares = Shares::of(4);
+        let shares = Shares::new(2);
         let _other = taken(&shares, B, 1);
         let long = async || {
             tokio::join!(shares.run(shares.stream(A), pending::<()>()), shares.run(shares.stream(A), pending::<()>()))
@@ -268,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_stream_counts_for_ten_seconds_after_its_latest_request() {
-        let shares = Shares::of(4);
+        let shares = Shares::new(2);
         drop(taken(&shares, B, 1));
         let mut streams = shares.streams.lock();
         let now = Instant::now();
@@ -283,7 +287,7 @@ mod tests {
 
     #[test]
     fn streams_beyond_the_limit_are_one() {
-        let shares = Shares::of(4);
+        let shares = Shares::new(2);
         let mut streams = shares.streams.lock();
         let now = Instant::now();
         let mut stream = |prefix| match streams.enter(prefix, now) {

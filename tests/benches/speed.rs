@@ -8,7 +8,8 @@
 //!
 //! `cargo bench -- --rounds 5 --slice 1000 --connections 64 --only match --sizes 1000` measures longer, or only some of it.
 
-use acceptance::hosted;
+use acceptance::arguments::{argument, number};
+use acceptance::hosted::{self, serve};
 use acceptance::life::{self, Tenant};
 use acceptance::load::{self, Load, Measured};
 use acceptance::loader::Loader;
@@ -19,7 +20,7 @@ use http::Request;
 use rollcall_core::journal::WAIT_MAX;
 use rollcall_host::component::MemoryGauge;
 use rollcall_host::keyvalue::{Database, Stores};
-use rollcall_host::{Component, Environment, Reuse, Server, serve};
+use rollcall_host::{Environment, Reuse, Server};
 use serde_json::json;
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -65,21 +66,13 @@ struct Options {
 
 impl Options {
     fn parse() -> Options {
-        let arguments: Vec<String> = std::env::args().collect();
-        let given = |name: &str| {
-            let place = arguments.iter().position(|argument| argument == name)?;
-            arguments.get(place + 1).cloned()
-        };
-        let number = |name: &str, default: usize| {
-            given(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
-        };
         let numbers = |name: &str, default: &[usize]| {
             let read = |text: &str| text.parse().unwrap_or_else(|_| panic!("{name}: expected numbers with commas"));
-            given(name).map_or(default.to_vec(), |text| text.split(',').map(read).collect())
+            argument(name).map_or(default.to_vec(), |text| text.split(',').map(read).collect())
         };
         let (connections, sizes) = (numbers("--connections", &[1, 64, 256]), numbers("--sizes", &SIZES));
         let slice = Duration::from_millis(number("--slice", 700) as u64);
-        Options { rounds: number("--rounds", 3), slice, connections, only: given("--only"), sizes }
+        Options { rounds: number("--rounds", 3), slice, connections, only: argument("--only"), sizes }
     }
 
     fn wants(&self, scenario: &Scenario) -> bool {
@@ -369,23 +362,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 fn ours(meter: &Arc<Meter>, memory: &MemoryGauge) -> Environment {
-    let given = |name: &str| match name {
-        "admin_secret" => Some(ADMIN_SECRET.to_owned()),
-        "requests_per_second" => Some("off".to_owned()),
-        _ => None,
-    };
-    Environment {
-        stores: Stores::default_only(meter.clone()),
-        variables: hosted::manifest().resolve(given).unwrap(),
-        quiet: true,
-        memory: memory.clone(),
-        ..Environment::default()
-    }
-}
-
-fn serve(component: &Path, environment: Environment, reuse: Reuse) -> Server {
-    let component = Component::load(component, environment).unwrap();
-    Server::start(component, serve::listen(([127, 0, 0, 1], 0).into()).unwrap(), reuse).unwrap()
+    Environment { memory: memory.clone(), ..hosted::unpaced(meter.clone()) }
 }
 
 fn bare_component() -> PathBuf {

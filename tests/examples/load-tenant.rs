@@ -7,6 +7,7 @@
 //!
 //! The first of the tenants gets all the users, `user0@contoso.com` and so on. Its id and its token are printed.
 
+use acceptance::arguments::{argument, number};
 use acceptance::loader::Loader;
 use rollcall_host::State;
 use rollcall_host::keyvalue::{Database, Stores};
@@ -14,15 +15,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().collect();
-    let given = |name: &str| {
-        let place = arguments.iter().position(|argument| argument == name)?;
-        arguments.get(place + 1)
-    };
-    let number = |name: &str, default: usize| {
-        given(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
-    };
-    let directory = PathBuf::from(given("--state").expect("--state: expected a directory"));
+    let directory = PathBuf::from(argument("--state").expect("--state: expected a directory"));
     let secret = State::Directory(directory.clone()).admin_secret().unwrap();
     let database = Database::open(&directory.join(Database::FILE_NAME)).unwrap();
     let mut loader = Loader::on(database.store(Stores::DEFAULT), &secret);

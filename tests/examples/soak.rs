@@ -9,6 +9,7 @@
 //! finds something afterwards. Times are only printed: they say more of the machine than of us. With `--state
 //! /dev/shm/soak` the data are in memory, which tells what of them is the disk's.
 
+use acceptance::arguments::{argument, number};
 use acceptance::life::{self, Tenant};
 use acceptance::load::{self, Load, Measured};
 use acceptance::program::{Host, fresh};
@@ -62,14 +63,6 @@ fn main() -> ExitCode {
     }
     println!("FAILED: {}", soak.failures.join("; "));
     ExitCode::FAILURE
-}
-
-fn number(name: &str, default: usize) -> usize {
-    argument(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}: expected a number")))
-}
-
-fn argument(name: &str) -> Option<String> {
-    std::env::args().skip_while(|argument| argument != name).nth(1)
 }
 
 struct Soak {

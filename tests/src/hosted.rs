@@ -55,10 +55,7 @@ impl Hosted {
             sources: Some(Arc::new(Surprises { time: time.clone(), random: Random::default() })),
             ..Environment::default()
         };
-        let component = Component::load(component(), environment).unwrap();
-        let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
-        let server = rollcall_host::Server::start(component, listener, reuse).unwrap();
-        Hosted { server, time, probe }
+        Hosted { server: serve(component(), environment, reuse), time, probe }
     }
 
     /// Where it listens.
@@ -107,6 +104,28 @@ impl Sources for Surprises {
 
     fn random_byte(&self) -> u8 {
         self.random.byte()
+    }
+}
+
+/// A component's file behind a listener.
+pub fn serve(component: &Path, environment: Environment, reuse: Reuse) -> rollcall_host::Server {
+    let component = Component::load(component, environment).unwrap();
+    let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
+    rollcall_host::Server::start(component, listener, reuse).unwrap()
+}
+
+/// What the component is given where tenants may send as fast as they can, with the system's time and randomness.
+pub fn unpaced(store: Arc<dyn Store>) -> Environment {
+    let given = |name: &str| match name {
+        "admin_secret" => Some(ADMIN_SECRET.to_owned()),
+        "requests_per_second" => Some("off".to_owned()),
+        _ => None,
+    };
+    Environment {
+        stores: Stores::default_only(store),
+        variables: manifest().resolve(given).unwrap(),
+        quiet: true,
+        ..Environment::default()
     }
 }
 

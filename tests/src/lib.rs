@@ -8,8 +8,9 @@
 //! - [`life`] speaks as an operator and as Entra do;
 //! - [`backup`] furnishes a tenant and takes it from one server to another;
 //! - [`load`] sends much at once, [`meter`] counts what that costs the store; [`loader`] fills one, by way of
-//!   [`bulk_store`].
+//!   [`bulk_store`]; [`arguments`] are those of a bench or an example.
 
+pub mod arguments;
 pub mod backup;
 pub mod bulk_store;
 pub mod crowd;

@@ -7,8 +7,8 @@ use acceptance::loader::Loader;
 use acceptance::meter::Meter;
 use acceptance::program::fresh;
 use acceptance::world::ADMIN_SECRET;
+use rollcall_host::Reuse;
 use rollcall_host::keyvalue::{Database, Stores};
-use rollcall_host::{Component, Environment, Reuse, Server, serve};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,20 +19,8 @@ fn changes_that_come_together_cost_less_than_a_write_transaction_each() {
     let tenant = loader.tenant("Contoso");
     loader.flush();
     let meter = Meter::new(database.store(Stores::DEFAULT));
-    let given = |name: &str| match name {
-        "admin_secret" => Some(ADMIN_SECRET.to_owned()),
-        "requests_per_second" => Some("off".to_owned()),
-        _ => None,
-    };
-    let environment = Environment {
-        stores: Stores::default_only(meter.clone()),
-        variables: hosted::manifest().resolve(given).unwrap(),
-        quiet: true,
-        ..Environment::default()
-    };
-    let component = Component::load(hosted::component(), environment).unwrap();
-    let server = Server::start(component, serve::listen(([127, 0, 0, 1], 0).into()).unwrap(), Reuse::default());
-    let address = server.as_ref().unwrap().address();
+    let server = hosted::serve(hosted::component(), hosted::unpaced(meter.clone()), Reuse::default());
+    let address = server.address();
 
     let writes_of = |connections: usize, requests: usize| {
         let duration = Duration::from_secs(60);
