@@ -86,6 +86,12 @@ impl Store for Meter {
         Ok(value)
     }
 
+    fn get_at_once(&self, key: &str) -> Option<Result<Option<Vec<u8>>>> {
+        let value = self.store.get_at_once(key)?;
+        self.reads(value.as_ref().map_or(None, Option::as_ref));
+        Some(value)
+    }
+
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
         self.writes(value.len());
         self.store.set(key, value)

@@ -31,6 +31,10 @@ pub const RESULT_BYTES_MAX: usize = 128 << 20;
 pub trait Store: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
+    /// The same where nobody has to be waited for, be it a lock or a network; nothing where somebody would.
+    fn get_at_once(&self, _key: &str) -> Option<Result<Option<Vec<u8>>>> {
+        None
+    }
     /// Creates or overwrites.
     fn set(&self, key: &str, value: &[u8]) -> Result<()>;
     /// Succeeds on an absent key as well.
@@ -118,11 +122,17 @@ fn within_limit(bytes: usize) -> Result<()> {
     Ok(())
 }
 
+/// A value, with the same refusal.
+fn value_within_limit(value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+    within_limit(value.as_ref().map_or(0, Vec::len))?;
+    Ok(value)
+}
+
 /// Runs a store call on the thread of the component that waits for it.
 ///
-/// A call takes some ten microseconds when it reads and a disk flush when it writes, and may wait for another one's
-/// flush. Handing the thread's other tasks over costs less than moving the call to a thread and its answer back, and
-/// is what Spin does. A runtime with a single thread has nobody to hand over to, so there the call simply runs.
+/// A call takes a disk flush when it writes, and may wait for another one's flush when it reads. Handing the thread's other
+/// tasks over costs less than moving the call to a thread and its answer back, and is what Spin does. It costs several
+/// times what a read does that waits for nobody, so such a read is tried first, with [`Store::get_at_once`]. A runtime with a single thread has nobody to hand over to, so there the call simply runs.
 fn on_this_thread<R>(call: impl FnOnce() -> R) -> R {
     let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
     if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) { tokio::task::block_in_place(call) } else { call() }

@@ -4,13 +4,13 @@
 //! may have been done; the next call makes a new connection.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::anyhow;
+use parking_lot::Mutex;
 use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisError, cmd};
 
-use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
+use super::{Cas, Pair, Result, Store, StoreError, Swap, value_within_limit, within_limit};
 
 /// How long a connection may take to be made, and how long an answer may. The component takes a turn for dead after
 /// four seconds, so a call that hangs has to be over well before.
@@ -38,7 +38,7 @@ impl Redis {
     }
 
     fn call<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {
-        let mut shared = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.connection.lock();
         // Taken out, so that whatever goes wrong it is not used again: an answer that comes late would be taken for
         // the next call's.
         let mut connection = match shared.take() {
@@ -60,9 +60,7 @@ impl fmt::Display for Redis {
 
 impl Store for Redis {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let value: Option<Vec<u8>> = self.call(cmd("GET").arg(key))?;
-        within_limit(value.as_ref().map_or(0, Vec::len))?;
-        Ok(value)
+        value_within_limit(self.call(cmd("GET").arg(key))?)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
@@ -117,7 +115,7 @@ struct RedisCas {
 
 impl RedisCas {
     fn connection(&mut self) -> &mut Connection {
-        self.connection.get_mut().unwrap_or_else(PoisonError::into_inner)
+        self.connection.get_mut()
     }
 }
 
@@ -126,9 +124,7 @@ impl Cas for RedisCas {
         let key = self.key.clone();
         let connection = self.connection();
         cmd("WATCH").arg(&key).exec(connection)?;
-        let value: Option<Vec<u8>> = cmd("GET").arg(&key).query(connection)?;
-        within_limit(value.as_ref().map_or(0, Vec::len))?;
-        Ok(value)
+        value_within_limit(cmd("GET").arg(&key).query(connection)?)
     }
 
     /// Writes if nothing changed, and says "failed" whatever it did: Spin ends with an `UNWATCH` that has an argument,

@@ -2,14 +2,17 @@
 //! other. Spin has one connection for all, so that its reads wait while a batch is put together; ours wait only while one
 //! goes to the disk.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, params};
 
-use super::{Cas, Pair, Result, Store, StoreError, Swap, within_limit};
+use super::{Cas, Pair, Result, Store, StoreError, Swap, value_within_limit, within_limit};
 
 /// A database file, which holds one store for each label.
 #[derive(Clone)]
@@ -18,9 +21,9 @@ pub struct Database(Arc<Connections>);
 /// Their locks outlive a panic, which leaves no half-done transaction behind: one that is dropped rolls back.
 struct Connections {
     all: Mutex<Connection>,
-    /// For what reads one value. SQLite lets one connection read beside another one's transaction until that commits. A
-    /// database in memory has one connection.
-    reading: Option<Mutex<Connection>>,
+    /// For what reads one value, as many as can compute at a time. SQLite lets them read beside another one's transaction
+    /// until that commits. A database in memory has one connection for all.
+    reading: Vec<Mutex<Connection>>,
 }
 
 /// Pages that a transaction may change before it commits while others read: half of what SQLite keeps in memory before it
@@ -43,9 +46,10 @@ impl Database {
             })
             .map_err(|error| cannot_open(path, &error))?;
         refuse_foreign(&connection, path)?;
+        let readers = available_parallelism().map_or(1, NonZeroUsize::get);
         with_table(&connection)
-            .and_then(|()| Connection::open(path))
-            .map(|reading| Self::of(connection, Some(reading)))
+            .and_then(|()| (0..readers).map(|_| reader(path)).collect())
+            .map(|reading| Self::of(connection, reading))
             .map_err(|error| cannot_open(path, &error))
     }
 
@@ -53,7 +57,7 @@ impl Database {
     pub fn in_memory() -> anyhow::Result<Self> {
         let connection = Connection::open_in_memory()?;
         with_table(&connection)?;
-        Ok(Self::of(connection, None))
+        Ok(Self::of(connection, Vec::new()))
     }
 
     /// The store with this label.
@@ -61,24 +65,38 @@ impl Database {
         Arc::new(SqliteStore { label: label.to_owned(), database: self.clone() })
     }
 
-    fn of(all: Connection, reading: Option<Connection>) -> Self {
-        Self(Arc::new(Connections { all: Mutex::new(all), reading: reading.map(Mutex::new) }))
+    fn of(all: Connection, reading: Vec<Connection>) -> Self {
+        let reading = reading.into_iter().map(Mutex::new).collect();
+        Self(Arc::new(Connections { all: Mutex::new(all), reading }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.0.all.lock()
     }
 
-    /// For one short read.
-    fn lock_to_read(&self) -> MutexGuard<'_, Connection> {
-        self.0.reading.as_ref().unwrap_or(&self.0.all).lock()
+    fn read(&self, label: &str, key: &str) -> Result<Option<Vec<u8>>> {
+        let read = |connection: &Mutex<Connection>| read(&connection.lock(), label, key);
+        let value = match read(self.0.reading.first().unwrap_or(&self.0.all)) {
+            // Another process changes the file. The other connection is patient.
+            Err(error) if is_busy(&error) => read(&self.0.all),
+            value => value,
+        };
+        value_within_limit(value?)
+    }
+
+    /// The same where nobody has to be waited for.
+    fn read_at_once(&self, label: &str, key: &str) -> Option<Result<Option<Vec<u8>>>> {
+        let one = if self.0.reading.is_empty() { std::slice::from_ref(&self.0.all) } else { &self.0.reading };
+        let value = read(&*one.iter().find_map(Mutex::try_lock)?, label, key);
+        // Whoever tries again hears what else was wrong.
+        value.ok().map(value_within_limit)
     }
 
     /// One transaction, which changes about so many pages. Nobody reads while it commits: SQLite would have the two wait
     /// for each other by sleeping, and give up after five seconds.
     fn write<R>(&self, pages: usize, change: impl FnOnce(&Transaction<'_>) -> Result<R>) -> Result<R> {
         let mut connection = self.lock();
-        let nobody_reads = || self.0.reading.as_ref().map(Mutex::lock);
+        let nobody_reads = || self.0.reading.iter().map(Mutex::lock).collect::<Vec<_>>();
         let from_the_start = (pages > PAGES_BESIDE_READERS).then(nobody_reads);
         let transaction = connection.transaction()?;
         let changed = change(&transaction)?;
@@ -86,6 +104,17 @@ impl Database {
         transaction.commit()?;
         Ok(changed)
     }
+}
+
+/// A connection that fails at once where it would have to wait for another process.
+fn reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::ZERO)?;
+    Ok(connection)
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 fn with_table(connection: &Connection) -> rusqlite::Result<()> {
@@ -115,9 +144,11 @@ struct SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let value = read(&self.database.lock_to_read(), &self.label, key)?;
-        within_limit(value.as_ref().map_or(0, Vec::len))?;
-        Ok(value)
+        self.database.read(&self.label, key)
+    }
+
+    fn get_at_once(&self, key: &str) -> Option<Result<Option<Vec<u8>>>> {
+        self.database.read_at_once(&self.label, key)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
@@ -132,7 +163,7 @@ impl Store for SqliteStore {
     }
 
     fn exists(&self, key: &str) -> Result<bool> {
-        Ok(read(&self.database.lock_to_read(), &self.label, key)?.is_some())
+        Ok(self.database.read(&self.label, key)?.is_some())
     }
 
     fn list_keys(&self) -> Result<Vec<String>> {
@@ -221,8 +252,7 @@ struct SqliteCas {
 
 impl Cas for SqliteCas {
     fn current(&mut self) -> Result<Option<Vec<u8>>> {
-        self.expected = read(&self.database.lock_to_read(), &self.label, &self.key)?;
-        within_limit(self.expected.as_ref().map_or(0, Vec::len))?;
+        self.expected = self.database.read(&self.label, &self.key)?;
         Ok(self.expected.clone())
     }
 
@@ -241,9 +271,8 @@ fn pages_of(value: &[u8]) -> usize {
     1 + value.len() / PAGE_BYTES
 }
 
-fn read(connection: &Connection, label: &str, key: &str) -> Result<Option<Vec<u8>>> {
-    let mut statement = connection.prepare_cached(GET)?;
-    Ok(statement.query_row([label, key], |row| row.get(0)).optional()?)
+fn read(connection: &Connection, label: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
+    connection.prepare_cached(GET)?.query_row([label, key], |row| row.get(0)).optional()
 }
 
 fn run(connection: &Connection, sql: &str, parameters: &[&dyn ToSql]) -> Result<usize> {
@@ -332,11 +361,28 @@ mod tests {
         database
             .write(1, |transaction| {
                 run(transaction, SET, params!["default", "a", b"2"])?;
-                assert_eq!(store.get("a"), Ok(Some(b"1".to_vec())));
+                assert_eq!(store.get_at_once("a"), Some(Ok(Some(b"1".to_vec()))));
                 Ok(())
             })
             .unwrap();
         assert_eq!(store.get("a"), Ok(Some(b"2".to_vec())));
+    }
+
+    #[test]
+    fn a_value_is_read_at_once_or_not_at_all_while_the_file_is_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(Database::FILE_NAME);
+        let store = Database::open(&path).unwrap().store("default");
+        store.set("a", b"1").unwrap();
+        let another_process = Connection::open(&path).unwrap();
+        another_process.execute_batch("BEGIN EXCLUSIVE; UPDATE spin_key_value SET value = X'32'").unwrap();
+        assert_eq!(store.get_at_once("a"), None);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| store.get("a"));
+            another_process.execute_batch("COMMIT").unwrap();
+            assert_eq!(waits.join().unwrap(), Ok(Some(b"2".to_vec())));
+        });
+        assert_eq!(store.get_at_once("a"), Some(Ok(Some(b"2".to_vec()))));
     }
 
     #[test]

@@ -19,7 +19,8 @@ impl store::Host for KeyValueView<'_> {
 
 impl store::HostBucket for KeyValueView<'_> {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>> {
-        self.call(&bucket, |store| store.get(&key))
+        let store = self.bucket(&bucket);
+        Ok(store.get_at_once(&key).unwrap_or_else(|| on_this_thread(|| store.get(&key)))?)
     }
 
     fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<()> {
