@@ -1,11 +1,9 @@
 //! `wasi:http/handler@0.3.0`: instances are kept and reused as Spin does it, and each sees requests as Spin shows them.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
@@ -24,6 +22,7 @@ use wasmtime_wasi_http::p3::bindings::ServicePre;
 use wasmtime_wasi_http::{WasiBody, WasiHttpView};
 
 use crate::component::{Component, Guest, INSTANCES_MAX};
+use crate::processors;
 use crate::shares::{Shares, keep_until};
 
 /// How long instances live and what they take on.
@@ -66,7 +65,7 @@ impl Handler {
             stopping,
             free: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
         });
-        let processors = available_parallelism().map_or(1, NonZeroUsize::get);
+        let processors = processors();
         Ok(Self { instances, shares: Shares::new(processors), entrance: Semaphore::new(processors) })
     }
 

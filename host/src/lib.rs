@@ -32,3 +32,8 @@ pub use plugin::Plugin;
 pub use serve::Server;
 pub use state::State;
 pub use variables::Variables;
+
+/// How much can be computed at a time.
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}

@@ -81,15 +81,11 @@ fn add(counter: &AtomicU64, amount: usize) {
 
 impl Store for Meter {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        let value = self.store.get(key)?;
-        self.reads(value.as_ref());
-        Ok(value)
+        self.store.get(key).inspect(|value| self.reads(value.as_ref()))
     }
 
     fn get_at_once(&self, key: &str) -> Option<Result<Option<Vec<u8>>>> {
-        let value = self.store.get_at_once(key)?;
-        self.reads(value.as_ref().map_or(None, Option::as_ref));
-        Some(value)
+        Some(self.store.get_at_once(key)?.inspect(|value| self.reads(value.as_ref())))
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {

@@ -2,10 +2,8 @@
 //! other. Spin has one connection for all, so that its reads wait while a batch is put together; ours wait only while one
 //! goes to the disk.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -13,6 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, params};
 
 use super::{Cas, Pair, Result, Store, StoreError, Swap, value_within_limit, within_limit};
+use crate::processors;
 
 /// A database file, which holds one store for each label.
 #[derive(Clone)]
@@ -46,9 +45,8 @@ impl Database {
             })
             .map_err(|error| cannot_open(path, &error))?;
         refuse_foreign(&connection, path)?;
-        let readers = available_parallelism().map_or(1, NonZeroUsize::get);
         with_table(&connection)
-            .and_then(|()| (0..readers).map(|_| reader(path)).collect())
+            .and_then(|()| (0..processors()).map(|_| reader(path)).collect())
             .map(|reading| Self::of(connection, reading))
             .map_err(|error| cannot_open(path, &error))
     }
@@ -76,20 +74,22 @@ impl Database {
 
     fn read(&self, label: &str, key: &str) -> Result<Option<Vec<u8>>> {
         let read = |connection: &Mutex<Connection>| read(&connection.lock(), label, key);
-        let value = match read(self.0.reading.first().unwrap_or(&self.0.all)) {
+        Ok(match read(self.readers().first().expect("there is one, if only that for all")) {
             // Another process changes the file. The other connection is patient.
             Err(error) if is_busy(&error) => read(&self.0.all),
             value => value,
-        };
-        value_within_limit(value?)
+        }?)
     }
 
     /// The same where nobody has to be waited for.
-    fn read_at_once(&self, label: &str, key: &str) -> Option<Result<Option<Vec<u8>>>> {
-        let one = if self.0.reading.is_empty() { std::slice::from_ref(&self.0.all) } else { &self.0.reading };
-        let value = read(&*one.iter().find_map(Mutex::try_lock)?, label, key);
+    fn read_at_once(&self, label: &str, key: &str) -> Option<Option<Vec<u8>>> {
+        let connection = self.readers().iter().find_map(Mutex::try_lock)?;
         // Whoever tries again hears what else was wrong.
-        value.ok().map(value_within_limit)
+        read(&connection, label, key).ok()
+    }
+
+    fn readers(&self) -> &[Mutex<Connection>] {
+        if self.0.reading.is_empty() { std::slice::from_ref(&self.0.all) } else { &self.0.reading }
     }
 
     /// One transaction, which changes about so many pages. Nobody reads while it commits: SQLite would have the two wait
@@ -144,11 +144,11 @@ struct SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        self.database.read(&self.label, key)
+        value_within_limit(self.database.read(&self.label, key)?)
     }
 
     fn get_at_once(&self, key: &str) -> Option<Result<Option<Vec<u8>>>> {
-        self.database.read_at_once(&self.label, key)
+        self.database.read_at_once(&self.label, key).map(value_within_limit)
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
@@ -253,7 +253,7 @@ struct SqliteCas {
 impl Cas for SqliteCas {
     fn current(&mut self) -> Result<Option<Vec<u8>>> {
         self.expected = self.database.read(&self.label, &self.key)?;
-        Ok(self.expected.clone())
+        value_within_limit(self.expected.clone())
     }
 
     fn swap(&mut self, value: &[u8]) -> Result<Swap> {
@@ -361,6 +361,7 @@ mod tests {
         database
             .write(1, |transaction| {
                 run(transaction, SET, params!["default", "a", b"2"])?;
+                assert_eq!(store.get("a"), Ok(Some(b"1".to_vec())));
                 assert_eq!(store.get_at_once("a"), Some(Ok(Some(b"1".to_vec()))));
                 Ok(())
             })
