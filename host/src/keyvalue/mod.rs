@@ -130,10 +130,10 @@ fn value_within_limit(value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
 
 /// Runs a store call on the thread of the component that waits for it.
 ///
-/// A call takes a disk flush when it writes, and may wait for another one's flush when it reads. Handing the thread's
-/// other tasks over costs less than moving the call to a thread and its answer back, and is what Spin does. It costs
-/// several times what a read does that waits for nobody, so such a read is tried first, with [`Store::get_at_once`]. A
-/// runtime with a single thread has nobody to hand over to, so there the call simply runs.
+/// A call takes a disk flush when it writes, and in Redis the way there and back. Handing the thread's other tasks over
+/// costs less than moving the call to a thread and its answer back, and is what Spin does. It costs several times what a
+/// read does that waits for nobody, so such a read is tried first, with [`Store::get_at_once`]. A runtime with a single
+/// thread has nobody to hand over to, so there the call simply runs.
 fn on_this_thread<R>(call: impl FnOnce() -> R) -> R {
     let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
     if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) { tokio::task::block_in_place(call) } else { call() }

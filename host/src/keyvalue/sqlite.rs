@@ -1,14 +1,15 @@
-//! Spin's default backend: the same file, the same table, the same journal mode (none is set), and writes one after the
-//! other. Spin has one connection for all, so that its reads wait while a batch is put together; ours wait only while one
-//! goes to the disk.
+//! Spin's default backend: the same file, the same table, and writes one after the other.
+//!
+//! Spin has one connection for all, and SQLite's own choice of a journal, so that its reads wait while a change is put
+//! together and written. Here the file has a write-ahead log, which the file itself says, so that Spin goes on with it: reads
+//! wait for no change, and a change takes one flush of the disk.
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use parking_lot::{Mutex, MutexGuard};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
 use super::{Cas, Pair, Result, Store, StoreError, Swap, value_within_limit, within_limit};
 use crate::processors;
@@ -19,17 +20,10 @@ pub struct Database(Arc<Connections>);
 
 /// Their locks outlive a panic, which leaves no half-done transaction behind: one that is dropped rolls back.
 struct Connections {
-    all: Mutex<Connection>,
-    /// For what reads one value, as many as can compute at a time. SQLite lets them read beside another one's transaction
-    /// until that commits. A database in memory has one connection for all.
+    writing: Mutex<Connection>,
+    /// As many as can compute at a time. A database in memory has one connection for all.
     reading: Vec<Mutex<Connection>>,
 }
-
-/// Pages that a transaction may change before it commits while others read: half of what SQLite keeps in memory before it
-/// has to lock the readers out.
-const PAGES_BESIDE_READERS: usize = 256;
-
-const PAGE_BYTES: usize = 4_096;
 
 impl Database {
     /// The name of the file in the state directory, as Spin has it.
@@ -45,8 +39,9 @@ impl Database {
             })
             .map_err(|error| cannot_open(path, &error))?;
         refuse_foreign(&connection, path)?;
+        with_log(&connection, path)?;
         with_table(&connection)
-            .and_then(|()| (0..processors()).map(|_| reader(path)).collect())
+            .and_then(|()| (0..processors()).map(|_| Connection::open(path)).collect())
             .map(|reading| Self::of(connection, reading))
             .map_err(|error| cannot_open(path, &error))
     }
@@ -63,58 +58,44 @@ impl Database {
         Arc::new(SqliteStore { label: label.to_owned(), database: self.clone() })
     }
 
-    fn of(all: Connection, reading: Vec<Connection>) -> Self {
+    fn of(writing: Connection, reading: Vec<Connection>) -> Self {
         let reading = reading.into_iter().map(Mutex::new).collect();
-        Self(Arc::new(Connections { all: Mutex::new(all), reading }))
+        Self(Arc::new(Connections { writing: Mutex::new(writing), reading }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.0.all.lock()
+    /// A connection that nobody reads by at the moment.
+    fn free_reader(&self) -> Option<MutexGuard<'_, Connection>> {
+        self.readers().iter().find_map(Mutex::try_lock)
     }
 
-    fn read(&self, label: &str, key: &str) -> Result<Option<Vec<u8>>> {
-        let read = |connection: &Mutex<Connection>| read(&connection.lock(), label, key);
-        Ok(match read(self.readers().first().expect("there is one, if only that for all")) {
-            // Another process changes the file. The other connection is patient.
-            Err(error) if is_busy(&error) => read(&self.0.all),
-            value => value,
-        }?)
-    }
-
-    /// The same where nobody has to be waited for.
-    fn read_at_once(&self, label: &str, key: &str) -> Option<Option<Vec<u8>>> {
-        let connection = self.readers().iter().find_map(Mutex::try_lock)?;
-        // Whoever tries again hears what else was wrong.
-        read(&connection, label, key).ok()
+    fn reader(&self) -> MutexGuard<'_, Connection> {
+        self.free_reader().unwrap_or_else(|| self.readers().first().expect("there is one, if only that for all").lock())
     }
 
     fn readers(&self) -> &[Mutex<Connection>] {
-        if self.0.reading.is_empty() { std::slice::from_ref(&self.0.all) } else { &self.0.reading }
+        if self.0.reading.is_empty() { std::slice::from_ref(&self.0.writing) } else { &self.0.reading }
     }
 
-    /// One transaction, which changes about so many pages. Nobody reads while it commits: SQLite would have the two wait
-    /// for each other by sleeping, and give up after five seconds.
-    fn write<R>(&self, pages: usize, change: impl FnOnce(&Transaction<'_>) -> Result<R>) -> Result<R> {
-        let mut connection = self.lock();
-        let nobody_reads = || self.0.reading.iter().map(Mutex::lock).collect::<Vec<_>>();
-        let from_the_start = (pages > PAGES_BESIDE_READERS).then(nobody_reads);
-        let transaction = connection.transaction()?;
+    /// One transaction, which is the only one that writes from its start, so that what it reads is the newest.
+    fn write<R>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<R>) -> Result<R> {
+        let mut connection = self.0.writing.lock();
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let changed = change(&transaction)?;
-        let _until_the_end = from_the_start.unwrap_or_else(nobody_reads);
         transaction.commit()?;
         Ok(changed)
     }
 }
 
-/// A connection that fails at once where it would have to wait for another process.
-fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::ZERO)?;
-    Ok(connection)
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+/// Makes changes wait for the disk, as they do by SQLite's own choice; with a log it takes one flush.
+fn with_log(connection: &Connection, path: &Path) -> anyhow::Result<()> {
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .and_then(|mode| connection.execute_batch("PRAGMA synchronous = FULL").map(|()| mode))
+        .map_err(|error| cannot_open(path, &error))?;
+    if mode != "wal" {
+        bail!("{} cannot have a write-ahead log, which needs a local file system", path.display());
+    }
+    Ok(())
 }
 
 fn with_table(connection: &Connection) -> rusqlite::Result<()> {
@@ -144,15 +125,16 @@ struct SqliteStore {
 
 impl Store for SqliteStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
-        value_within_limit(self.database.read(&self.label, key)?)
+        value_within_limit(read(&self.database.reader(), &self.label, key)?)
     }
 
     fn get_at_once(&self, key: &str) -> Option<Result<Option<Vec<u8>>>> {
-        self.database.read_at_once(&self.label, key).map(value_within_limit)
+        let connection = self.database.free_reader()?;
+        Some(read(&connection, &self.label, key).map_err(StoreError::from).and_then(value_within_limit))
     }
 
     fn set(&self, key: &str, value: &[u8]) -> Result<()> {
-        self.database.write(pages_of(value), |transaction| {
+        self.database.write(|transaction| {
             run(transaction, SET, params![self.label, key, value])?;
             Ok(())
         })
@@ -163,11 +145,11 @@ impl Store for SqliteStore {
     }
 
     fn exists(&self, key: &str) -> Result<bool> {
-        Ok(self.database.read(&self.label, key)?.is_some())
+        Ok(read(&self.database.reader(), &self.label, key)?.is_some())
     }
 
     fn list_keys(&self) -> Result<Vec<String>> {
-        let connection = self.database.lock();
+        let connection = self.database.reader();
         let mut statement = connection.prepare_cached(KEYS)?;
         let mut rows = statement.query([&self.label])?;
         let (mut keys, mut bytes) = (Vec::new(), 0);
@@ -186,7 +168,7 @@ impl Store for SqliteStore {
         let mut wanted: Vec<&String> = keys.iter().collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let mut connection = self.database.lock();
+        let mut connection = self.database.reader();
         let snapshot = connection.transaction()?;
         let (mut found, mut bytes) = (Vec::new(), 0);
         for key in wanted {
@@ -200,7 +182,7 @@ impl Store for SqliteStore {
     }
 
     fn set_many(&self, pairs: &[Pair<Vec<u8>>]) -> Result<()> {
-        self.database.write(pairs.iter().map(|(_, value)| pages_of(value)).sum(), |transaction| {
+        self.database.write(|transaction| {
             let mut set = transaction.prepare_cached(SET)?;
             for (key, value) in pairs {
                 set.execute(params![self.label, key, value])?;
@@ -210,7 +192,7 @@ impl Store for SqliteStore {
     }
 
     fn delete_many(&self, keys: &[String]) -> Result<()> {
-        self.database.write(keys.len(), |transaction| {
+        self.database.write(|transaction| {
             for key in keys {
                 run(transaction, DELETE, params![self.label, key])?;
             }
@@ -219,7 +201,7 @@ impl Store for SqliteStore {
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64> {
-        self.database.write(1, |transaction| {
+        self.database.write(|transaction| {
             let counter = match read(transaction, &self.label, key)? {
                 Some(bytes) => i64::from_le_bytes(bytes.try_into().map_err(|bytes: Vec<u8>| {
                     StoreError(format!("{key}: expected a counter of 8 bytes, found {} bytes", bytes.len()))
@@ -252,23 +234,18 @@ struct SqliteCas {
 
 impl Cas for SqliteCas {
     fn current(&mut self) -> Result<Option<Vec<u8>>> {
-        self.expected = self.database.read(&self.label, &self.key)?;
+        self.expected = read(&self.database.reader(), &self.label, &self.key)?;
         value_within_limit(self.expected.clone())
     }
 
     fn swap(&mut self, value: &[u8]) -> Result<Swap> {
-        let written = self.database.write(pages_of(value), |transaction| match &self.expected {
+        let written = self.database.write(|transaction| match &self.expected {
             Some(expected) => run(transaction, REPLACE, params![self.label, self.key, expected, value]),
             // As in Spin this overwrites what a second creator has written meanwhile, and both are told that they won.
             None => run(transaction, SET, params![self.label, self.key, value]),
         })?;
         Ok(if written == 1 { Swap::Done } else { Swap::Failed })
     }
-}
-
-/// Pages that a value changes where it is written, about: its own and those that it overflows to.
-fn pages_of(value: &[u8]) -> usize {
-    1 + value.len() / PAGE_BYTES
 }
 
 fn read(connection: &Connection, label: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -359,7 +336,7 @@ mod tests {
         let store = database.store("default");
         store.set("a", b"1").unwrap();
         database
-            .write(1, |transaction| {
+            .write(|transaction| {
                 run(transaction, SET, params!["default", "a", b"2"])?;
                 assert_eq!(store.get("a"), Ok(Some(b"1".to_vec())));
                 assert_eq!(store.get_at_once("a"), Some(Ok(Some(b"1".to_vec()))));
@@ -370,38 +347,75 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_read_at_once_or_not_at_all_while_the_file_is_changed() {
+    fn a_value_is_read_at_once_or_not_at_all_while_all_readers_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join(Database::FILE_NAME)).unwrap();
+        let store = database.store("default");
+        store.set("a", b"1").unwrap();
+        let mut reading: Vec<_> = database.0.reading.iter().map(Mutex::lock).collect();
+        assert_eq!(store.get_at_once("a"), None);
+        reading.pop();
+        assert_eq!(store.get_at_once("a"), Some(Ok(Some(b"1".to_vec()))));
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_was_while_another_process_changes_the_file_and_a_change_waits_for_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(Database::FILE_NAME);
         let store = Database::open(&path).unwrap().store("default");
-        store.set("a", b"1").unwrap();
+        store.increment("n", 1).unwrap();
         let another_process = Connection::open(&path).unwrap();
-        another_process.execute_batch("BEGIN EXCLUSIVE; UPDATE spin_key_value SET value = X'32'").unwrap();
-        assert_eq!(store.get_at_once("a"), None);
+        another_process
+            .execute_batch("BEGIN EXCLUSIVE; UPDATE spin_key_value SET value = X'0500000000000000'")
+            .unwrap();
+        assert_eq!(store.get_at_once("n"), Some(Ok(Some(1i64.to_le_bytes().to_vec()))));
         std::thread::scope(|scope| {
-            let waits = scope.spawn(|| store.get("a"));
+            let waits = scope.spawn(|| store.increment("n", 1));
             another_process.execute_batch("COMMIT").unwrap();
-            assert_eq!(waits.join().unwrap(), Ok(Some(b"2".to_vec())));
+            assert_eq!(waits.join().unwrap(), Ok(6));
         });
-        assert_eq!(store.get_at_once("a"), Some(Ok(Some(b"2".to_vec()))));
     }
 
     #[test]
     fn a_batch_that_outgrows_memory_is_written_whole_beside_readers() {
+        const PAGE_BYTES: usize = 4_096;
         let directory = tempfile::tempdir().unwrap();
         let store = Database::open(&directory.path().join(Database::FILE_NAME)).unwrap().store("default");
-        let batch = |value: u8| -> Vec<_> {
-            (0..PAGES_BESIDE_READERS * 8).map(|key| (key.to_string(), vec![value; PAGE_BYTES])).collect()
-        };
+        // SQLite keeps 2 MB in memory.
+        let batch =
+            |value: u8| -> Vec<_> { (0..2_048).map(|key| (key.to_string(), vec![value; PAGE_BYTES])).collect() };
         store.set_many(&batch(0)).unwrap();
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| (1..4).try_for_each(|value| store.set_many(&batch(value))));
             while !writer.is_finished() {
-                store.get("0").unwrap();
+                let values = store.get_many(&["0".to_owned(), "2047".to_owned()]).unwrap();
+                assert_eq!(values[0].1, values[1].1);
             }
             assert_eq!(writer.join().unwrap(), Ok(()));
         });
         assert_eq!(store.get("0"), Ok(Some(vec![3; PAGE_BYTES])));
+    }
+
+    #[test]
+    fn a_file_without_a_log_gets_one_and_a_file_system_that_can_have_none_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(Database::FILE_NAME);
+        let of_spin = Connection::open(&path).unwrap();
+        with_table(&of_spin).unwrap();
+        of_spin.execute("INSERT INTO spin_key_value VALUES ('default', 'a', X'31')", []).unwrap();
+        drop(of_spin);
+        assert_eq!(Database::open(&path).unwrap().store("default").get("a"), Ok(Some(b"1".to_vec())));
+        let mode = |connection: &Connection| -> String {
+            connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap()
+        };
+        assert_eq!(mode(&Connection::open(&path).unwrap()), "wal");
+
+        let elsewhere = format!("file:{}/elsewhere.db?vfs=unix-dotfile", directory.path().display());
+        let refusal = Database::open(Path::new(&elsewhere)).err().unwrap();
+        assert_eq!(
+            refusal.to_string(),
+            format!("{elsewhere} cannot have a write-ahead log, which needs a local file system")
+        );
     }
 
     #[test]
