@@ -68,8 +68,9 @@ impl Database {
         self.readers().iter().find_map(Mutex::try_lock)
     }
 
+    /// Where all are taken, the last one: whoever has it for long, such as a listing, is more likely to have the first.
     fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.free_reader().unwrap_or_else(|| self.readers().first().expect("there is one, if only that for all").lock())
+        self.free_reader().unwrap_or_else(|| self.readers().last().expect("there is one, if only that for all").lock())
     }
 
     fn readers(&self) -> &[Mutex<Connection>] {
@@ -86,11 +87,11 @@ impl Database {
     }
 }
 
-/// Makes changes wait for the disk, as they do by SQLite's own choice; with a log it takes one flush.
+/// Gives the file a write-ahead log. A commit waits for the disk, as it does by SQLite's own choice.
 fn with_log(connection: &Connection, path: &Path) -> anyhow::Result<()> {
     let mode: String = connection
-        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
-        .and_then(|mode| connection.execute_batch("PRAGMA synchronous = FULL").map(|()| mode))
+        .execute_batch("PRAGMA synchronous = FULL")
+        .and_then(|()| connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)))
         .map_err(|error| cannot_open(path, &error))?;
     if mode != "wal" {
         bail!("{} cannot have a write-ahead log, which needs a local file system", path.display());
@@ -405,10 +406,9 @@ mod tests {
         of_spin.execute("INSERT INTO spin_key_value VALUES ('default', 'a', X'31')", []).unwrap();
         drop(of_spin);
         assert_eq!(Database::open(&path).unwrap().store("default").get("a"), Ok(Some(b"1".to_vec())));
-        let mode = |connection: &Connection| -> String {
-            connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap()
-        };
-        assert_eq!(mode(&Connection::open(&path).unwrap()), "wal");
+        let opened = Connection::open(&path).unwrap();
+        let mode: String = opened.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        assert_eq!(mode, "wal");
 
         let elsewhere = format!("file:{}/elsewhere.db?vfs=unix-dotfile", directory.path().display());
         let refusal = Database::open(Path::new(&elsewhere)).err().unwrap();
