@@ -14,6 +14,16 @@ pub const TENANT_ID_LEN: usize = 10;
 /// and none of the letters that are read as digits.
 pub(crate) const ID_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
+/// Whether a byte is a letter of it.
+const IN_ALPHABET: [bool; 256] = {
+    let (mut is_in, mut place) = ([false; 256], 0);
+    while place < ID_ALPHABET.len() {
+        is_in[ID_ALPHABET[place] as usize] = true;
+        place += 1;
+    }
+    is_in
+};
+
 /// The id of a tenant: ten characters of a fixed alphabet.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TenantId(String);
@@ -21,7 +31,7 @@ pub struct TenantId(String);
 impl TenantId {
     /// Reads an id as it stands in a URL.
     pub fn parse(text: &str) -> Option<TenantId> {
-        let fits = text.len() == TENANT_ID_LEN && text.bytes().all(|byte| ID_ALPHABET.contains(&byte));
+        let fits = text.len() == TENANT_ID_LEN && text.bytes().all(|byte| IN_ALPHABET[usize::from(byte)]);
         fits.then(|| TenantId(text.to_owned()))
     }
 
@@ -58,7 +68,7 @@ impl Space {
 
     /// One tenant.
     pub fn tenant(id: &TenantId) -> Space {
-        Space { prefix: format!("t.{id}.") }
+        Space { prefix: ["t.", id.as_str(), "."].concat() }
     }
 
     /// Where the store is tested.
@@ -175,7 +185,7 @@ impl Space {
 
     /// A document by its id. Ids come out of URLs, so anything that we did not give out names no key.
     pub(crate) fn document(&self, kind: Kind, id: &str) -> Option<String> {
-        is_id(id).then(|| format!("{}{id}", self.document_prefix(kind)))
+        is_id(id).then(|| [&self.document_prefix(kind), id].concat())
     }
 
     /// What all documents of a kind start with.
@@ -189,12 +199,12 @@ impl Space {
     /// An index entry. User text never stands in a key: its digest does.
     pub(crate) fn index(&self, kind: IndexKind, value: &str) -> String {
         let digest = Sha256::digest(value.as_bytes());
-        self.key(&format!("{}.{}", kind.letter(), URL_SAFE_NO_PAD.encode(&digest[..18])))
+        [&self.index_prefix(kind), &*URL_SAFE_NO_PAD.encode(&digest[..18])].concat()
     }
 
     /// What all index keys of a kind start with.
     pub(crate) fn index_prefix(&self, kind: IndexKind) -> String {
-        self.key(&format!("{}.", kind.letter()))
+        [&self.prefix, kind.letter(), "."].concat()
     }
 
     pub(crate) fn owns(&self, key: &str) -> bool {
@@ -306,13 +316,13 @@ impl IndexKind {
         }
     }
 
-    fn letter(self) -> char {
+    fn letter(self) -> &'static str {
         match self {
-            IndexKind::UserName => 'n',
-            IndexKind::ExternalId => 'x',
-            IndexKind::Email => 'm',
-            IndexKind::GroupName => 'p',
-            IndexKind::GroupExternalId => 'y',
+            IndexKind::UserName => "n",
+            IndexKind::ExternalId => "x",
+            IndexKind::Email => "m",
+            IndexKind::GroupName => "p",
+            IndexKind::GroupExternalId => "y",
         }
     }
 }

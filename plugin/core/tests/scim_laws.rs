@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rollcall_core::scim::filter::{self, Compare, Filter};
 use rollcall_core::scim::path::{self, Path};
 use rollcall_core::scim::{
-    BoundFilter, Dialect, ListQuery, Mask, Meta, PatchRequest, Resource, ResourceBody, ResourceType, Schema,
+    BoundFilter, Dialect, ListQuery, Mask, Meta, Parameters, PatchRequest, Resource, ResourceBody, ResourceType, Schema,
 };
 use serde_json::{Map, Value, json};
 
@@ -191,8 +191,8 @@ proptest! {
         if let Ok(path) = path::parse(&text) {
             prop_assert_eq!(path::parse(&path.to_string()), Ok(path));
         }
-        let _ = ListQuery::parse(&text).map(|query| query.projection(ResourceType::user()));
-        let _ = Mask::of([ResourceType::user()]).query(&text);
+        let _ = ListQuery::parse(&Parameters::of(Some(&text))).map(|query| query.projection(ResourceType::user()));
+        let _ = Mask::of([ResourceType::user()]).query(&Parameters::of(Some(&text)));
     }
 
     #[test]

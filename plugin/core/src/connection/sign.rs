@@ -3,6 +3,7 @@
 //! Read are the `User-Agent` and the habits that no client has by chance. A request of a tool that names itself, such as
 //! curl, is a sign of nobody, however much it resembles one.
 
+use crate::scim::Parameters;
 use http::header::USER_AGENT;
 use http::{HeaderMap, Method};
 
@@ -25,7 +26,7 @@ const ENTRA_TRACE: &str = "adscimversion";
 const ENTRA_FLAG: &str = "aadoptscim062020";
 
 /// The provider that a request looks like; nothing where it looks like none in particular.
-pub fn of(method: &Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+pub fn of(method: &Method, query: &Parameters<'_>, headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     let agent = agent.as_deref().map_or("", str::trim);
     if let Some((_, provider)) = AGENTS.iter().find(|(part, _)| agent.contains(part)) {
@@ -34,10 +35,7 @@ pub fn of(method: &Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]
     if headers.contains_key(ENTRA_TRACE) {
         return Some("entra");
     }
-    let query: Vec<(String, String)> =
-        form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect();
-    let parameter = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let filter = parameter("filter").unwrap_or_default();
+    let filter = query.first("filter").unwrap_or_default();
     // Ping writes its operators with a capital and the name without one.
     if filter.starts_with("username Eq ") {
         return Some("ping");
@@ -47,23 +45,22 @@ pub fn of(method: &Method, query: Option<&str>, headers: &HeaderMap, body: &[u8]
         return None;
     }
     if query.iter().any(|(key, _)| key.eq_ignore_ascii_case(ENTRA_FLAG))
-        || filter.strip_prefix("userName eq ").is_some_and(is_quoted_guid)
+        || filter.strip_prefix("userName eq \"").and_then(|rest| rest.strip_suffix('"')).is_some_and(is_guid)
         || *method == Method::PATCH && has_capital_op(body)
     {
         return Some("entra");
     }
-    let paged = (parameter("startIndex"), parameter("count"));
+    let paged = (query.first("startIndex"), query.first("count"));
     (paged == (Some("1"), Some("2")) && filter.is_empty()).then_some("okta")
 }
 
-/// `"3e59e27b-68ad-41f5-bb0e-dadf130e2ac8"`: nobody's userName, but what Entra tests a connection with.
-fn is_quoted_guid(text: &str) -> bool {
-    let Some(text) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-        return false;
-    };
-    let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
-        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+/// `3e59e27b-68ad-41f5-bb0e-dadf130e2ac8`: nobody's userName, but what Entra tests a connection with.
+pub(crate) fn is_guid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(place, byte)| match place {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
 }
 
 /// Whether an operation is spelled `Add`, `Replace` or `Remove`. Looked for in the text, since the body was read already
@@ -82,7 +79,8 @@ mod tests {
 
     fn sign(method: &str, query: &str, headers: &[(&'static str, &'static str)], body: &str) -> Option<&'static str> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        of(&method.parse().unwrap(), Some(query).filter(|query| !query.is_empty()), &headers, body.as_bytes())
+        let query = Parameters::of(Some(query).filter(|query| !query.is_empty()));
+        of(&method.parse().unwrap(), &query, &headers, body.as_bytes())
     }
 
     const GUID: &str = "filter=userName+eq+%223e59e27b-68ad-41f5-bb0e-dadf130e2ac8%22";

@@ -315,11 +315,18 @@ pub struct Found {
 pub struct Sieve<'f> {
     /// The filter.
     pub filter: &'f BoundFilter<'f>,
+    /// [`BoundFilter::lookup`] of it.
+    pub lookup: Option<Lookup>,
     /// The tenant URL.
     pub base: &'f str,
 }
 
-impl Sieve<'_> {
+impl<'f> Sieve<'f> {
+    /// The sieve of a filter.
+    pub fn new(filter: &'f BoundFilter<'f>, base: &'f str) -> Sieve<'f> {
+        Sieve { filter, lookup: filter.lookup(), base }
+    }
+
     fn keeps<V: Read>(&self, relations: &mut Relations<'_, V>, kind: Kind, document: &Document) -> Result<bool, Error> {
         Ok(match Wanted::from(self.filter.reads()) {
             Wanted::Nothing => self.filter.matches(&document.resource, self.base),
@@ -407,8 +414,8 @@ pub fn sift(
 }
 
 fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>, why: Scan) -> Result<Vec<Document>, Error> {
-    let all = match sieve.filter.lookup() {
-        Some(lookup) => candidates(view, kind, &lookup)?,
+    let all = match &sieve.lookup {
+        Some(lookup) => candidates(view, kind, lookup)?,
         None => everything(view, kind, why)?,
     };
     let mut relations = Relations::new(view, sieve.base);

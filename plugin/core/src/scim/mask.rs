@@ -1,10 +1,12 @@
 //! Takes secrets out of what is about to be written down. Who masks too much loses a word of the journal, who masks too
 //! little a password; so a name only has to contain a secret attribute's name.
 
+use super::parameters::Parameters;
 use super::schema::{ResourceType, Schema};
 use memchr::memchr2_iter;
 use serde_json::Value;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
@@ -12,27 +14,24 @@ pub const MASK: &str = "***";
 /// Parameters that have no business in a query and are nevertheless found there.
 const PARAMETERS: &[&str] = &["token", "secret", "password", "authorization", "api_key", "apikey"];
 
-/// The names of the secrets of some resource types.
+/// The names of the secrets of some resource types, beside those of the built-in schemas.
 ///
 /// A tenant's own names count where they stand as a whole word, the built-in ones anywhere: a tenant may call a secret `pin`
 /// and still read in its journal of the shipping department.
 pub struct Mask<'s> {
-    anywhere: Vec<&'s str>,
     as_words: Vec<&'s str>,
 }
+
+/// The names of the secrets of the built-in schemas.
+static ANYWHERE: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let built_in = [ResourceType::user(), ResourceType::group()];
+    built_in.into_iter().flat_map(ResourceType::schemas).flat_map(secret_names).collect()
+});
 
 impl<'s> Mask<'s> {
     /// The mask of these types.
     pub fn of(types: impl IntoIterator<Item = &'s ResourceType>) -> Mask<'s> {
-        let mut mask = Mask { anywhere: Vec::new(), as_words: Vec::new() };
-        for of in types {
-            let own = |schema: &Schema| of.own.iter().any(|own| std::ptr::eq(own, schema));
-            for schema in of.schemas() {
-                let names = if own(schema) { &mut mask.as_words } else { &mut mask.anywhere };
-                names.extend(secret_names(schema));
-            }
-        }
-        mask
+        Mask { as_words: types.into_iter().flat_map(|of| &of.own).flat_map(secret_names).collect() }
     }
 
     /// Masks the values of attributes that nobody may read, wherever they stand in a document: as an attribute of a
@@ -50,7 +49,7 @@ impl<'s> Mask<'s> {
                         || (is(name, "detail") || is(name, "filter")) && self.is_secret(&text(value))
                     {
                         // A search has its filter in the body, and an error's detail quotes what was wrong.
-                        *value = Value::String(self.up_to_name(&text(value)));
+                        *value = Value::String(self.up_to_name(&text(value)).into_owned());
                     } else {
                         self.secrets(value);
                     }
@@ -58,7 +57,7 @@ impl<'s> Mask<'s> {
                 // A name in a PATCH value may be a whole path with a filter in it.
                 if object.keys().any(|name| self.up_to_name(name) != *name) {
                     let named = std::mem::take(object);
-                    object.extend(named.into_iter().map(|(name, value)| (self.up_to_name(&name), value)));
+                    object.extend(named.into_iter().map(|(name, value)| (self.up_to_name(&name).into_owned(), value)));
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
@@ -66,7 +65,7 @@ impl<'s> Mask<'s> {
     }
 
     /// Masks what follows the name of a secret in a text of ours: a filter in words, an error's detail.
-    pub fn words(&self, text: &str) -> String {
+    pub fn words<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.up_to_name(text)
     }
 
@@ -74,26 +73,23 @@ impl<'s> Mask<'s> {
     pub fn literals<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let masked = self.words(text);
         let hidden = masked.strip_suffix(MASK).and_then(|kept| text.get(kept.len().saturating_sub(1)..));
-        if hidden.is_some_and(|hidden| hidden.contains('"')) { Cow::Owned(masked) } else { Cow::Borrowed(text) }
+        if hidden.is_some_and(|hidden| hidden.contains('"')) { masked } else { Cow::Borrowed(text) }
     }
 
     /// Masks the literals of a filter that asks for a secret, and parameters that are named like one. What has no secret is
     /// given back as it is.
-    pub fn query<'q>(&self, query: &'q str) -> Cow<'q, str> {
+    pub fn query<'q>(&self, parameters: &Parameters<'q>) -> Option<Cow<'q, str>> {
+        let sent = parameters.text()?;
         let named = |name: &str| PARAMETERS.iter().any(|parameter| find(name, parameter).is_some());
-        if !form_urlencoded::parse(query.as_bytes()).any(|(name, value)| named(&name) || self.is_secret(&value)) {
-            return Cow::Borrowed(query);
+        if !parameters.iter().any(|(name, value)| named(name) || self.is_secret(value)) {
+            return Some(Cow::Borrowed(sent));
         }
         let mut masked = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let value = match (named(&name), self.is_secret(&value)) {
-                (true, _) => Cow::Borrowed(MASK),
-                (false, true) => Cow::Owned(self.up_to_name(&value)),
-                (false, false) => value,
-            };
-            masked.append_pair(&name, &value);
+        for (name, value) in parameters.iter() {
+            let value = if named(name) { Cow::Borrowed(MASK) } else { self.up_to_name(value) };
+            masked.append_pair(name, &value);
         }
-        Cow::Owned(masked.finish())
+        Some(Cow::Owned(masked.finish()))
     }
 
     /// Whether a secret attribute's name stands in a text.
@@ -103,10 +99,10 @@ impl<'s> Mask<'s> {
 
     /// Keeps a filter up to the name of the secret: a literal behind it may lack its quotes, which is then the client's
     /// mistake and still its secret.
-    fn up_to_name(&self, text: &str) -> String {
+    fn up_to_name<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.ends(text).min().and_then(|end| text.get(..end)) {
-            Some(kept) if kept.len() < text.len() => format!("{kept} {MASK}"),
-            Some(_) | None => text.to_owned(),
+            Some(kept) if kept.len() < text.len() => Cow::Owned([kept, " ", MASK].concat()),
+            Some(_) | None => Cow::Borrowed(text),
         }
     }
 
@@ -116,7 +112,7 @@ impl<'s> Mask<'s> {
 
     /// Behind the first place of each secret name in a text.
     fn ends(&self, text: &str) -> impl Iterator<Item = usize> {
-        let anywhere = self.anywhere.iter().filter_map(move |name| Some(find(text, name)? + name.len()));
+        let anywhere = ANYWHERE.iter().filter_map(move |name| Some(find(text, name)? + name.len()));
         anywhere.chain(self.as_words.iter().filter_map(move |name| Some(find_word(text, name)? + name.len())))
     }
 }
@@ -182,10 +178,10 @@ mod tests {
     }
 
     fn query(query: &str) -> Cow<'_, str> {
-        built_in().query(query)
+        built_in().query(&Parameters::of(Some(query))).unwrap()
     }
 
-    fn words(text: &str) -> String {
+    fn words(text: &str) -> Cow<'_, str> {
         built_in().words(text)
     }
 

@@ -5,6 +5,7 @@
 
 use super::dialect::Dialect;
 use super::error::{Error, ScimType};
+use super::parameters::Parameters;
 use super::projection::Projection;
 use super::schema::ResourceType;
 use super::sort::Sort;
@@ -34,27 +35,15 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads the part of a URL behind the question mark, in form encoding, where a blank is `+`.
-    pub fn parse(query: &str) -> Result<ListQuery, Error> {
-        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let parameter = |name: &str| {
-            let found = pairs.iter().find(|(key, value)| key == name && !value.is_empty());
-            found.map(|(_, value)| value.clone().into_owned())
-        };
-        let cursor = pairs.iter().find(|(key, _)| key == "cursor");
-        ListQuery::of(parameter, cursor.map(|(_, value)| value.clone().into_owned()))
+    /// Reads the parameters of a URL.
+    pub fn parse(parameters: &Parameters<'_>) -> Result<ListQuery, Error> {
+        ListQuery::of(|name| parameters.first_filled(name), parameters.first("cursor"))
     }
 
     /// Which attributes the answer about one resource has. RFC 7644 §3.9: of a query nothing else concerns it, so nothing
     /// else is read.
-    pub fn projection_of<'s>(query: &str, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
-        let (attributes, excluded) = (parameter(query, "attributes"), parameter(query, "excludedAttributes"));
-        Projection::parse(of, attributes.as_deref(), excluded.as_deref())
-    }
-
-    /// Whether a query has a filter, whatever else it has.
-    pub fn has_filter(query: &str) -> bool {
-        parameter(query, "filter").is_some()
+    pub fn projection_of<'s>(parameters: &Parameters<'_>, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
+        Projection::parse(of, parameters.first_filled("attributes"), parameters.first_filled("excludedAttributes"))
     }
 
     /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
@@ -73,33 +62,34 @@ impl ListQuery {
         }
         let cursor = match member("cursor") {
             None | Some(Value::Null) => None,
-            Some(Value::String(cursor)) => Some(cursor.clone()),
+            Some(Value::String(cursor)) => Some(cursor.as_str()),
             Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => return Err(Error::cursor()),
         };
         let parameter = |name: &str| {
             let found = parameters.iter().find(|(key, text)| *key == name && !text.is_empty());
-            found.map(|(_, text)| text.clone())
+            found.map(|(_, text)| text.as_str())
         };
         ListQuery::of(parameter, cursor)
     }
 
-    fn of(parameter: impl Fn(&str) -> Option<String>, cursor: Option<String>) -> Result<ListQuery, Error> {
+    fn of<'q>(parameter: impl Fn(&str) -> Option<&'q str>, cursor: Option<&str>) -> Result<ListQuery, Error> {
         let index = parameter("startIndex");
         // RFC 9865 §2.4 has clients choose one of them. Whichever we passed over, the client would get another page than
         // it thinks.
         if cursor.is_some() && index.is_some() {
             return Err(Error::value("startIndex: expected startIndex or cursor, found both"));
         }
+        let owned = |name: &str| parameter(name).map(str::to_owned);
         let refused = |error: Error| if cursor.is_some() { error.becoming(ScimType::InvalidCount) } else { error };
         Ok(ListQuery {
-            filter: parameter("filter"),
-            start_index: start_index(index.as_deref())?,
-            count: count(parameter("count").as_deref()).map_err(refused)?,
-            cursor,
-            descending: descending(parameter("sortOrder").as_deref())?,
-            sort_by: parameter("sortBy"),
-            attributes: parameter("attributes"),
-            excluded_attributes: parameter("excludedAttributes"),
+            filter: owned("filter"),
+            start_index: start_index(index)?,
+            count: count(parameter("count")).map_err(refused)?,
+            cursor: cursor.map(str::to_owned),
+            descending: descending(parameter("sortOrder"))?,
+            sort_by: owned("sortBy"),
+            attributes: owned("attributes"),
+            excluded_attributes: owned("excludedAttributes"),
         })
     }
 
@@ -118,12 +108,6 @@ impl ListQuery {
     pub fn projection<'s>(&self, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
         Projection::parse(of, self.attributes.as_deref(), self.excluded_attributes.as_deref())
     }
-}
-
-fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, value)| key == name && !value.is_empty())
-        .map(|(_, value)| value.into_owned())
 }
 
 /// A member of a search's body as the text that it would be in a URL.
@@ -184,17 +168,21 @@ fn whole_number(name: &str, text: &str) -> Result<i64, Error> {
 mod tests {
     use super::*;
 
+    fn parse(query: &str) -> Result<ListQuery, Error> {
+        ListQuery::parse(&Parameters::of(Some(query)))
+    }
+
     fn page(query: &str) -> (u64, usize) {
-        let query = ListQuery::parse(query).unwrap();
+        let query = parse(query).unwrap();
         (query.start_index, query.count)
     }
 
     fn filter(query: &str) -> Option<String> {
-        ListQuery::parse(query).unwrap().filter
+        parse(query).unwrap().filter
     }
 
     fn refusal(query: &str) -> String {
-        ListQuery::parse(query).unwrap_err().to_string()
+        parse(query).unwrap_err().to_string()
     }
 
     #[test]
@@ -224,9 +212,9 @@ mod tests {
             "sortBy": "userName", "sortOrder": "descending", "attributes": ["userName", "id"],
         });
         let url = "filter=userName+pr&startIndex=3&count=5&sortBy=userName&sortOrder=descending&attributes=userName,id";
-        let parse = |body: &Value| ListQuery::parse_body(body.as_object().unwrap(), &Dialect::strict());
-        assert_eq!(parse(&body), ListQuery::parse(url));
-        let refused = |body: Value| parse(&body).unwrap_err().to_string();
+        let parse_body = |body: &Value| ListQuery::parse_body(body.as_object().unwrap(), &Dialect::strict());
+        assert_eq!(parse_body(&body), parse(url));
+        let refused = |body: Value| parse_body(&body).unwrap_err().to_string();
         let with = |name: &str, value: Value| serde_json::json!({"schemas": [SEARCH_REQUEST], name: value});
         assert_eq!(refused(serde_json::json!({})), format!("schemas: expected {SEARCH_REQUEST}, found none"));
         assert_eq!(refused(with("count", 1.5.into())), "count: expected a whole number, found \"1.5\"");
@@ -243,9 +231,9 @@ mod tests {
     #[test]
     fn what_concerns_lists_alone_is_not_read_for_one_resource() {
         let query = "count=abc&startIndex=x&sortOrder=up&attributes=title&filter=(";
-        assert!(ListQuery::parse(query).is_err());
-        assert!(ListQuery::projection_of(query, ResourceType::user()).unwrap().is_chosen());
-        assert!(ListQuery::has_filter(query) && !ListQuery::has_filter("filter=&count=abc"));
+        assert!(parse(query).is_err());
+        let projection = ListQuery::projection_of(&Parameters::of(Some(query)), ResourceType::user());
+        assert!(projection.unwrap().is_chosen());
     }
 
     #[test]

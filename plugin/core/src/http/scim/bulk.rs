@@ -10,6 +10,7 @@ use super::{Answer, Provision, Rollcall, refused_event};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::{self, Turn, View};
+use crate::scim::Parameters;
 use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
 use crate::settings::LIMITS;
 use crate::space::Space;
@@ -279,8 +280,9 @@ impl<'j> Job<'j> {
         let request = Provision { tenant, tenant_url, method: &method, path, query: None, headers, body };
         let arrival = &self.rollcall.arrival_within(self.span.arrival);
         let base = self.context.base.clone();
-        let context = Context { request: &request, arrival, base, ..*self.context };
-        let span = Span { request: &request, arrival, ..*self.span };
+        let parameters = &Parameters::of(None);
+        let context = Context { request: &request, parameters, arrival, base, ..*self.context };
+        let span = Span { request: &request, parameters, arrival, ..*self.span };
         let answer = answer(&context, &span);
         self.rollcall.finish(span, answer)
     }

@@ -5,7 +5,7 @@ use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::ledger::Read;
 use crate::schemas::Types;
-use crate::scim::{self, Dialect, ListQuery, Mask, Projection, Resource, ResourceType, Sent};
+use crate::scim::{self, Dialect, ListQuery, Mask, Parameters, Projection, Resource, ResourceType, Sent};
 use crate::space::Kind;
 use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 /// What every step of one request needs to know.
 pub(super) struct Context<'r> {
     pub(super) request: &'r Provision<'r>,
+    pub(super) parameters: &'r Parameters<'r>,
     pub(super) arrival: &'r Arrival,
     pub(super) base: String,
     pub(super) dialect: Dialect,
@@ -64,12 +65,12 @@ impl Context<'_> {
         Ok(if self.request.method == Method::POST {
             ListQuery::parse_body(&self.json_object()?, &self.dialect)?
         } else {
-            ListQuery::parse(self.request.query.unwrap_or_default())?
+            ListQuery::parse(self.parameters)?
         })
     }
 
     pub(super) fn projection(&self, kind: Kind) -> Result<Projection<'_>, Problem> {
-        Ok(ListQuery::projection_of(self.request.query.unwrap_or_default(), self.types.of(kind))?)
+        Ok(ListQuery::projection_of(self.parameters, self.types.of(kind))?)
     }
 
     /// Whether an answer has something of other resources, which change it without a new version of this one: the names of
@@ -145,8 +146,9 @@ pub(super) fn tags(headers: &HeaderMap, name: http::HeaderName) -> IfMatch {
     found.then_some(tags)
 }
 
-pub(super) fn cap(text: &str) -> String {
-    text.chars().take(200).collect()
+/// The beginning of a text that somebody is to read.
+pub(super) fn cap(text: &str) -> &str {
+    text.char_indices().nth(200).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }
 
 fn kind(value: &Value) -> &'static str {

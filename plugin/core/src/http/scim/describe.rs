@@ -1,6 +1,7 @@
 //! What a request came to, in words and values for the journal.
 
 use super::context::cap;
+use crate::connection::sign::is_guid;
 use crate::directory::{Document, Member, Plan};
 use crate::journal::{Action, GroupSubject, Subject};
 use crate::scim::filter::Lookup;
@@ -72,7 +73,7 @@ pub(super) fn describe_query(
         }
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
-            event.operation = format!("look up {noun} by {}", cap(&mask.words(filter)));
+            event.operation = ["look up ", noun, " by ", cap(&mask.words(filter))].concat();
             if let [(kind, only)] = documents {
                 event.about(*kind, &only.resource);
             }
@@ -80,14 +81,6 @@ pub(super) fn describe_query(
         (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask.words(filter))),
         (_, None) => {}
     }
-}
-
-fn is_guid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(place, byte)| match place {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_hexdigit(),
-        })
 }
 
 /// Says what a change did.

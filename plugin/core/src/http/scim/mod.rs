@@ -21,7 +21,7 @@ use crate::connection::Connection;
 use crate::journal::Action;
 use crate::ledger::{self, Head, View};
 use crate::schemas::Types;
-use crate::scim::{Mask, discovery};
+use crate::scim::{Mask, Parameters, discovery};
 use crate::secrets::Digest;
 use crate::settings::LIMITS;
 use crate::space::{Kind, Space, TenantId};
@@ -85,12 +85,12 @@ impl Rollcall {
         lane: Lane<'_, 'r>,
     ) -> Option<Response<Vec<u8>>> {
         let path = request.uri().path();
-        let below = path.splitn(5, '/').nth(4).map_or_else(String::new, |rest| format!("/{rest}"));
+        let below = path.match_indices('/').nth(3).and_then(|(place, _)| path.get(place..)).unwrap_or_default();
         let request = Provision {
             tenant,
             tenant_url: Some(&self.tenant_url(tenant, request.uri(), request.headers())),
             method: request.method(),
-            path: &below,
+            path: below,
             query: request.uri().query(),
             headers: request.headers(),
             body: request.body(),
@@ -112,6 +112,7 @@ impl Rollcall {
         lane: Lane<'_, 'r>,
     ) -> Option<Response<Vec<u8>>> {
         let view = self.view(request.tenant);
+        let parameters = &Parameters::of(request.query);
         let met = match self.prepare(Space::tenant(request.tenant)) {
             Ok(met) => met,
             Err(error) => return Some(self.unknown(arrival, error.into())),
@@ -131,7 +132,7 @@ impl Rollcall {
                     return Some(self.unknown(arrival, Problem::BeingRestored));
                 }
                 let mask = &Mask::of(BUILT_IN.all());
-                let span = Span { request, arrival, presented, token: None, provider: None, mask };
+                let span = Span { request, parameters, arrival, presented, token: None, provider: None, mask };
                 return Some(self.finish(span, Answer::refused(refused_event(), problem)));
             }
             Err(error) => return Some(self.unknown(arrival, error.into())),
@@ -143,7 +144,7 @@ impl Rollcall {
         let (types, mask) = (&types, &Mask::of(types.all()));
         let token = digest.as_ref().and_then(|digest| connection.token(digest, arrival.now));
         let provider = Some(connection.provider().id);
-        let span = Span { request, arrival, presented, token, provider, mask };
+        let span = Span { request, parameters, arrival, presented, token, provider, mask };
         let answer = match token {
             Some(_) if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) => {
                 if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
@@ -155,7 +156,7 @@ impl Rollcall {
                 let dialect = (connection.provider().dialect)();
                 let base = self.base(request);
                 let groups = connection.groups;
-                let context = Context { request, arrival, base, dialect, types, mask, groups };
+                let context = Context { request, parameters, arrival, base, dialect, types, mask, groups };
                 self.answer(&view, &context, &span, lane)
             }
             None => Answer::refused(

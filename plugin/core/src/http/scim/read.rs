@@ -13,33 +13,33 @@ use crate::space::Kind;
 use http::header::{CONTENT_LOCATION, IF_MATCH};
 use http::{Method, StatusCode};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 impl Rollcall {
     /// RFC 7644 §3.4.2 and §3.4.3; of several kinds, §3.4.2.1.
     pub(super) fn list<'l, 'r>(&self, view: &View<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'l, 'r> {
         let noun = if let [kind] = kinds { kind.noun() } else { "resource" };
-        let mut event = Event::of(Action::List, format!("list {noun}s"));
+        let mut event = Event::of(Action::List, ["list ", noun, "s"].concat());
         let listed = (|| {
             let query = context.query()?;
-            let projections = kinds.iter().map(|kind| Ok((*kind, query.projection(context.types.of(*kind))?)));
-            let projections = projections.collect::<Result<BTreeMap<_, _>, Problem>>()?;
+            let projections = kinds.iter().map(|kind| query.projection(context.types.of(*kind)));
+            let projections = projections.collect::<Result<Vec<_>, _>>()?;
             let filters = filters(context, &query, kinds)?;
-            let lookup = if let [(_, Some(filter))] = filters.as_slice() { filter.lookup() } else { None };
             let queries = queries(context, &query, &filters)?;
+            let only = if let [only] = queries.as_slice() { only.sieve.as_ref() } else { None };
             let page = self.page(view, context, &query, kinds, &queries)?;
             describe_query(
                 &mut event,
                 context.mask,
                 noun,
-                lookup.as_ref(),
+                only.and_then(|sieve| sieve.lookup.as_ref()),
                 query.filter.as_deref(),
                 &page.documents,
                 page.is_of_none(),
             );
             let mut relations = context.relations(view);
             let render = |(kind, document): (Kind, Document)| {
-                let projection = projections.get(&kind).expect("only the kinds that were asked for are listed");
+                let projection = kinds.iter().zip(&projections).find(|(asked, _)| **asked == kind);
+                let (_, projection) = projection.expect("only the kinds that were asked for are listed");
                 context.render(&mut relations, kind, document, projection)
             };
             let resources = page.documents.into_iter().map(render).collect::<Result<_, Problem>>()?;
@@ -186,7 +186,7 @@ fn queries<'f>(
     }
     let mut queries = Vec::new();
     for ((kind, filter), sort) in filters.iter().zip(sorts) {
-        let sieve = filter.as_ref().map(|filter| Sieve { filter, base: &context.base });
+        let sieve = filter.as_ref().map(|filter| Sieve::new(filter, &context.base));
         queries.push(directory::Query { kind: *kind, sieve, sort: sort.unwrap_or_default() });
     }
     Ok(queries)
@@ -195,7 +195,7 @@ fn queries<'f>(
 pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'l, 'r> {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
     // RFC 7644 §4: a client must not take the whole for what its filter let through.
-    if ListQuery::has_filter(context.request.query.unwrap_or_default()) {
+    if context.parameters.first_filled("filter").is_some() {
         return Answer::refused(event, Problem::Forbidden(NO_FILTER));
     }
     let render = |document: Value| {

@@ -6,8 +6,8 @@ use crate::connection::{Token, sign};
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::{self, Turn};
-use crate::scim::Mask;
 use crate::scim::mask::MASK;
+use crate::scim::{Mask, Parameters};
 use crate::secrets::scrub;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
@@ -15,6 +15,7 @@ use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::time::Duration;
 
 impl Rollcall {
     /// Makes the response of the answer and writes the record: with the change, or into the buffer.
@@ -31,7 +32,7 @@ impl Rollcall {
         let entry = self.entry(&span, &event, &response, refusal.as_ref());
         let mut response = response;
         match held {
-            Held::Nothing | Held::Awaited => self.keep(span.request.tenant, entry),
+            Held::Nothing | Held::Awaited => self.keep(&span, entry),
             Held::Shared(turn) => stage(turn, entry, event.changed),
             Held::Own(turn) => {
                 if let Err(problem) = self.commit(turn, &span, entry, event.changed) {
@@ -39,7 +40,7 @@ impl Rollcall {
                     event.changed = false;
                     response = refusal.scim();
                     let entry = self.entry(&span, &event, &response, Some(&refusal));
-                    self.keep(span.request.tenant, entry);
+                    self.keep(&span, entry);
                 }
             }
         }
@@ -104,8 +105,9 @@ impl Rollcall {
         }
     }
 
-    fn keep(&self, tenant: &TenantId, entry: Entry) {
-        let full = self.buffer.borrow_mut().push(tenant, entry, self.ports.clock.elapsed());
+    fn keep(&self, span: &Span<'_>, entry: Entry) {
+        let now = span.arrival.started + Duration::from_micros(entry.record.duration_us);
+        let full = self.buffer.borrow_mut().push(span.request.tenant, entry, now);
         if full {
             self.flush();
         }
@@ -134,14 +136,14 @@ impl Rollcall {
             |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: clean(&group.display_name) };
         let bodies = self.settings.journal_bodies;
         let took = self.ports.clock.elapsed().saturating_sub(span.arrival.started);
-        let sign = span.token.and_then(|_| sign::of(request.method, request.query, request.headers, request.body));
+        let sign = span.token.and_then(|_| sign::of(request.method, span.parameters, request.headers, request.body));
         let record = Record {
             number: 0,
             time: span.arrival.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             method: kept(request.method.as_str()),
             path: kept(request.path),
-            query: request.query.map(|query| kept(&span.mask.query(query))),
+            query: span.mask.query(span.parameters).map(|query| kept(&query)),
             operation: kept(&operation(span.mask, event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
             kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
@@ -178,6 +180,7 @@ fn stage(turn: &mut Turn<'_>, entry: Entry, changed: bool) {
 #[derive(Clone)]
 pub(super) struct Span<'r> {
     pub(super) request: &'r Provision<'r>,
+    pub(super) parameters: &'r Parameters<'r>,
     pub(super) arrival: &'r Arrival,
     pub(super) presented: Option<&'r str>,
     pub(super) token: Option<&'r Token>,
@@ -188,16 +191,14 @@ pub(super) struct Span<'r> {
 
 /// The last four characters of a token that is long enough to keep its secret all the same.
 fn hint(token: &str) -> String {
-    let count = token.chars().count();
-    if count < 16 {
-        return "…".to_owned();
-    }
-    token.chars().skip(count - 4).collect()
+    let from_the_end = |nth: usize| token.char_indices().nth_back(nth).map(|(place, _)| place);
+    let end = from_the_end(15).and(from_the_end(3)).and_then(|place| token.get(place..));
+    end.unwrap_or("…").to_owned()
 }
 
 fn operation<'e>(mask: &Mask<'_>, event: &'e Event, refusal: Option<&respond::Refusal>) -> Cow<'e, str> {
     match (refusal, event.operation.as_str()) {
-        (Some(refusal), "") => Cow::Owned(format!("refused: {}", mask.words(&refusal.detail))),
+        (Some(refusal), "") => Cow::Owned(["refused: ", &mask.words(&refusal.detail)].concat()),
         (_, words) => Cow::Borrowed(words),
     }
 }
@@ -242,17 +243,17 @@ fn unhidden<'t>(sent: &'t str, presented: Option<&str>) -> Cow<'t, str> {
     if !clean.contains('%') {
         return clean;
     }
-    let mut text = clean.clone().into_owned();
+    let mut text = clean.clone();
     for _ in 0..PERCENT_LEVELS_MAX {
-        let plain = percent_decode_str(&text).decode_utf8_lossy();
-        if plain == text {
+        let plain = percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        let scrubbed = scrub(&plain, presented);
+        if scrubbed != plain {
+            return Cow::Owned(scrubbed.into_owned());
+        }
+        if plain == text || !plain.contains('%') {
             return clean;
         }
-        let plain = plain.into_owned();
-        text = scrub(&plain, presented).into_owned();
-        if text != plain {
-            return Cow::Owned(text);
-        }
+        text = Cow::Owned(plain);
     }
     Cow::Borrowed(MASK)
 }

@@ -1,0 +1,36 @@
+//! The parameters of a request, decoded once for all who look at them.
+
+use std::borrow::Cow;
+
+/// What stands behind the question mark of a URL, in form encoding, where a blank is `+`.
+pub struct Parameters<'q> {
+    text: Option<&'q str>,
+    pairs: Vec<(Cow<'q, str>, Cow<'q, str>)>,
+}
+
+impl<'q> Parameters<'q> {
+    /// Reads a query.
+    pub fn of(text: Option<&'q str>) -> Parameters<'q> {
+        Parameters { text, pairs: form_urlencoded::parse(text.unwrap_or_default().as_bytes()).collect() }
+    }
+
+    /// The query as it was sent; nothing where there was none.
+    pub fn text(&self) -> Option<&'q str> {
+        self.text
+    }
+
+    /// Name and value, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The first value of this name.
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The first value of this name that is not empty.
+    pub fn first_filled(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, value)| *key == name && !value.is_empty()).map(|(_, value)| value)
+    }
+}
