@@ -8,7 +8,9 @@ use acceptance::store::{Call, Verb};
 use acceptance::world::World;
 use rollcall_core::connection::cache::FRESH;
 use rollcall_core::journal::{ALONE, BATCH, BUFFERED_MAX, WAIT_MAX};
+use rollcall_core::ledger::{REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read as _, Turn};
 use rollcall_core::settings::LIMITS;
+use rollcall_core::space::{Space, TenantId};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -81,6 +83,32 @@ fn a_change_costs_three_write_transactions_at_most_with_its_record() {
         };
         assert!(touches(batch, ".j.") && touches(batch, ".u."), "{what}: document and record in one batch: {batch:?}");
     }
+}
+
+#[test]
+fn a_turn_reads_a_value_once_up_to_the_limits_and_again_above_them() {
+    let world = World::new(&BTreeMap::new());
+    let (ports, settings) = (world.ports(), world.settings());
+    let space = Space::tenant(&TenantId::parse("abcdefghjk").unwrap());
+    let key = |name: &str| format!("t.abcdefghjk.{name}");
+    let mut turn = Turn::take(&ports, settings, space.clone()).unwrap();
+    turn.put(key("as large"), vec![b'x'; REMEMBERED_BYTES_MAX]);
+    turn.put(key("larger"), vec![b'x'; REMEMBERED_BYTES_MAX + 1]);
+    turn.commit().unwrap();
+    let turn = Turn::take(&ports, settings, space).unwrap();
+    let reads = |name: &str| {
+        world.store.forget_calls();
+        let first = turn.get(&key(name)).unwrap();
+        assert_eq!(turn.get(&key(name)).unwrap(), first);
+        world.store.calls().len()
+    };
+    assert_eq!((reads("as large"), reads("larger")), (1, 2));
+    // One is remembered already.
+    for nth in 1..REMEMBERED_MAX {
+        assert_eq!(reads(&format!("absent {nth}")), 1, "{nth}");
+    }
+    assert_eq!(reads("one more"), 2);
+    turn.release().unwrap();
 }
 
 #[test]

@@ -72,6 +72,23 @@ impl Setting {
 }
 
 #[test]
+fn they_have_the_seats_that_the_tenant_has_left() {
+    let mut setting = Setting::on(Backend::SQLITE);
+    setting.tenant.admin(&mut setting.server, "PATCH", "", Some(&json!({"seats": 2}))).expect(200);
+    let mut line = setting.line(["a", "b", "c"].map(|name| setting.create(name)).to_vec());
+    setting.server.world.store.forget_calls();
+    assert_eq!(setting.turn(&mut line), [201, 201, 403]);
+    let of_the_tenant = |key: &String| key.contains("r.tenant.");
+    let reads = setting.server.world.store.calls().iter().filter(|call| call.keys.iter().any(of_the_tenant)).count();
+    assert_eq!(reads, 1, "one look at the seats is enough");
+    assert_eq!(setting.names(), ["a", "b"]);
+    // The next turn looks anew.
+    setting.tenant.admin(&mut setting.server, "PATCH", "", Some(&json!({"seats": 3}))).expect(200);
+    let mut line = setting.line(vec![setting.create("c")]);
+    assert_eq!(setting.turn(&mut line), [201]);
+}
+
+#[test]
 fn they_share_one_turn_and_each_has_its_answer_and_its_record() {
     for backend in Backend::FIT {
         let mut setting = Setting::on(backend);

@@ -59,6 +59,12 @@ const ASKED_MAX: u32 = 8;
 /// leaves the others as they are: empty, and so absent for every reader.
 const EMPTIED_MAX: usize = 500;
 
+/// Values that a turn remembers as it read them, none larger than [`REMEMBERED_BYTES_MAX`]. Others are read again.
+pub const REMEMBERED_MAX: usize = 128;
+
+/// The size of such a value.
+pub const REMEMBERED_BYTES_MAX: usize = 4 * 1024;
+
 /// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
 pub const LAYOUT: u32 = 3;
 
@@ -328,6 +334,8 @@ pub struct Turn<'a> {
     kept: Staged,
     /// What this change has staged.
     staged: Staged,
+    /// What was read. Nobody else writes before the turn is over.
+    remembered: RefCell<Staged>,
     finished: bool,
     /// Where the space stood when the turn began.
     base: Head,
@@ -337,7 +345,7 @@ pub struct Turn<'a> {
     pub head: Head,
 }
 
-/// Values to be written, and keys to be removed.
+/// Values of keys; nothing where a key has none, or is to have none.
 type Staged = BTreeMap<String, Option<Vec<u8>>>;
 
 impl<'a> Turn<'a> {
@@ -373,7 +381,7 @@ impl<'a> Turn<'a> {
     /// Takes what was staged for good. What comes is a change of its own, in the same turn: it sees this one, and is undone
     /// without it.
     pub fn keep(&mut self) {
-        self.kept.append(&mut self.staged);
+        self.kept.extend(std::mem::take(&mut self.staged));
         self.reached = self.head.clone();
     }
 
@@ -525,13 +533,19 @@ impl Read for Turn<'_> {
     }
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        match self.staged.get(key).or_else(|| self.kept.get(key)) {
-            Some(staged) => Ok(staged.clone()),
-            None => {
-                self.lease.renew(&self.base);
-                value(self.lease.ports, key)
-            }
+        if let Some(known) = self.staged.get(key).or_else(|| self.kept.get(key)) {
+            return Ok(known.clone());
         }
+        if let Some(known) = self.remembered.borrow().get(key) {
+            return Ok(known.clone());
+        }
+        self.lease.renew(&self.base);
+        let read = value(self.lease.ports, key)?;
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() < REMEMBERED_MAX && read.as_ref().is_none_or(|read| read.len() <= REMEMBERED_BYTES_MAX) {
+            remembered.insert(key.to_owned(), read.clone());
+        }
+        Ok(read)
     }
 }
 
@@ -753,7 +767,8 @@ impl<'a> Queue<'a> {
         let lease = self.lease(since, base.beat);
         let head = base.clone();
         let (kept, staged, reached) = (Staged::new(), Staged::new(), base.clone());
-        Turn { lease, batches: self.batches, kept, staged, finished: false, base, reached, head }
+        let remembered = RefCell::default();
+        Turn { lease, batches: self.batches, kept, staged, remembered, finished: false, base, reached, head }
     }
 
     /// Ends an epoch whose next turn is dead, after writing what that turn had decided. Of all who try in one round, one

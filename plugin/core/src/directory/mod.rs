@@ -194,11 +194,12 @@ pub fn plan(
     }
 }
 
-/// Writes a plan into a turn: document, members, indexes, roster and counts.
+/// Writes a plan into a turn: document, members, indexes, roster and counts. Answers the document; nothing where there is
+/// none any more.
 ///
 /// Refused while an import is under way: a request may have been let in before the connection ended, and have waited for
 /// its turn while the import began.
-pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<(), Error> {
+pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, Error> {
     if turn.head.being_restored {
         return Err(Error::BeingRestored);
     }
@@ -206,11 +207,11 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<(), Error> {
     let id = before.map(|document| &document.resource).or(plan.after.as_ref()).map(|resource| resource.id.clone());
     let (kind, roll) = (plan.kind, plan.kind.roll());
     let Some(key) = id.as_deref().and_then(|id| turn.space().document(kind, id)) else {
-        return Ok(());
+        return Ok(None);
     };
     index(turn, kind, before.map(|document| &document.resource), plan.after.as_ref())?;
     let mut extent = *extent(&mut turn.head, kind);
-    match (&plan.after, before) {
+    let document = match (&plan.after, before) {
         (Some(after), _) => {
             let slot = match before {
                 Some(document) => document.slot,
@@ -218,23 +219,25 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<(), Error> {
             };
             let mut members = before.map(|document| document.members).unwrap_or_default();
             membership::write(turn, &after.id, &mut members, &plan.members)?;
-            put(turn, kind, &Document { slot, members, resource: after.clone() })?;
+            let document = Document { slot, members, resource: after.clone() };
+            put(turn, kind, &document)?;
+            Some(document)
         }
         (None, Some(before)) => {
             membership::dissolve(turn, before)?;
             membership::leave_all(turn, before, plan.now)?;
             roster::remove(turn, &roll, &mut extent, before.slot)?;
             turn.remove(key);
+            None
         }
-        (None, None) => {}
-    }
+        (None, None) => None,
+    };
     *self::extent(&mut turn.head, kind) = extent;
-    if kind != Kind::User {
-        return Ok(());
+    if kind == Kind::User {
+        let (was, is) = (u64::from(plan.active_before()), u64::from(plan.active_after()));
+        turn.head.active = (turn.head.active + is).saturating_sub(was);
     }
-    let (was, is) = (u64::from(plan.active_before()), u64::from(plan.active_after()));
-    turn.head.active = (turn.head.active + is).saturating_sub(was);
-    Ok(())
+    Ok(document)
 }
 
 fn extent(head: &mut Head, kind: Kind) -> &mut Extent {

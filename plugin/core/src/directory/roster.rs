@@ -6,6 +6,7 @@
 
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::space::{Roll, Space};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -35,12 +36,13 @@ pub(crate) fn seat(
     slot: u64,
     member: &str,
 ) -> Result<bool, Error> {
-    let mut leaf = leaf(turn, roll, slot / LEAF_SLOTS)?;
-    if leaf.last().is_some_and(|(taken, _)| *taken >= slot) {
+    let key = turn.space().roster(roll, 0, leaf_of(slot));
+    let mut leaf = Line::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
+    if leaf.last_slot().map_err(|_| not_as_written(&key))?.is_some_and(|taken| taken >= slot) {
         return Ok(false);
     }
-    leaf.push((slot, member.to_owned()));
-    turn.write(turn.space().roster(roll, 0, slot / LEAF_SLOTS), &leaf);
+    leaf.push(&(slot, member));
+    turn.put(key, leaf.stored());
     count(turn, roll, slot, 1)?;
     extent.members += 1;
     Ok(true)
@@ -210,18 +212,91 @@ impl Walk<'_> {
     }
 }
 
+fn not_as_written(key: &str) -> Error {
+    Error::Corrupt(format!("{key}: expected an array of a roster, found something else"))
+}
+
+/// An array as it is stored, but for its last bracket. Who comes is put behind all others, and a turn may let many come:
+/// so that is done without reading the others.
+struct Line(Vec<u8>);
+
+impl Line {
+    /// Nothing where it is not as we write it.
+    fn of(stored: Option<Vec<u8>>) -> Option<Line> {
+        let mut text = stored.unwrap_or_else(|| b"[]".to_vec());
+        (text.first() == Some(&b'[') && text.len() > 1 && text.pop() == Some(b']')).then_some(Line(text))
+    }
+
+    fn elements(&self) -> &[u8] {
+        self.0.get(1..).unwrap_or_default()
+    }
+
+    /// The slot of the last seat of a leaf, if it has any.
+    fn last_slot(&self) -> serde_json::Result<Option<u64>> {
+        let seats = self.elements();
+        if seats.is_empty() {
+            return Ok(None);
+        }
+        // A seat is an array itself.
+        let start = seats.iter().rposition(|byte| *byte == b'[').unwrap_or(0);
+        let (slot, _): (u64, &str) = serde_json::from_slice(seats.get(start..).unwrap_or_default())?;
+        Ok(Some(slot))
+    }
+
+    /// Adds to a count of a node that is the last one, or comes behind it. False where it is neither.
+    fn add_at_end(&mut self, place: usize, change: i64) -> bool {
+        let counts = self.elements();
+        let commas = counts.iter().filter(|byte| **byte == b',').count();
+        let mut len = if counts.is_empty() { 0 } else { commas + 1 };
+        let mut count = 0_u64;
+        if place + 1 == len {
+            let comma = counts.iter().rposition(|byte| *byte == b',');
+            let last = comma.map_or(counts, |comma| counts.get(comma + 1..).unwrap_or_default());
+            let Ok(last) = serde_json::from_slice(last) else {
+                return false;
+            };
+            count = last;
+            self.0.truncate(1 + comma.unwrap_or(0));
+            len -= 1;
+        }
+        if place < len {
+            return false;
+        }
+        (len..place).for_each(|_| self.push(&0));
+        self.push(&count.saturating_add_signed(change));
+        true
+    }
+
+    fn push(&mut self, element: &impl Serialize) {
+        if self.0.len() > 1 {
+            self.0.push(b',');
+        }
+        serde_json::to_writer(&mut self.0, element).expect("elements are plain data");
+    }
+
+    fn stored(mut self) -> Vec<u8> {
+        self.0.push(b']');
+        self.0
+    }
+}
+
 /// Adds to the counts above a slot.
 fn count(turn: &mut Turn<'_>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
     let mut child = slot / LEAF_SLOTS;
     for level in 1..=TOP {
         let (index, place) = if level == TOP { (0, child) } else { (child / NODE_CHILDREN, child % NODE_CHILDREN) };
         let place = usize::try_from(place).expect("a roster has fewer slots than this machine has addresses");
-        let mut counts = node(turn, roll, level, index)?;
-        if counts.len() <= place {
-            counts.resize(place + 1, 0);
+        let key = turn.space().roster(roll, level, index);
+        let line = Line::of(turn.get(&key)?);
+        match line.and_then(|mut line| line.add_at_end(place, change).then(|| line.stored())) {
+            Some(stored) => turn.put(key, stored),
+            None => {
+                let mut counts = node(turn, roll, level, index)?;
+                let count = counts.get_mut(place).ok_or_else(|| not_as_written(&key))?;
+                *count = count.saturating_add_signed(change);
+                turn.write(key, &counts);
+            }
         }
-        counts[place] = counts[place].saturating_add_signed(change);
-        turn.write(turn.space().roster(roll, level, index), &counts);
         child = index;
     }
     Ok(())
@@ -233,4 +308,57 @@ fn leaf(view: &impl Read, roll: &Roll, index: u64) -> Result<Vec<Seat>, Error> {
 
 fn node(view: &impl Read, roll: &Roll, level: u8, index: u64) -> Result<Vec<u64>, Error> {
     Ok(view.read(&view.space().roster(roll, level, index))?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(stored: &str) -> Option<Line> {
+        Line::of(Some(stored.as_bytes().to_vec()))
+    }
+
+    fn added(stored: &str, place: usize, change: i64) -> Option<String> {
+        let mut line = line(stored)?;
+        line.add_at_end(place, change).then(|| String::from_utf8(line.stored()).unwrap())
+    }
+
+    #[test]
+    fn who_comes_is_put_behind_the_others() {
+        for (before, last, after) in [
+            ("[]", None, r#"[[7,"b"]]"#),
+            (r#"[[3,"a"]]"#, Some(3), r#"[[3,"a"],[7,"b"]]"#),
+            (r#"[[3,"a"],[6,"c"]]"#, Some(6), r#"[[3,"a"],[6,"c"],[7,"b"]]"#),
+        ] {
+            let mut line = line(before).unwrap();
+            assert_eq!(line.last_slot().unwrap(), last, "{before}");
+            line.push(&(7, "b"));
+            assert_eq!(String::from_utf8(line.stored()).unwrap(), after);
+        }
+        assert_eq!(Line::of(None).unwrap().stored(), b"[]");
+    }
+
+    #[test]
+    fn a_count_at_the_end_is_raised_or_made() {
+        assert_eq!(added("[]", 0, 1).as_deref(), Some("[1]"));
+        assert_eq!(added("[]", 2, 1).as_deref(), Some("[0,0,1]"));
+        assert_eq!(added("[64]", 0, -1).as_deref(), Some("[63]"));
+        assert_eq!(added("[64,9]", 1, 1).as_deref(), Some("[64,10]"));
+        assert_eq!(added("[64,9]", 2, 1).as_deref(), Some("[64,9,1]"));
+        assert_eq!(added("[64,0]", 1, -1).as_deref(), Some("[64,0]"));
+        assert_eq!(added("[64,9]", 0, 1), None);
+    }
+
+    #[test]
+    fn what_is_no_array_of_ours_is_not_added_to() {
+        for stored in ["", "[", "]", "{}", "7"] {
+            assert!(line(stored).is_none(), "{stored}");
+        }
+        for stored in ["[7]", r#"["a"]"#, r#"[[3,"a"],7]"#, r#"[[3,"a"],[x]]"#] {
+            assert!(line(stored).unwrap().last_slot().is_err(), "{stored}");
+        }
+        for stored in [r#"["a"]"#, "[1,null]", "[1,]"] {
+            assert_eq!(added(stored, stored.matches(',').count(), 1), None, "{stored}");
+        }
+    }
 }

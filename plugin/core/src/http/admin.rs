@@ -440,7 +440,7 @@ impl Rollcall {
         let change = Change::Delete { id: user.to_owned() };
         let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms());
         match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
-            Ok(()) => {
+            Ok(_) => {
                 turn.commit().map_err(failed)?;
                 Ok(respond::empty(StatusCode::NO_CONTENT))
             }

@@ -285,9 +285,9 @@ impl Rollcall {
         self.ports.entropy.fill(&mut bytes);
         bytes[6] = bytes[6] & 0x0f | 0x40;
         bytes[8] = bytes[8] & 0x3f | 0x80;
-        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let group = |from: usize, to: usize| hex[from..to].concat();
-        [group(0, 4), group(4, 6), group(6, 8), group(8, 10), group(10, 16)].join("-")
+        let mut id = format!("{:032x}", u128::from_be_bytes(bytes));
+        [20, 16, 12, 8].into_iter().for_each(|place| id.insert(place, '-'));
+        id
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::context::{Context, cap, tags};
 use super::describe::{Event, describe_change, name_of};
-use super::lane::{Held, Lane};
+use super::lane::{Held, Lane, Seats};
 use super::{Answer, Rollcall};
-use crate::directory::{self, Change, IfMatch, Plan};
+use crate::directory::{self, Change, Document, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::{Read, Turn, View};
@@ -98,16 +98,21 @@ impl Rollcall {
                 Ok(plan) if plan.changes() => {}
                 Ok(plan) => {
                     describe_change(&mut event, &plan);
-                    return Answer::without_turn(event, context.changed(view, &plan, &projection));
+                    return Answer::without_turn(event, context.changed(view, &plan, None, &projection));
                 }
                 Err(problem) => return Answer::refused(event, problem),
             }
         }
         let space = || Space::tenant(context.request.tenant);
+        let own_seats = Seats::new();
+        let mut seats = &own_seats;
         let mut held = match lane {
             Lane::Ahead => Held::Awaited,
             Lane::Lost(error) => return Answer::refused(event, error.clone()),
-            Lane::Shared(turn) => Held::Shared(turn),
+            Lane::Shared(turn, shared) => {
+                seats = shared;
+                Held::Shared(turn)
+            }
             Lane::Own => match Turn::take(&self.ports, &self.settings, space()) {
                 Ok(turn) => Held::Own(turn),
                 Err(error) => return Answer::refused(event, error),
@@ -116,27 +121,39 @@ impl Rollcall {
         let Some(turn) = held.turn() else {
             return Answer { response: Ok(Response::default()), event, held };
         };
-        let response = self.stage(turn, context, &request).and_then(|plan| {
+        let response = self.stage(turn, seats, context, &request).and_then(|(plan, document)| {
             describe_change(&mut event, &plan);
-            context.changed(turn, &plan, &projection)
+            context.changed(turn, &plan, document, &projection)
         });
         Answer { response, event, held }
     }
 
-    fn stage(&self, turn: &mut Turn<'_>, context: &Context<'_>, request: &Request) -> Result<Plan, Problem> {
+    fn stage(
+        &self,
+        turn: &mut Turn<'_>,
+        seats: &Seats,
+        context: &Context<'_>,
+        request: &Request,
+    ) -> Result<(Plan, Option<Document>), Problem> {
         let plan = request.plan(turn, context)?;
-        self.seat(context, turn, &plan)?;
-        directory::carry_out(turn, &plan)?;
-        Ok(plan)
+        self.seat(context, turn, seats, &plan)?;
+        let document = directory::carry_out(turn, &plan)?;
+        Ok((plan, document))
     }
 
     /// Refuses a user more than the tenant has seats for.
-    fn seat(&self, context: &Context<'_>, turn: &Turn<'_>, plan: &Plan) -> Result<(), Problem> {
+    fn seat(&self, context: &Context<'_>, turn: &Turn<'_>, seats: &Seats, plan: &Plan) -> Result<(), Problem> {
         if !plan.takes_seat() {
             return Ok(());
         }
-        let tenant = tenant::read(&self.ports, &self.settings, context.request.tenant)?;
-        match tenant.and_then(|tenant| tenant.seats) {
+        let seats = match seats.get() {
+            Some(seats) => *seats,
+            None => {
+                let tenant = tenant::read(&self.ports, &self.settings, context.request.tenant)?;
+                *seats.get_or_init(|| tenant.and_then(|tenant| tenant.seats))
+            }
+        };
+        match seats {
             Some(seats) if turn.head.active >= seats => {
                 Err(directory::Error::NoSeat { used: turn.head.active, seats }.into())
             }
@@ -177,14 +194,13 @@ impl Context<'_> {
         &self,
         view: &V,
         plan: &Plan,
+        written: Option<Document>,
         projection: &Projection<'_>,
     ) -> Result<Response<Vec<u8>>, Problem> {
-        let (kind, Some(after)) = (plan.kind, &plan.after) else {
+        let kind = plan.kind;
+        let document = if plan.changes() { written } else { plan.before.clone() };
+        let Some(document) = document else {
             return Ok(respond::empty(StatusCode::NO_CONTENT));
-        };
-        let document = match &plan.before {
-            Some(before) if !plan.changes() => before.clone(),
-            Some(_) | None => directory::get(view, kind, &after.id)?,
         };
         self.with_tag(kind, document, |document| {
             if kind == Kind::Group && self.request.method == Method::PATCH && !projection.is_chosen() {

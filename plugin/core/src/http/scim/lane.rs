@@ -74,17 +74,20 @@ pub(super) enum Lane<'l, 'r> {
     /// A change that needs a turn stops before it.
     Ahead,
     /// The turn is there, and others share it.
-    Shared(&'l mut Turn<'r>),
+    Shared(&'l mut Turn<'r>, &'l Seats),
     /// The turn was there, or never came, and nothing of it was kept.
     Lost(&'l ledger::Error),
 }
+
+/// The seats of a tenant, as they were when the first change of a turn asked.
+pub(super) type Seats = OnceCell<Option<u64>>;
 
 impl Lane<'_, '_> {
     /// Whether the request is seen for the first time.
     pub(super) fn is_first(&self) -> bool {
         match self {
             Lane::Own | Lane::Ahead => true,
-            Lane::Shared(_) | Lane::Lost(_) => false,
+            Lane::Shared(..) | Lane::Lost(_) => false,
         }
     }
 }
@@ -159,7 +162,8 @@ impl Rollcall {
     ) -> Vec<Response<Body>> {
         let carried = turn.and_then(|turn| {
             self.commit_waiting(tenant, turn, |turn| {
-                changes.iter().map(|change| self.arrived(change, Lane::Shared(turn))).collect()
+                let seats = Seats::new();
+                changes.iter().map(|change| self.arrived(change, Lane::Shared(turn, &seats))).collect()
             })
         });
         carried.unwrap_or_else(|error| changes.iter().map(|change| self.arrived(change, Lane::Lost(&error))).collect())

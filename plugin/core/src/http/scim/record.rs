@@ -3,6 +3,7 @@
 use super::describe::Event;
 use super::{Answer, Arrival, Held, Provision, Rollcall};
 use crate::connection::{Token, sign};
+use crate::http::json_text;
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::{self, Turn};
@@ -13,6 +14,7 @@ use crate::settings::LIMITS;
 use crate::space::TenantId;
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -203,17 +205,34 @@ fn operation<'e>(mask: &Mask<'_>, event: &'e Event, refusal: Option<&respond::Re
     }
 }
 
-/// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it.
-fn body_text(mask: &Mask<'_>, body: &[u8]) -> Option<String> {
+/// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it. One that is as
+/// we would write it and names nothing secret is kept as it is.
+fn body_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Cow<'b, str>> {
     if body.is_empty() {
         return None;
     }
-    Some(match serde_json::from_slice::<Value>(body) {
+    if let Ok(text) = std::str::from_utf8(body)
+        && is_plain(text)
+        && !mask.mentions(text)
+        && serde_json::from_str::<IgnoredAny>(text).is_ok()
+    {
+        return Some(Cow::Borrowed(text));
+    }
+    Some(Cow::Owned(match serde_json::from_slice::<Value>(body) {
         Ok(mut value) => {
             mask.secrets(&mut value);
             value.to_string()
         }
         Err(_) => format!("[{} bytes that are not JSON]", body.len()),
+    }))
+}
+
+/// Whether a JSON text has no blanks between its parts and nothing escaped, so that all names are written plainly.
+fn is_plain(text: &str) -> bool {
+    let mut quoted = false;
+    text.bytes().all(|byte| {
+        quoted ^= byte == b'"';
+        byte != b'\\' && (quoted || !byte.is_ascii_whitespace())
     })
 }
 
@@ -223,7 +242,7 @@ fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Cow<'b, str>> {
     match std::str::from_utf8(body) {
         Ok("") => None,
         Ok(text) if !mask.mentions(beginning(text)) => Some(Cow::Borrowed(text)),
-        Ok(_) | Err(_) => body_text(mask, body).map(Cow::Owned),
+        Ok(_) | Err(_) => body_text(mask, body),
     }
 }
 
@@ -263,6 +282,10 @@ const PERCENT_LEVELS_MAX: usize = 4;
 
 /// Attributes for the journal: without secrets and tokens, and long ones cut, so that a record stays far below what a store takes.
 fn noted(mask: &Mask<'_>, values: &Map<String, Value>, presented: Option<&str>) -> Map<String, Value> {
+    let text = json_text(values);
+    if text.len() <= LIMITS.journal_value_bytes_max && !mask.mentions(&text) && unhidden(&text, presented) == text {
+        return values.clone();
+    }
     // A schema may have come to hide what was stored before.
     let mut values = Value::Object(values.clone());
     mask.secrets(&mut values);
@@ -284,6 +307,28 @@ fn noted(mask: &Mask<'_>, values: &Map<String, Value>, presented: Option<&str>) 
 mod tests {
     use super::*;
     use crate::connection::TOKEN_PREFIX;
+
+    #[test]
+    fn a_body_without_a_secret_is_kept_as_it_is_and_without_blanks() {
+        let kept = |body: &str| body_text(&Mask::of([]), body.as_bytes()).unwrap().into_owned();
+        let plain = r#"{"userName":"alice blank","n":[1,1.50]}"#;
+        assert_eq!(kept(plain), plain);
+        assert_eq!(kept("{ \"userName\":\t\"alice blank\",\n\"n\":[1, 1.5]}"), plain.replace("1.50", "1.5"));
+        assert_eq!(kept(r#"{"userName":"a\"b"}"#), r#"{"userName":"a\"b"}"#);
+        assert_eq!(kept(r#"{"userName":"#), "[12 bytes that are not JSON]");
+        assert!(body_text(&Mask::of([]), b"").is_none());
+    }
+
+    #[test]
+    fn a_secret_is_masked_however_its_name_is_written() {
+        let kept = |body: &str| body_text(&Mask::of([]), body.as_bytes()).unwrap().into_owned();
+        for name in ["password", "PassWord", r"pass\u0077ord"] {
+            let body = kept(&format!(r#"{{"userName":"alice","{name}":"s3cret"}}"#));
+            assert!(!body.contains("s3cret") && body.contains("***"), "{name}: {body}");
+        }
+        let operation = r#"{"Operations":[{"value":"s3cret","op":"add","path":"pass\u0077ord"}]}"#;
+        assert!(!kept(operation).contains("s3cret") && !kept(&operation.replace(r"\u0077", "w")).contains("s3cret"));
+    }
 
     #[test]
     fn a_token_behind_percent_signs_is_found() {
