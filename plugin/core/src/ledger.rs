@@ -336,6 +336,8 @@ pub struct Turn<'a> {
     staged: Staged,
     /// What was read. Nobody else writes before the turn is over.
     remembered: RefCell<Staged>,
+    /// The seats of the tenant whose space it is, as they were when the first change asked.
+    pub(crate) seats: OnceCell<Option<u64>>,
     finished: bool,
     /// Where the space stood when the turn began.
     base: Head,
@@ -767,8 +769,8 @@ impl<'a> Queue<'a> {
         let lease = self.lease(since, base.beat);
         let head = base.clone();
         let (kept, staged, reached) = (Staged::new(), Staged::new(), base.clone());
-        let remembered = RefCell::default();
-        Turn { lease, batches: self.batches, kept, staged, remembered, finished: false, base, reached, head }
+        let (remembered, seats) = (RefCell::default(), OnceCell::new());
+        Turn { lease, batches: self.batches, kept, staged, remembered, seats, finished: false, base, reached, head }
     }
 
     /// Ends an epoch whose next turn is dead, after writing what that turn had decided. Of all who try in one round, one

@@ -13,7 +13,7 @@ use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Turn};
 use crate::schemas::Types;
-use crate::scim::{Dialect, Resource};
+use crate::scim::{Dialect, Parameters, Resource};
 use crate::secrets;
 use crate::settings::LIMITS;
 use crate::space::{Kind as Resources, Space, TenantId};
@@ -707,16 +707,15 @@ fn body<T: DeserializeOwned>(request: &Request<Vec<u8>>, expected: &str) -> Resu
 }
 
 /// The parameters of a call. The last of several with one name counts.
-struct Query(Vec<(String, String)>);
+struct Query<'r>(Parameters<'r>);
 
-impl Query {
-    fn of(uri: &Uri) -> Query {
-        let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
-        Query(pairs.into_owned().collect())
+impl Query<'_> {
+    fn of(uri: &Uri) -> Query<'_> {
+        Query(Parameters::of(uri.query()))
     }
 
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(|(key, _)| *key == name).last().map(|(_, value)| value)
     }
 
     fn number(&self, name: &str) -> Result<Option<u64>, Response<Vec<u8>>> {

@@ -14,6 +14,12 @@ impl<'q> Parameters<'q> {
         Parameters { text, pairs: form_urlencoded::parse(text.unwrap_or_default().as_bytes()).collect() }
     }
 
+    /// What a body says instead of a query.
+    pub(super) fn of_body(members: impl IntoIterator<Item = (&'q str, String)>) -> Parameters<'q> {
+        let pairs = members.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Parameters { text: None, pairs: pairs.collect() }
+    }
+
     /// The query as it was sent; nothing where there was none.
     pub fn text(&self) -> Option<&'q str> {
         self.text

@@ -35,45 +35,10 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads the parameters of a URL.
+    /// Reads the parameters of a URL, or what a search says instead.
     pub fn parse(parameters: &Parameters<'_>) -> Result<ListQuery, Error> {
-        ListQuery::of(|name| parameters.first_filled(name), parameters.first("cursor"))
-    }
-
-    /// Which attributes the answer about one resource has. RFC 7644 §3.9: of a query nothing else concerns it, so nothing
-    /// else is read.
-    pub fn projection_of<'s>(parameters: &Parameters<'_>, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
-        Projection::parse(of, parameters.first_filled("attributes"), parameters.first_filled("excludedAttributes"))
-    }
-
-    /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
-    pub fn parse_body(body: &Map<String, Value>, dialect: &Dialect) -> Result<ListQuery, Error> {
-        value::check_names(body, "body")?;
-        let member = |name: &str| body.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        let listed = member("schemas").and_then(Value::as_array);
-        if !dialect.any_schemas && !listed.is_some_and(|urns| urns.iter().any(|urn| urn == SEARCH_REQUEST)) {
-            return Err(Error::syntax(format!("schemas: expected {SEARCH_REQUEST}, found none")));
-        }
-        let mut parameters = Vec::new();
-        for name in ["filter", "startIndex", "count", "sortBy", "sortOrder", "attributes", "excludedAttributes"] {
-            if let Some(text) = member(name).map(|value| text(name, value)).transpose()? {
-                parameters.push((name, text));
-            }
-        }
-        let cursor = match member("cursor") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(cursor)) => Some(cursor.as_str()),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => return Err(Error::cursor()),
-        };
-        let parameter = |name: &str| {
-            let found = parameters.iter().find(|(key, text)| *key == name && !text.is_empty());
-            found.map(|(_, text)| text.as_str())
-        };
-        ListQuery::of(parameter, cursor)
-    }
-
-    fn of<'q>(parameter: impl Fn(&str) -> Option<&'q str>, cursor: Option<&str>) -> Result<ListQuery, Error> {
-        let index = parameter("startIndex");
+        let parameter = |name: &str| parameters.first_filled(name);
+        let (index, cursor) = (parameter("startIndex"), parameters.first("cursor"));
         // RFC 9865 §2.4 has clients choose one of them. Whichever we passed over, the client would get another page than
         // it thinks.
         if cursor.is_some() && index.is_some() {
@@ -91,6 +56,34 @@ impl ListQuery {
             attributes: owned("attributes"),
             excluded_attributes: owned("excludedAttributes"),
         })
+    }
+
+    /// Which attributes the answer about one resource has. RFC 7644 §3.9: of a query nothing else concerns it, so nothing
+    /// else is read.
+    pub fn projection_of<'s>(parameters: &Parameters<'_>, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
+        Projection::parse(of, parameters.first_filled("attributes"), parameters.first_filled("excludedAttributes"))
+    }
+
+    /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
+    pub fn parse_body(body: &Map<String, Value>, dialect: &Dialect) -> Result<ListQuery, Error> {
+        value::check_names(body, "body")?;
+        let member = |name: &str| body.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        let listed = member("schemas").and_then(Value::as_array);
+        if !dialect.any_schemas && !listed.is_some_and(|urns| urns.iter().any(|urn| urn == SEARCH_REQUEST)) {
+            return Err(Error::syntax(format!("schemas: expected {SEARCH_REQUEST}, found none")));
+        }
+        let mut members = Vec::new();
+        for name in ["filter", "startIndex", "count", "sortBy", "sortOrder", "attributes", "excludedAttributes"] {
+            if let Some(text) = member(name).map(|value| text(name, value)).transpose()? {
+                members.push((name, text));
+            }
+        }
+        match member("cursor") {
+            None | Some(Value::Null) => {}
+            Some(Value::String(cursor)) => members.push(("cursor", cursor.clone())),
+            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => return Err(Error::cursor()),
+        }
+        ListQuery::parse(&Parameters::of_body(members))
     }
 
     /// What all pages of one walk have in common, RFC 9865 §2: everything but the cursor and the count, which has an error

@@ -4,7 +4,7 @@
 
 use super::context::Context;
 use super::describe::Event;
-use super::lane::{Lane, Seats};
+use super::lane::Lane;
 use super::record::Span;
 use super::{Answer, Provision, Rollcall, refused_event};
 use crate::http::respond::{self, Problem};
@@ -43,7 +43,6 @@ impl Rollcall {
                 made: Made::new(),
                 done: BTreeMap::new(),
                 turn: None,
-                seats: Seats::new(),
                 staged: Vec::new(),
             };
             request.steps().into_iter().for_each(|step| job.step(step));
@@ -70,8 +69,6 @@ struct Job<'j> {
     done: BTreeMap<usize, Map<String, Value>>,
     /// The turn that operations share.
     turn: Option<Turn<'j>>,
-    /// As that turn found them.
-    seats: Seats,
     /// What was staged into it.
     staged: Vec<Staged>,
 }
@@ -229,16 +226,13 @@ impl<'j> Job<'j> {
         let tenant = span.request.tenant;
         let turn = match self.turn.take() {
             Some(turn) => Ok(turn),
-            None => {
-                self.seats = Seats::new();
-                Turn::take(&rollcall.ports, &rollcall.settings, Space::tenant(tenant))
-            }
+            None => Turn::take(&rollcall.ports, &rollcall.settings, Space::tenant(tenant)),
         };
         match turn {
             Ok(mut turn) => {
                 rollcall.stage_waiting(tenant, &mut turn);
                 let response = self.request(method, path, &headers, &body, |context, span| {
-                    rollcall.answer(view, context, span, Lane::Shared(&mut turn, &self.seats))
+                    rollcall.answer(view, context, span, Lane::Shared(&mut turn))
                 });
                 self.turn = Some(turn);
                 response

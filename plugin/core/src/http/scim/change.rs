@@ -2,7 +2,7 @@
 
 use super::context::{Context, cap, tags};
 use super::describe::{Event, describe_change, name_of};
-use super::lane::{Held, Lane, Seats};
+use super::lane::{Held, Lane};
 use super::{Answer, Rollcall};
 use crate::directory::{self, Change, Document, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
@@ -104,15 +104,10 @@ impl Rollcall {
             }
         }
         let space = || Space::tenant(context.request.tenant);
-        let own_seats = Seats::new();
-        let mut seats = &own_seats;
         let mut held = match lane {
             Lane::Ahead => Held::Awaited,
             Lane::Lost(error) => return Answer::refused(event, error.clone()),
-            Lane::Shared(turn, shared) => {
-                seats = shared;
-                Held::Shared(turn)
-            }
+            Lane::Shared(turn) => Held::Shared(turn),
             Lane::Own => match Turn::take(&self.ports, &self.settings, space()) {
                 Ok(turn) => Held::Own(turn),
                 Err(error) => return Answer::refused(event, error),
@@ -121,7 +116,7 @@ impl Rollcall {
         let Some(turn) = held.turn() else {
             return Answer { response: Ok(Response::default()), event, held };
         };
-        let response = self.stage(turn, seats, context, &request).and_then(|(plan, document)| {
+        let response = self.stage(turn, context, &request).and_then(|(plan, document)| {
             describe_change(&mut event, &plan);
             context.changed(turn, &plan, document, &projection)
         });
@@ -131,26 +126,25 @@ impl Rollcall {
     fn stage(
         &self,
         turn: &mut Turn<'_>,
-        seats: &Seats,
         context: &Context<'_>,
         request: &Request,
     ) -> Result<(Plan, Option<Document>), Problem> {
         let plan = request.plan(turn, context)?;
-        self.seat(context, turn, seats, &plan)?;
+        self.seat(context, turn, &plan)?;
         let document = directory::carry_out(turn, &plan)?;
         Ok((plan, document))
     }
 
     /// Refuses a user more than the tenant has seats for.
-    fn seat(&self, context: &Context<'_>, turn: &Turn<'_>, seats: &Seats, plan: &Plan) -> Result<(), Problem> {
+    fn seat(&self, context: &Context<'_>, turn: &Turn<'_>, plan: &Plan) -> Result<(), Problem> {
         if !plan.takes_seat() {
             return Ok(());
         }
-        let seats = match seats.get() {
+        let seats = match turn.seats.get() {
             Some(seats) => *seats,
             None => {
                 let tenant = tenant::read(&self.ports, &self.settings, context.request.tenant)?;
-                *seats.get_or_init(|| tenant.and_then(|tenant| tenant.seats))
+                *turn.seats.get_or_init(|| tenant.and_then(|tenant| tenant.seats))
             }
         };
         match seats {

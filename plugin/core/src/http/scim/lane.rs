@@ -74,20 +74,17 @@ pub(super) enum Lane<'l, 'r> {
     /// A change that needs a turn stops before it.
     Ahead,
     /// The turn is there, and others share it.
-    Shared(&'l mut Turn<'r>, &'l Seats),
+    Shared(&'l mut Turn<'r>),
     /// The turn was there, or never came, and nothing of it was kept.
     Lost(&'l ledger::Error),
 }
-
-/// The seats of a tenant, as they were when the first change of a turn asked.
-pub(super) type Seats = OnceCell<Option<u64>>;
 
 impl Lane<'_, '_> {
     /// Whether the request is seen for the first time.
     pub(super) fn is_first(&self) -> bool {
         match self {
             Lane::Own | Lane::Ahead => true,
-            Lane::Shared(..) | Lane::Lost(_) => false,
+            Lane::Shared(_) | Lane::Lost(_) => false,
         }
     }
 }
@@ -162,8 +159,7 @@ impl Rollcall {
     ) -> Vec<Response<Body>> {
         let carried = turn.and_then(|turn| {
             self.commit_waiting(tenant, turn, |turn| {
-                let seats = Seats::new();
-                changes.iter().map(|change| self.arrived(change, Lane::Shared(turn, &seats))).collect()
+                changes.iter().map(|change| self.arrived(change, Lane::Shared(turn))).collect()
             })
         });
         carried.unwrap_or_else(|error| changes.iter().map(|change| self.arrived(change, Lane::Lost(&error))).collect())

@@ -340,5 +340,6 @@ mod tests {
         assert_eq!(clean("filter=a+eq+%22theirs%2din-clear%22"), "filter=a+eq+\"***\"");
         assert_eq!(clean("filter=title+eq+%22100%25%22"), "filter=title+eq+%22100%25%22");
         assert_eq!(clean("%2525252525252541"), "***");
+        assert_eq!((clean("%25252541"), clean("%2525252541")), ("%25252541".to_owned(), "***".to_owned()));
     }
 }
