@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -14,6 +15,7 @@ pub use redis::Redis;
 pub use sqlite::Database;
 pub use weakness::{Increment, Weakness};
 
+pub mod guarded;
 mod probe;
 mod redis;
 mod spin;
@@ -51,12 +53,65 @@ pub trait Store: Send + Sync + 'static {
     fn delete_many(&self, keys: &[String]) -> Result<()>;
     /// Adds to a counter, absent ones being 0, and returns the sum.
     fn increment(&self, key: &str, delta: i64) -> Result<i64>;
+    /// Whether the store carries out [`Store::change_if`]. Spin's stores do not; a component sees it in a bucket of its own,
+    /// see [`guarded`].
+    fn is_guarded(&self) -> bool {
+        false
+    }
+    /// Carries out all changes at once, or none of them where the condition does not hold at that moment. Answers whether
+    /// it held.
+    fn change_if(&self, condition: &Condition, _changes: &[Change]) -> Result<bool> {
+        Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
+    }
     /// Begins an attempt to replace a value. Without a call of [`Cas::current`] it expects an absent key.
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>>;
 }
 
 /// A key with what belongs to it.
 pub type Pair<T> = (String, T);
+
+/// A key, and the value that it gets; nothing where the key is deleted.
+pub type Change = Pair<Option<Vec<u8>>>;
+
+/// What a key has to hold at the moment in which changes are carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// The key.
+    pub key: String,
+    /// Its value, byte for byte; nothing where the key has to be absent.
+    pub value: Option<Vec<u8>>,
+}
+
+/// How long a call may take, from its beginning to its answer: waiting for a lock, making a connection and sending
+/// included. A write that is sent later than its caller believes can undo what others have written meanwhile.
+pub(crate) const CALL_MAX: Duration = Duration::from_secs(2);
+
+/// A call that has less time left is given up before it is sent.
+pub(crate) const SENT_WITH_MIN: Duration = Duration::from_millis(500);
+
+const _: () = assert!(SENT_WITH_MIN.as_millis() < CALL_MAX.as_millis());
+
+/// Until when a call may take.
+#[derive(Clone, Copy)]
+struct Deadline(Instant);
+
+impl Deadline {
+    fn of_a_call() -> Self {
+        Self(Instant::now() + CALL_MAX)
+    }
+
+    fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// What is left for a call that is about to be sent.
+    fn left_to_send(self) -> Result<Duration> {
+        let left = self.left();
+        if left < SENT_WITH_MIN { Err(StoreError(TOO_LATE.to_owned())) } else { Ok(left) }
+    }
+}
+
+const TOO_LATE: &str = "the call was given up before it was sent: others were waited for too long";
 
 /// An attempt to replace a value. A backend may hold a transaction or a connection in it.
 pub trait Cas: Send + Sync + 'static {
@@ -103,8 +158,12 @@ impl Stores {
         Self::from_iter([(Self::DEFAULT.to_owned(), store)])
     }
 
-    fn open(&self, label: &str) -> Option<Arc<dyn Store>> {
-        self.0.get(label).cloned()
+    fn open(&self, label: &str) -> Option<Bucket> {
+        let open = |label: &str| self.0.get(label).cloned();
+        match guarded::label_of(label) {
+            None => open(label).map(Bucket::plain),
+            Some(label) => open(label).filter(|store| store.is_guarded()).map(Bucket::guarded),
+        }
     }
 }
 

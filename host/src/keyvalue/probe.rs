@@ -3,7 +3,7 @@
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{Cas, Pair, Result, Store, StoreError, Swap};
+use super::{Cas, Change, Condition, Pair, Result, Store, StoreError, Swap};
 
 /// Stands before a store. Clones watch the same calls.
 #[derive(Clone)]
@@ -34,6 +34,7 @@ pub enum Operation {
     SetMany,
     DeleteMany,
     Increment,
+    ChangeIf,
     Current,
     Swap,
 }
@@ -42,7 +43,13 @@ impl Operation {
     /// Whether SQLite needs a write transaction for it, and with it a disk flush.
     pub fn writes(self) -> bool {
         match self {
-            Self::Set | Self::Delete | Self::SetMany | Self::DeleteMany | Self::Increment | Self::Swap => true,
+            Self::Set
+            | Self::Delete
+            | Self::SetMany
+            | Self::DeleteMany
+            | Self::Increment
+            | Self::ChangeIf
+            | Self::Swap => true,
             Self::Get | Self::Exists | Self::ListKeys | Self::GetMany | Self::Current => false,
         }
     }
@@ -189,6 +196,19 @@ impl Store for Probe {
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64> {
         self.call(Operation::Increment, key, || self.store.increment(key, delta))
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.store.is_guarded()
+    }
+
+    fn change_if(&self, condition: &Condition, changes: &[Change]) -> Result<bool> {
+        let keys = changes.iter().map(|(key, _)| key.clone()).collect();
+        match self.note(Operation::ChangeIf, keys) {
+            None => self.store.change_if(condition, changes),
+            Some(Fault::Refused | Fault::Partial(_)) => Err(injected()),
+            Some(Fault::Lost) => self.store.change_if(condition, changes).and_then(|_| Err(injected())),
+        }
     }
 
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>> {

@@ -1,26 +1,49 @@
 //! Spin's `key-value-redis`: the same commands for the same calls, with no prefix before the keys, whatever the label.
 //!
 //! One connection serves the whole process. A call that fails answers with the failure and is not repeated, because it
-//! may have been done; the next call makes a new connection.
+//! may have been done; the next call makes a new connection. The one that failed is closed with a reset, so that the
+//! kernel does not go on sending what nobody answers for any more.
+//!
+//! Beyond Spin, [`Store::change_if`] is one script, where the server runs scripts.
 
 use std::fmt;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use parking_lot::Mutex;
-use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisError, cmd};
+use redis::io::tcp::TcpSettings;
+use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisError, RedisResult};
+use redis::{Script, cmd};
 
-use super::{Cas, Pair, Result, Store, StoreError, Swap, value_within_limit, within_limit};
+use super::{CALL_MAX, Cas, Change, Condition, Deadline, Pair, Result, Store, StoreError, Swap, TOO_LATE};
+use super::{value_within_limit, within_limit};
 
-/// How long a connection may take to be made, and how long an answer may. The component takes a turn for dead after
-/// four seconds, so a call that hangs has to be over well before.
-const TIMEOUT: Duration = Duration::from_secs(2);
+/// Changes all keys but the first if that one has the expected value, which is marked with "+", or empty for an absent key.
+/// A value is marked likewise, and empty for a key that is deleted.
+const CHANGE_IF: &str = "
+    local held = redis.call('GET', KEYS[1])
+    if ARGV[1] == '' then
+        if held then return 0 end
+    elseif held ~= string.sub(ARGV[1], 2) then
+        return 0
+    end
+    for place = 2, #KEYS do
+        if ARGV[place] == '' then
+            redis.call('DEL', KEYS[place])
+        else
+            redis.call('SET', KEYS[place], string.sub(ARGV[place], 2))
+        end
+    end
+    return 1";
 
 /// A database of a Redis server.
 pub struct Redis {
     client: Client,
     /// Nothing before the first call, and after one that failed.
     connection: Mutex<Option<Connection>>,
+    script: Script,
+    /// Whether the server runs the script.
+    runs_script: bool,
 }
 
 impl Redis {
@@ -31,21 +54,46 @@ impl Redis {
         if !matches!(info.addr(), ConnectionAddr::Tcp(..)) {
             return Err(anyhow!("the store's URL: expected redis://HOST:PORT/, found {}", info.addr()));
         }
-        let redis = Self { client: Client::open(info)?, connection: Mutex::default() };
+        let settings = TcpSettings::default().set_nodelay(true).set_linger_time(Duration::ZERO);
+        let client = Client::open(info.set_tcp_settings(settings))?;
+        let script = Script::new(CHANGE_IF);
+        let mut redis = Self { client, connection: Mutex::default(), script, runs_script: false };
         let ponged: Result<String> = redis.call(&cmd("PING"));
         ponged.map_err(|error| anyhow!("cannot reach the store, {redis}: {error}"))?;
+        redis.runs_script = redis.tries_script()?;
         Ok(redis)
     }
 
+    /// Whether the server, or what stands before it, runs the script: on no key, so that it changes nothing.
+    fn tries_script(&self) -> anyhow::Result<bool> {
+        let mut connection = connect(&self.client, CALL_MAX)?;
+        match self.script.key("").arg("").invoke::<bool>(&mut connection) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is_io_error() => Err(anyhow!("cannot reach the store, {self}: {error}")),
+            Err(_) => Ok(false),
+        }
+    }
+
     fn call<T: FromRedisValue>(&self, command: &redis::Cmd) -> Result<T> {
-        let mut shared = self.connection.lock();
+        self.ask(|connection| command.query(connection))
+    }
+
+    /// One deadline over the lock, the connection, and the way there and back.
+    fn ask<T>(&self, ask: impl FnOnce(&mut Connection) -> RedisResult<T>) -> Result<T> {
+        let deadline = Deadline::of_a_call();
+        let locked = self.connection.try_lock_for(deadline.left());
+        let mut shared = locked.ok_or_else(|| StoreError(TOO_LATE.to_owned()))?;
+        deadline.left_to_send()?;
         // Taken out, so that whatever goes wrong it is not used again: an answer that comes late would be taken for
         // the next call's.
         let mut connection = match shared.take() {
             Some(connection) => connection,
-            None => connect(&self.client)?,
+            None => connect(&self.client, deadline.left())?,
         };
-        let answer = command.query(&mut connection)?;
+        let left = deadline.left_to_send()?;
+        connection.set_read_timeout(Some(left))?;
+        connection.set_write_timeout(Some(left))?;
+        let answer = ask(&mut connection)?;
         *shared = Some(connection);
         Ok(answer)
     }
@@ -102,9 +150,25 @@ impl Store for Redis {
         self.call(cmd("INCRBY").arg(key).arg(delta))
     }
 
+    /// Not where the server, or what stands before it, has no scripts for us.
+    fn is_guarded(&self) -> bool {
+        self.runs_script
+    }
+
+    fn change_if(&self, condition: &Condition, changes: &[Change]) -> Result<bool> {
+        let marked =
+            |value: &Option<Vec<u8>>| value.as_ref().map_or_else(Vec::new, |value| [b"+", &value[..]].concat());
+        let mut call = self.script.key(condition.key.as_str());
+        call.arg(marked(&condition.value));
+        for (key, value) in changes {
+            call.key(key.as_str()).arg(marked(value));
+        }
+        self.ask(|connection| call.invoke(connection))
+    }
+
     /// `WATCH` belongs to a connection, so each attempt has its own.
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>> {
-        Ok(Box::new(RedisCas { key: key.to_owned(), connection: Mutex::new(connect(&self.client)?) }))
+        Ok(Box::new(RedisCas { key: key.to_owned(), connection: Mutex::new(connect(&self.client, CALL_MAX)?) }))
     }
 }
 
@@ -138,10 +202,10 @@ impl Cas for RedisCas {
     }
 }
 
-fn connect(client: &Client) -> Result<Connection> {
-    let connection = client.get_connection_with_timeout(TIMEOUT)?;
-    connection.set_read_timeout(Some(TIMEOUT))?;
-    connection.set_write_timeout(Some(TIMEOUT))?;
+fn connect(client: &Client, within: Duration) -> Result<Connection> {
+    let connection = client.get_connection_with_timeout(within.max(Duration::from_millis(1)))?;
+    connection.set_read_timeout(Some(CALL_MAX))?;
+    connection.set_write_timeout(Some(CALL_MAX))?;
     Ok(connection)
 }
 

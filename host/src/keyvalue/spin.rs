@@ -23,8 +23,10 @@ impl<T> HostStoreWithStore<T> for KeyValue {
     async fn open(accessor: &Accessor<T, Self>, label: String) -> Result<Resource<Bucket>> {
         accessor.with(|mut access| {
             let view = access.get();
-            let store = view.stores.open(&label).ok_or(Error::AccessDenied)?;
-            let bucket = view.table.push(Bucket(store));
+            // The extension of guarded batches is one of wasi:keyvalue alone.
+            let open = view.stores.open(&label).filter(|bucket| !bucket.is_guarded);
+            let store = open.ok_or(Error::AccessDenied)?;
+            let bucket = view.table.push(store);
             bucket.map_err(|_| Error::StoreTableFull)
         })
     }
@@ -67,7 +69,7 @@ async fn call<T, R: Send + 'static>(
     bucket: &Resource<Bucket>,
     call: impl FnOnce(&dyn Store) -> super::Result<R> + Send + 'static,
 ) -> Result<R> {
-    let store: Arc<dyn Store> = accessor.with(|mut access| access.get().bucket(bucket));
+    let store: Arc<dyn Store> = accessor.with(|mut access| access.get().bucket(bucket).store);
     let answer = tokio::task::spawn_blocking(move || call(&*store)).await;
     Ok(answer.map_err(|_| StoreError("the call was abandoned".to_owned()))??)
 }

@@ -11,7 +11,8 @@ use anyhow::{anyhow, bail};
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
-use super::{Cas, Pair, Result, Store, StoreError, Swap, value_within_limit, within_limit};
+use super::{Cas, Change, Condition, Deadline, Pair, Result, Store, StoreError, Swap, TOO_LATE};
+use super::{value_within_limit, within_limit};
 use crate::processors;
 
 /// A database file, which holds one store for each label.
@@ -77,9 +78,13 @@ impl Database {
         if self.0.reading.is_empty() { std::slice::from_ref(&self.0.writing) } else { &self.0.reading }
     }
 
-    /// One transaction, which is the only one that writes from its start, so that what it reads is the newest.
+    /// One transaction, which is the only one that writes from its start, so that what it reads is the newest. It waits for
+    /// others, be they of this process or of another one, no longer than a call may take.
     fn write<R>(&self, change: impl FnOnce(&Transaction<'_>) -> Result<R>) -> Result<R> {
-        let mut connection = self.0.writing.lock();
+        let deadline = Deadline::of_a_call();
+        let locked = self.0.writing.try_lock_for(deadline.left());
+        let mut connection = locked.ok_or_else(|| StoreError(TOO_LATE.to_owned()))?;
+        connection.busy_timeout(deadline.left_to_send()?)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let changed = change(&transaction)?;
         transaction.commit()?;
@@ -213,6 +218,26 @@ impl Store for SqliteStore {
             let sum = counter.checked_add(delta).ok_or_else(overflow)?;
             run(transaction, SET, params![self.label, key, sum.to_le_bytes()])?;
             Ok(sum)
+        })
+    }
+
+    fn is_guarded(&self) -> bool {
+        true
+    }
+
+    fn change_if(&self, condition: &Condition, changes: &[Change]) -> Result<bool> {
+        self.database.write(|transaction| {
+            if read(transaction, &self.label, &condition.key)? != condition.value {
+                return Ok(false);
+            }
+            let (mut set, mut delete) = (transaction.prepare_cached(SET)?, transaction.prepare_cached(DELETE)?);
+            for (key, value) in changes {
+                match value {
+                    Some(value) => set.execute(params![self.label, key, value])?,
+                    None => delete.execute(params![self.label, key])?,
+                };
+            }
+            Ok(true)
         })
     }
 
@@ -464,6 +489,24 @@ mod tests {
         assert_eq!(early.swap(b"2"), Ok(Swap::Done));
         assert_eq!(late.swap(b"3"), Ok(Swap::Failed));
         assert_eq!(store.get("a"), Ok(Some(b"2".to_vec())));
+    }
+
+    #[test]
+    fn a_conditional_batch_is_carried_out_whole_or_not_at_all() {
+        let store = store();
+        assert!(store.is_guarded());
+        let condition = |value: Option<&str>| Condition { key: "head".to_owned(), value: value.map(Into::into) };
+        let change = |key: &str, value: Option<&str>| (key.to_owned(), value.map(Into::into));
+        let first = [change("head", Some("1")), change("a", Some("x")), change("absent", None)];
+        assert_eq!(store.change_if(&condition(Some("0")), &first), Ok(false));
+        assert_eq!(store.list_keys(), Ok(vec![]));
+        assert_eq!(store.change_if(&condition(None), &first), Ok(true));
+        assert_eq!(store.change_if(&condition(None), &first), Ok(false));
+        let second = [change("head", Some("2")), change("a", None), change("b", Some(""))];
+        assert_eq!(store.change_if(&condition(Some("1")), &second), Ok(true));
+        assert_eq!((store.get("head"), store.get("a")), (Ok(Some(b"2".to_vec())), Ok(None)));
+        assert_eq!(store.change_if(&condition(Some("1")), &first), Ok(false));
+        assert_eq!((store.get("a"), store.get("b")), (Ok(None), Ok(Some(Vec::new()))));
     }
 
     #[test]

@@ -32,7 +32,22 @@ impl HasData for KeyValue {
 }
 
 /// An open store: the component's permission to use it.
-pub struct Bucket(pub(super) Arc<dyn Store>);
+#[derive(Clone)]
+pub struct Bucket {
+    pub(super) store: Arc<dyn Store>,
+    /// Whether its batches may begin with a condition, see [`guarded`](super::guarded).
+    pub(super) is_guarded: bool,
+}
+
+impl Bucket {
+    pub(super) fn plain(store: Arc<dyn Store>) -> Self {
+        Self { store, is_guarded: false }
+    }
+
+    pub(super) fn guarded(store: Arc<dyn Store>) -> Self {
+        Self { store, is_guarded: true }
+    }
+}
 
 /// A compare-and-swap under way.
 pub struct Attempt {
@@ -44,8 +59,8 @@ pub struct Attempt {
 impl KeyValueView<'_> {
     /// The store behind a handle. The type system of the component model makes handles that cannot be forged, so a
     /// missing one is our mistake.
-    pub(super) fn bucket(&self, bucket: &Resource<Bucket>) -> Arc<dyn Store> {
+    pub(super) fn bucket(&self, bucket: &Resource<Bucket>) -> Bucket {
         let bucket = self.table.get(bucket);
-        bucket.expect("a bucket lives until its handle is dropped").0.clone()
+        bucket.expect("a bucket lives until its handle is dropped").clone()
     }
 }

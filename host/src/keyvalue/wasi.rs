@@ -3,7 +3,7 @@
 use wasmtime::component::{Resource, ResourceTableError};
 
 use super::view::{Attempt, Bucket, KeyValueView};
-use super::{Pair, Store, StoreError, Swap, on_this_thread};
+use super::{Pair, Store, StoreError, Swap, guarded, on_this_thread};
 use crate::bindings::wasi::keyvalue::atomics::{self, CasError};
 use crate::bindings::wasi::keyvalue::batch;
 use crate::bindings::wasi::keyvalue::store::{self, Error, KeyResponse};
@@ -12,14 +12,14 @@ type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl store::Host for KeyValueView<'_> {
     fn open(&mut self, identifier: String) -> Result<Resource<Bucket>> {
-        let store = self.stores.open(&identifier).ok_or(Error::AccessDenied)?;
-        Ok(self.table.push(Bucket(store))?)
+        let bucket = self.stores.open(&identifier).ok_or(Error::AccessDenied)?;
+        Ok(self.table.push(bucket)?)
     }
 }
 
 impl store::HostBucket for KeyValueView<'_> {
     fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Option<Vec<u8>>> {
-        let store = self.bucket(&bucket);
+        let store = self.bucket(&bucket).store;
         Ok(store.get_at_once(&key).unwrap_or_else(|| on_this_thread(|| store.get(&key)))?)
     }
 
@@ -32,6 +32,9 @@ impl store::HostBucket for KeyValueView<'_> {
     }
 
     fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Result<bool> {
+        if self.bucket(&bucket).is_guarded && key == guarded::HANDSHAKE {
+            return Ok(true);
+        }
         self.call(&bucket, |store| store.exists(&key))
     }
 
@@ -61,6 +64,12 @@ impl batch::Host for KeyValueView<'_> {
     fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<Pair<Vec<u8>>>) -> Result<()> {
         if pairs.is_empty() {
             return Ok(());
+        }
+        if self.bucket(&bucket).is_guarded
+            && let Some(batch) = guarded::Batch::read(&pairs)?
+        {
+            let held = self.call(&bucket, |store| store.change_if(&batch.condition, &batch.changes))?;
+            return if held { Ok(()) } else { Err(Error::Other(guarded::REFUSED.to_owned())) };
         }
         self.call(&bucket, |store| store.set_many(&pairs))
     }
@@ -94,7 +103,7 @@ impl atomics::Host for KeyValueView<'_> {
 
 impl atomics::HostCas for KeyValueView<'_> {
     fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Result<Resource<Attempt>> {
-        let store = self.bucket(&bucket);
+        let store = self.bucket(&bucket).store;
         let cas = on_this_thread(|| store.compare_and_swap(&key))?;
         Ok(self.table.push(Attempt { key, store, cas })?)
     }
@@ -121,7 +130,7 @@ impl Attempt {
 
 impl KeyValueView<'_> {
     fn call<T>(&self, bucket: &Resource<Bucket>, call: impl FnOnce(&dyn Store) -> super::Result<T>) -> Result<T> {
-        let store = self.bucket(bucket);
+        let store = self.bucket(bucket).store;
         Ok(on_this_thread(|| call(&*store))?)
     }
 }
