@@ -1,4 +1,5 @@
-//! Who writes the journal's buffer after the response, together with what comes in meanwhile.
+//! Who writes the journal's buffer after the response, together with what comes in meanwhile, and gives turns on that no
+//! request waits for any more.
 //!
 //! One is on duty while records wait, in the task of the request that brought the first of them. A task cannot be woken by
 //! another request, so where that brings what has to be written at once, it takes the duty over.
@@ -30,7 +31,7 @@ enum State {
 /// Sees to it that what waits in memory is written in time.
 pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
     let needed = match STATE.get() {
-        State::OffDuty => rollcall.has_buffered(),
+        State::OffDuty => rollcall.has_buffered() || rollcall.has_numbers(),
         // Time wakes it; only what comes does not.
         State::Asleep => rollcall.has_batch(),
         State::Writing => false,
@@ -52,8 +53,14 @@ impl Duty {
     }
 
     async fn serve(self, rollcall: &Rollcall) {
-        while self.is_mine() && rollcall.has_buffered() {
+        while self.is_mine() && (rollcall.has_buffered() || rollcall.has_numbers()) {
+            rollcall.give_on();
+            if !rollcall.has_buffered() {
+                sleep(AGAIN).await;
+                continue;
+            }
             match rollcall.patience() {
+                Some(patience) if rollcall.has_numbers() => sleep(patience.min(AGAIN)).await,
                 Some(patience) => sleep(patience).await,
                 None => {
                     STATE.set(State::Writing);

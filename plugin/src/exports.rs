@@ -49,7 +49,7 @@ impl provisioning::Guest for Component {
             body: &request.body,
         });
         // The embedder may drop the instance right after the answer, so nothing may stay in memory.
-        rollcall.flush();
+        rollcall.flush_tenant(&tenant);
         let headers = response.headers().iter().map(|(name, value)| provisioning::Header {
             name: name.as_str().to_owned(),
             value: String::from_utf8_lossy(value.as_bytes()).into_owned(),

@@ -2,11 +2,13 @@
 //! to fail, or to let somebody else in, at every single step. The same steps can be those of a real Redis.
 
 use crate::real::Real;
+use crate::world::Time;
 use rollcall_core::backend::BATCH_MAX;
-use rollcall_core::ports::{Store, StoreError};
-use std::cell::{Cell, RefCell};
+use rollcall_core::ports::{Change, Condition, Store, StoreError};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::time::Duration;
 
 /// The verbs of the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +23,15 @@ pub enum Verb {
     Increment,
     /// `list_keys`
     ListKeys,
+    /// `change_if`
+    ChangeIf,
 }
 
 impl Verb {
     /// Whether it costs a write transaction on SQLite.
     pub fn writes(self) -> bool {
         match self {
-            Verb::SetMany | Verb::DeleteMany | Verb::Increment => true,
+            Verb::SetMany | Verb::DeleteMany | Verb::Increment | Verb::ChangeIf => true,
             Verb::Get | Verb::ListKeys => false,
         }
     }
@@ -56,6 +60,8 @@ pub struct Backend {
     stale: bool,
     /// Whether it is no model: the data are in a Redis server.
     real: bool,
+    /// Whether it is as the project's own host offers it, which refuses commits that come late.
+    pub guarded: bool,
 }
 
 /// How a backend counts.
@@ -74,8 +80,15 @@ enum Counters {
 
 impl Backend {
     /// Spin's default.
-    pub const SQLITE: Backend =
-        Backend { name: "SQLite", whole: true, unlimited: true, counters: Counters::Bytes, stale: false, real: false };
+    pub const SQLITE: Backend = Backend {
+        name: "SQLite",
+        whole: true,
+        unlimited: true,
+        counters: Counters::Bytes,
+        stale: false,
+        real: false,
+        guarded: false,
+    };
 
     /// Spin's `key-value-redis`: MSET, DEL, INCRBY.
     pub const REDIS: Backend = Backend { name: "Redis", counters: Counters::Text, ..Backend::SQLITE };
@@ -88,6 +101,7 @@ impl Backend {
         counters: Counters::Conditional,
         stale: false,
         real: false,
+        guarded: false,
     };
 
     /// The same without `consistent_read`, as Spin has it where nothing is set.
@@ -101,13 +115,21 @@ impl Backend {
         counters: Counters::Patched,
         stale: false,
         real: false,
+        guarded: false,
     };
 
     /// A Redis server, a database of it for each store.
     pub const REAL_REDIS: Backend = Backend { name: "a real Redis", real: true, ..Backend::REDIS };
 
+    /// SQLite as the project's own host offers it.
+    pub const GUARDED_SQLITE: Backend = Backend { name: "guarded SQLite", guarded: true, ..Backend::SQLITE };
+
+    /// A Redis server as the project's own host offers it.
+    pub const GUARDED_REAL_REDIS: Backend =
+        Backend { name: "a real Redis, guarded", guarded: true, ..Backend::REAL_REDIS };
+
     /// Models of those that may be written to.
-    pub const FIT: [Backend; 3] = [Backend::SQLITE, Backend::REDIS, Backend::DYNAMODB];
+    pub const FIT: [Backend; 4] = [Backend::SQLITE, Backend::REDIS, Backend::DYNAMODB, Backend::GUARDED_SQLITE];
 
     /// The same, and a real Redis where there is one; where there is none, this says so.
     pub fn all_fit() -> Vec<Backend> {
@@ -119,9 +141,9 @@ impl Backend {
         [Backend::SQLITE].into_iter().chain(Backend::real_redis()).collect()
     }
 
-    /// A real Redis, where there is one.
-    pub fn real_redis() -> Option<Backend> {
-        Real::is_there().then_some(Backend::REAL_REDIS)
+    /// A real Redis, where there is one, as Spin and as the project's own host offer it.
+    pub fn real_redis() -> Vec<Backend> {
+        if Real::is_there() { vec![Backend::REAL_REDIS, Backend::GUARDED_REAL_REDIS] } else { Vec::new() }
     }
 }
 
@@ -138,6 +160,8 @@ pub enum Fault {
     Refused,
     /// It was done, and the caller is told that it was not.
     Lost,
+    /// It is done so much later, and the caller is told at once that it was not.
+    Late(Duration),
 }
 
 /// The largest item of DynamoDB, key included.
@@ -163,6 +187,19 @@ pub struct Memory {
     interrupted: Cell<bool>,
     /// Whether the steps are those of an interruption.
     inside: Cell<bool>,
+    /// Writes that are still on their way, and when they arrive.
+    late: RefCell<Vec<(Duration, Write)>>,
+    /// The time by which they arrive.
+    time: OnceCell<Time>,
+}
+
+/// A step that changes something, whenever it is done.
+#[derive(Clone, Debug)]
+enum Write {
+    Set(Vec<(String, Vec<u8>)>),
+    Delete(Vec<String>),
+    Increment(String, i64),
+    ChangeIf(String, Option<Vec<u8>>, Vec<Change>),
 }
 
 /// Something that happens once, right before or right after a step.
@@ -190,8 +227,16 @@ impl Memory {
 
     /// A store with the same data, that goes its own way from here.
     pub fn fork(&self) -> Memory {
-        let (data, counters) = (self.data.clone(), self.counters.clone());
-        Memory { backend: self.backend, data, counters, real: self.real.as_ref().map(Real::copy), ..Memory::default() }
+        self.arrive();
+        let (data, counters, late) = (self.data.clone(), self.counters.clone(), self.late.clone());
+        Memory {
+            backend: self.backend,
+            data,
+            counters,
+            late,
+            real: self.real.as_ref().map(Real::copy),
+            ..Memory::default()
+        }
     }
 
     /// The calls since the beginning or the last [`Memory::forget_calls`], failed ones included.
@@ -247,6 +292,7 @@ impl Memory {
 
     /// The keys that have a value.
     pub fn keys(&self) -> Vec<String> {
+        self.arrive();
         match &self.real {
             Some(real) => real.keys(),
             None => self.data.borrow().keys().cloned().collect(),
@@ -255,6 +301,7 @@ impl Memory {
 
     /// The value of a key, without a call.
     pub fn value(&self, key: &str) -> Option<Vec<u8>> {
+        self.arrive();
         match &self.real {
             Some(real) => real.value(key),
             None => self.data.borrow().get(key).cloned(),
@@ -279,17 +326,78 @@ impl Memory {
         }
     }
 
+    /// By whose time writes arrive that are late.
+    pub fn lives_in(&self, time: &Time) {
+        // A store has one world.
+        let _ = self.time.set(time.clone());
+    }
+
+    /// Lets the writes arrive whose time has come.
+    fn arrive(&self) {
+        let Some(now) = self.time.get().map(Time::passed) else {
+            return;
+        };
+        let arrived: Vec<(Duration, Write)> = self.late.borrow_mut().extract_if(.., |(due, _)| *due <= now).collect();
+        arrived.into_iter().for_each(|(_, write)| drop(self.perform(&write)));
+    }
+
+    /// Whether a write is still on its way.
+    pub fn has_late_writes(&self) -> bool {
+        !self.late.borrow().is_empty()
+    }
+
+    fn perform(&self, write: &Write) -> Result<bool, StoreError> {
+        match write {
+            Write::Set(pairs) => match &self.real {
+                Some(real) => real.set_many(pairs)?,
+                None => pairs.iter().for_each(|(key, value)| self.write(key, Some(value))),
+            },
+            Write::Delete(keys) => match &self.real {
+                Some(real) => real.delete_many(keys)?,
+                None => keys.iter().for_each(|key| self.write(key, None)),
+            },
+            Write::Increment(key, delta) => match &self.real {
+                Some(real) => drop(real.increment(key, *delta)?),
+                None => self.count(key, self.counted(key)? + delta),
+            },
+            Write::ChangeIf(key, expected, changes) => match &self.real {
+                Some(real) => return real.change_if(Condition { key, value: expected.as_deref() }, changes),
+                None if self.data.borrow().get(key) != expected.as_ref() => return Ok(false),
+                None => changes.iter().for_each(|(key, value)| self.write(key, value.as_deref())),
+            },
+        }
+        Ok(true)
+    }
+
+    /// Does a step that changes something. One that is late is done when its time comes.
+    fn write_step<T>(&self, verb: Verb, write: impl Fn() -> Write, act: impl FnOnce() -> T) -> Result<T, StoreError> {
+        let number = self.steps.borrow().len();
+        let late = match self.fault_at(number) {
+            Some(Fault::Late(by)) if !self.inside.get() => Some(by),
+            Some(Fault::Refused | Fault::Lost | Fault::Late(_)) | None => None,
+        };
+        if let (Some(by), Some(time)) = (late, self.time.get()) {
+            self.late.borrow_mut().push((time.passed() + by, write()));
+        }
+        self.step(verb, act)
+    }
+
+    fn fault_at(&self, number: usize) -> Option<Fault> {
+        self.faults.borrow().iter().find(|(steps, _)| steps.contains(&number)).map(|(_, fault)| *fault)
+    }
+
     /// Does a step, as far as it is let.
     fn step<T>(&self, verb: Verb, act: impl FnOnce() -> T) -> Result<T, StoreError> {
+        self.arrive();
         if self.inside.get() {
             return Ok(act());
         }
         let number = self.steps.borrow().len();
         self.steps.borrow_mut().push(verb);
         self.let_in(number, false);
-        let fault = self.faults.borrow().iter().find(|(steps, _)| steps.contains(&number)).map(|(_, fault)| *fault);
-        let done = match fault {
+        let done = match self.fault_at(number) {
             None => Ok(act()),
+            Some(Fault::Late(_)) => Err(StoreError("no answer in time".to_owned())),
             Some(Fault::Refused) => Err(StoreError("the disk said no".to_owned())),
             Some(Fault::Lost) => {
                 act();
@@ -324,9 +432,15 @@ impl Memory {
     }
 
     /// Does something with each item: at once, or one after the other in an order that nobody knows.
-    fn batch<T>(&self, verb: Verb, items: &[T], act: impl Fn(&T)) -> Result<(), StoreError> {
+    fn batch<T: Clone>(
+        &self,
+        verb: Verb,
+        items: &[T],
+        late: impl Fn(Vec<T>) -> Write,
+        act: impl Fn(&T),
+    ) -> Result<(), StoreError> {
         if self.backend.whole {
-            return self.step(verb, || items.iter().for_each(act));
+            return self.write_step(verb, || late(items.to_vec()), || items.iter().for_each(act));
         }
         let ordered = self.backend.unlimited;
         let seed = self.calls.borrow().len();
@@ -334,7 +448,9 @@ impl Memory {
         if !ordered {
             order.sort_by_key(|place| (place + 1).wrapping_mul(seed.wrapping_mul(0x9e37_79b9) | 1) % 8_191);
         }
-        order.into_iter().try_for_each(|place| self.step(verb, || act(&items[place])))
+        order
+            .into_iter()
+            .try_for_each(|place| self.write_step(verb, || late(vec![items[place].clone()]), || act(&items[place])))
     }
 
     /// What the backend says to keys before it does anything.
@@ -397,28 +513,29 @@ impl Store for Memory {
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         self.note(Verb::SetMany, pairs.iter().map(|(key, _)| key.clone()).collect());
         if let Some(real) = &self.real {
-            return self.step(Verb::SetMany, || real.set_many(pairs))?;
+            return self.write_step(Verb::SetMany, || Write::Set(pairs.to_vec()), || real.set_many(pairs))?;
         }
         self.accept(pairs.iter().map(|(key, _)| key))?;
         if !self.backend.unlimited && pairs.iter().any(|(key, value)| 8 + key.len() + value.len() > ITEM_BYTES_MAX) {
             return Err(StoreError("Item size has exceeded the maximum allowed size".to_owned()));
         }
-        self.batch(Verb::SetMany, pairs, |(key, value)| self.write(key, Some(value)))
+        self.batch(Verb::SetMany, pairs, Write::Set, |(key, value)| self.write(key, Some(value)))
     }
 
     fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
         self.note(Verb::DeleteMany, keys.to_vec());
         if let Some(real) = &self.real {
-            return self.step(Verb::DeleteMany, || real.delete_many(keys))?;
+            return self.write_step(Verb::DeleteMany, || Write::Delete(keys.to_vec()), || real.delete_many(keys))?;
         }
         self.accept(keys.iter())?;
-        self.batch(Verb::DeleteMany, keys, |key| self.write(key, None))
+        self.batch(Verb::DeleteMany, keys, Write::Delete, |key| self.write(key, None))
     }
 
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
         self.note(Verb::Increment, vec![key.to_owned()]);
+        let late = || Write::Increment(key.to_owned(), delta);
         if let Some(real) = &self.real {
-            return self.step(Verb::Increment, || real.increment(key, delta))?;
+            return self.write_step(Verb::Increment, late, || real.increment(key, delta))?;
         }
         let add = || {
             let sum = self.counted(key)? + delta;
@@ -426,10 +543,10 @@ impl Store for Memory {
             Ok(sum)
         };
         match self.backend.counters {
-            Counters::Bytes | Counters::Text => self.step(Verb::Increment, add)?,
+            Counters::Bytes | Counters::Text => self.write_step(Verb::Increment, late, add)?,
             Counters::Conditional => {
                 let seen = self.step(Verb::Get, || self.counted(key))??;
-                self.step(Verb::Increment, || {
+                self.write_step(Verb::Increment, late, || {
                     if self.counted(key)? != seen {
                         return Err(StoreError("TransactionCanceledException: ConditionalCheckFailed".to_owned()));
                     }
@@ -438,7 +555,7 @@ impl Store for Memory {
             }
             Counters::Patched => {
                 let absent = self.step(Verb::Get, || self.value(key).is_none())?;
-                self.step(Verb::Increment, add)??;
+                self.write_step(Verb::Increment, late, add)??;
                 if absent { Ok(delta) } else { self.step(Verb::Get, || self.counted(key))? }
             }
         }
@@ -447,6 +564,17 @@ impl Store for Memory {
     fn list_keys(&self) -> Result<Vec<String>, StoreError> {
         self.note(Verb::ListKeys, Vec::new());
         self.step(Verb::ListKeys, || self.keys())
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.backend.guarded
+    }
+
+    fn change_if(&self, condition: Condition<'_>, changes: &[Change]) -> Result<bool, StoreError> {
+        self.note(Verb::ChangeIf, changes.iter().map(|(key, _)| key.clone()).collect());
+        let expected = condition.value.map(<[u8]>::to_vec);
+        let write = || Write::ChangeIf(condition.key.to_owned(), expected.clone(), changes.to_vec());
+        self.write_step(Verb::ChangeIf, write, || self.perform(&write()))?
     }
 }
 

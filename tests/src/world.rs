@@ -4,7 +4,7 @@ use crate::program;
 use crate::store::{Backend, Memory};
 use jiff::Timestamp;
 use rollcall_core::http::Rollcall;
-use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
+use rollcall_core::ports::{Change, Clock, Condition, Entropy, Log, Ports, Store, StoreError};
 use rollcall_core::settings::Settings;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -52,6 +52,7 @@ impl World {
             "requests_per_second" => Some(variables.get(name).cloned().unwrap_or_else(|| "off".to_owned())),
             _ => variables.get(name).cloned(),
         };
+        store.lives_in(&time);
         World {
             store: Rc::new(store),
             time,
@@ -63,9 +64,12 @@ impl World {
 
     /// A world that is the same, and goes its own way from here.
     pub fn fork(&self) -> World {
+        let (store, passed) = (self.store.fork(), Arc::new(Mutex::new(self.time.passed())));
+        let time = Time { passed, ..self.time.clone() };
+        store.lives_in(&time);
         World {
-            store: Rc::new(self.store.fork()),
-            time: Time { passed: Arc::new(Mutex::new(self.time.passed())), ..self.time.clone() },
+            store: Rc::new(store),
+            time,
             random: Random(Arc::new(Mutex::new(*self.random.0.lock().unwrap_or_else(PoisonError::into_inner)))),
             log: Rc::default(),
             settings: self.settings.clone(),
@@ -216,5 +220,13 @@ impl Store for Shared {
 
     fn list_keys(&self) -> Result<Vec<String>, StoreError> {
         self.0.list_keys()
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.0.is_guarded()
+    }
+
+    fn change_if(&self, condition: Condition<'_>, changes: &[Change]) -> Result<bool, StoreError> {
+        self.0.change_if(condition, changes)
     }
 }

@@ -177,17 +177,24 @@ fn schemas_of_a_tenants_own_cost_one_read_a_request_and_nothing_where_there_are_
 
 #[test]
 fn records_of_reads_wait_for_each_other_up_to_the_bound() {
-    let setting = Setting::with_users(0);
-    let store = &setting.server.world.store;
-    store.forget_calls();
-    let read = || setting.server.rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
-    for _ in 1..BUFFERED_MAX {
-        read();
+    let mut setting = Setting::with_users(0);
+    let newest = |tenant: &Tenant, server: &mut Native| {
+        tenant.journal(server).first().map_or(0, |record| record["number"].as_u64().unwrap())
+    };
+    let before = newest(&setting.tenant, &mut setting.server);
+    let Setting { server, tenant, .. } = &mut setting;
+    server.world.store.forget_calls();
+    for _ in 0..BUFFERED_MAX + 1 {
+        server.rollcall.handle(tenant.request("GET", "/Users?count=0", None));
     }
-    assert_eq!(store.write_transactions(), 0, "{} wait", BUFFERED_MAX - 1);
-    read();
-    assert_eq!(store.write_transactions(), 2, "one turn and one batch for all");
-    assert!(!setting.server.rollcall.has_buffered());
+    assert_eq!(server.world.store.write_transactions(), 0, "no request waits for the records");
+    assert!(server.rollcall.has_batch());
+    let lost = "journal: 1 records of reads are lost: too many wait to be written";
+    assert_eq!(server.world.log.borrow().iter().filter(|line| *line == lost).count(), 1);
+    server.rollcall.flush();
+    assert_eq!(server.world.store.write_transactions(), 2, "one turn and one batch for all");
+    assert!(!server.rollcall.has_buffered());
+    assert_eq!(newest(tenant, server) - before, BUFFERED_MAX as u64);
 }
 
 #[test]

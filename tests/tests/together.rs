@@ -7,7 +7,7 @@ use acceptance::store::{Backend, Fault, Verb};
 use acceptance::world::World;
 use http::Request;
 use rollcall_core::http::{Begun, Body, Progress, Waiting};
-use rollcall_core::ledger::STUCK;
+use rollcall_core::ledger::TAKEOVER_GUARDED;
 use rollcall_core::settings::LIMITS;
 use rollcall_core::space::TenantId;
 use serde_json::{Value, json};
@@ -223,9 +223,9 @@ fn who_holds_its_instance_up_has_the_turn_that_another_of_it_waits_for() {
 
     let begun = setting.server.world.time.passed();
     assert_eq!(setting.server.rollcall.handle(setting.create("at once")).status(), 201);
-    assert!(setting.server.world.time.passed() - begun < STUCK);
+    assert!(setting.server.world.time.passed() - begun < TAKEOVER_GUARDED);
     assert_eq!(setting.turn(&mut line.borrow_mut()), [201]);
-    assert!(setting.server.world.time.passed() - begun < STUCK);
+    assert!(setting.server.world.time.passed() - begun < TAKEOVER_GUARDED);
     setting.check("after three changes");
 }
 

@@ -9,7 +9,7 @@
 //! pause is written at once, and otherwise an instance writes a batch every two seconds at the latest, or one for each
 //! [`BATCH`] records.
 
-use crate::ledger::{Error, Read, TokenUse, Turn, View};
+use crate::ledger::{Damage, Error, Read, TokenUse, Turn, View};
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use jiff::Timestamp;
@@ -23,8 +23,12 @@ use std::time::Duration;
 /// answer requests in their life.
 pub const BATCH: usize = 128;
 
-/// Records that may wait in memory. The request that brings so many waits until they are written.
-pub const BUFFERED_MAX: usize = 2 * BATCH;
+/// Records that may wait in memory, as long as they cannot be written: beyond them the oldest one of the tenant that
+/// has most is given up, with a line in the error output. No request waits for them, since it may hold the turn that they need.
+pub const BUFFERED_MAX: usize = 4 * BATCH;
+
+// A bulk request leaves a record for each of its operations before any of them can be written.
+const _: () = assert!(LIMITS.bulk_operations_max + BATCH < BUFFERED_MAX);
 
 /// How long the first record after a pause waits for others.
 pub const ALONE: Duration = Duration::from_millis(25);
@@ -99,6 +103,8 @@ pub enum Action {
     Bulk,
     /// Refused before it was looked at: bad token, unknown path, wrong method.
     Refused,
+    /// No request: the data were mended after a write that came too late.
+    Mend,
 }
 
 /// The user that a request was about.
@@ -254,6 +260,42 @@ pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
     }
 }
 
+/// Writes that the tenant was closed for changes and is mended, and what was found.
+pub(crate) fn append_mended(turn: &mut Turn<'_>, damage: &Damage, values: usize, now: Timestamp, request_id: String) {
+    let number = turn.head.next_record;
+    turn.head.next_record += 1;
+    let took = now.duration_since(damage.since).unsigned_abs();
+    let record = Record {
+        number,
+        time: now,
+        duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        method: String::new(),
+        path: String::new(),
+        query: None,
+        operation: format!("mend the data ({values} values)"),
+        action: Action::Mend,
+        kind: Kind::Change,
+        outcome: Outcome::Success,
+        status: 200,
+        scim_type: None,
+        detail: Some(cut(&damage.found)),
+        // What was answered before is as it was answered.
+        changed: false,
+        user: None,
+        group: None,
+        token: None,
+        request_id,
+        request_body: None,
+        response_body: None,
+        before: None,
+        after: None,
+        repeats: 0,
+        looks_like: None,
+    };
+    let slot = number % turn.head.journal_capacity.max(1);
+    put(turn, slot, record);
+}
+
 /// Whether a refusal is counted in the record of one before it, as long as the ring holds that.
 fn folded(turn: &mut Turn<'_>, refused: Refused, entry: &Record) -> bool {
     let next = turn.head.next_record;
@@ -317,8 +359,8 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Adds an entry. True when the buffer is full and has to be written now.
-    pub fn push(&mut self, tenant: &TenantId, entry: Entry, now: Duration) -> bool {
+    /// Adds an entry. Answers how many older ones were given up for it, of the tenant that has most.
+    pub fn push(&mut self, tenant: &TenantId, entry: Entry, now: Duration) -> usize {
         if self.is_empty() {
             self.since = now;
             self.come = 0;
@@ -326,11 +368,20 @@ impl Buffer {
         self.come += 1;
         if entry.is_throttled() {
             self.throttled.entry(tenant.clone()).or_default().push(entry);
-            return false;
+            return 0;
         }
         self.waiting.entry(tenant.clone()).or_default().push(entry);
-        self.len += 1;
-        self.holds(BUFFERED_MAX)
+        if self.len < BUFFERED_MAX {
+            self.len += 1;
+            return 0;
+        }
+        let most = self.waiting.values_mut().max_by_key(|entries| entries.len());
+        most.map(|entries| entries.remove(0)).map_or(0, |_| 1)
+    }
+
+    /// Whether anything of a tenant waits.
+    pub(crate) fn has(&self, tenant: &TenantId) -> bool {
+        self.waiting.contains_key(tenant) || self.throttled.contains_key(tenant)
     }
 
     /// Counts one more request that was one too many, if there is an entry of the same second already.

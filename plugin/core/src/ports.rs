@@ -27,8 +27,8 @@ pub struct Ports {
 
 /// The few verbs that every key-value backend of Spin keeps.
 ///
-/// Keys are ours: at most 255 bytes of `A-Z a-z 0-9 - _ . :`. Compare-and-swap is missing on purpose: two of the four
-/// backends break it.
+/// Keys are ours: at most 255 bytes of `A-Z a-z 0-9 - _ . :`. Spin's compare-and-swap is missing on purpose: two of the four
+/// backends break it. What a store of a host of our own can do beyond Spin is [`Store::change_if`].
 pub trait Store {
     /// The value of a key, or nothing where the key is absent.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
@@ -45,7 +45,30 @@ pub trait Store {
 
     /// Every key of the store, unordered. For the checker alone: it costs the whole store.
     fn list_keys(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Whether the store carries out [`Store::change_if`]. Spin's stores do not.
+    fn is_guarded(&self) -> bool {
+        false
+    }
+
+    /// Carries out all changes at once, or none of them where the key of the condition has another value by then. Answers
+    /// whether the condition held.
+    fn change_if(&self, condition: Condition<'_>, _changes: &[Change]) -> Result<bool, StoreError> {
+        Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
+    }
 }
+
+/// What a key has to hold at the moment in which changes are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition<'c> {
+    /// The key.
+    pub key: &'c str,
+    /// Its value, byte for byte; nothing where the key has to be absent.
+    pub value: Option<&'c [u8]>,
+}
+
+/// A key, and the value that it gets; nothing where the key is deleted.
+pub type Change = (String, Option<Vec<u8>>);
 
 /// The backend's own words. They go to the error output, never to a client or into the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]

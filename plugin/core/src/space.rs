@@ -95,14 +95,27 @@ impl Space {
         self.key(&format!("heal.{epoch}.{round}"))
     }
 
+    /// Where the holder of a turn says that it goes on.
+    pub(crate) fn beat(&self) -> String {
+        self.key("beat")
+    }
+
+    /// A part of what a turn wrote while writes of an earlier epoch may still arrive.
+    pub(crate) fn trail(&self, epoch: u64, turn: u64, part: u64) -> String {
+        self.key(&format!("trail.{epoch}.{turn}.{part}"))
+    }
+
     /// The counter of requests that are counted at once.
     pub(crate) fn rush(&self) -> String {
         self.key("rush")
     }
 
     /// A part of what the present turn is about to write.
-    pub(crate) fn intent(&self, number: u64) -> String {
-        self.key(&format!("intent.{number}"))
+    pub(crate) fn intent(&self, turn: Option<(u64, u64)>, number: u64) -> String {
+        match turn {
+            Some((epoch, turn)) => self.key(&format!("intent.{epoch}.{turn}.{number}")),
+            None => self.key(&format!("intent.{number}")),
+        }
     }
 
     /// What a key held when a snapshot was made.

@@ -3,7 +3,7 @@
 use crate::backend;
 use crate::connection::Connection;
 use crate::directory::roster;
-use crate::ledger::{self, Error, Head, Read, Turn, View};
+use crate::ledger::{self, Error, HOLD, Head, Read, Turn, View};
 use crate::ports::Ports;
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Roll, Space, TENANT_ID_LEN, TenantId};
@@ -185,8 +185,8 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
     roster::remove(&mut turn, &Roll::Main, &mut extent, tenant.slot)?;
     turn.head.main = extent;
     turn.remove(key);
-    // Who took the tenant's turn for dead may have started a connection meanwhile.
-    if own.late() {
+    // A waiter that took the holder of the tenant's turn for dead may have started a connection meanwhile.
+    if own.spent() > HOLD {
         turn.release()?;
         return Err(Error::Busy);
     }

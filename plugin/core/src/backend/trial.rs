@@ -168,8 +168,8 @@ impl Bench<'_> {
         match three_changes(&Queue::on(self.ports, self.settings, self.space.clone(), Batches::Parts), &key) {
             Ok(found) => Ok(found),
             Err(ledger::Error::Store(error)) => Err(error),
-            Err(ledger::Error::Corrupt(_)) => Ok(Some("a value that does not read")),
-            Err(ledger::Error::Busy | ledger::Error::Later(_) | ledger::Error::Unfit(_)) => {
+            Err(ledger::Error::Corrupt(_) | ledger::Error::Damaged(_)) => Ok(Some("a value that does not read")),
+            Err(ledger::Error::Busy | ledger::Error::Later(_) | ledger::Error::Unfit(_) | ledger::Error::Mending) => {
                 Ok(Some("a turn that does not come"))
             }
         }

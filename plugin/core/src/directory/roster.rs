@@ -23,7 +23,7 @@ pub(crate) fn append(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, memb
     let slot = extent.next_slot;
     extent.next_slot += 1;
     if !seat(turn, roll, extent, slot, member)? {
-        return Err(Error::Corrupt(format!("roster {roll:?}: slot {slot} or one behind it is taken already")));
+        return Err(Error::Damaged(format!("roster {roll:?}: slot {slot} or one behind it is taken already")));
     }
     Ok(slot)
 }
@@ -45,6 +45,13 @@ pub(crate) fn seat(
     turn.put(key, leaf.stored());
     count(turn, roll, slot, 1)?;
     extent.members += 1;
+    let counted: u64 = node(turn, roll, TOP, 0)?.iter().sum();
+    if counted != extent.members {
+        let expected = extent.members;
+        return Err(Error::Damaged(format!(
+            "roster {roll:?}: expected {expected} members in its counts, found {counted}"
+        )));
+    }
     Ok(true)
 }
 

@@ -323,7 +323,7 @@ impl Rollcall {
         change: impl FnOnce(&mut Turn<'_>) -> Result<Result<Connection, connection::Refusal>, ledger::Error>,
     ) -> Result<(), Response<Vec<u8>>> {
         let failed = |error| self.failed_call(error);
-        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let mut turn = self.turn(id).map_err(failed)?;
         self.expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
@@ -435,7 +435,7 @@ impl Rollcall {
 
     fn delete_user(&self, id: &TenantId, user: &str) -> Answered {
         let failed = |error: ledger::Error| self.failed_call(error);
-        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let mut turn = self.turn(id).map_err(failed)?;
         self.expect_restored(&turn)?;
         let change = Change::Delete { id: user.to_owned() };
         let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms());
@@ -459,7 +459,7 @@ impl Rollcall {
             return Err(admin_error(StatusCode::BAD_REQUEST, "not_confirmed", message));
         }
         let failed = |error: ledger::Error| self.failed_call(error);
-        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let mut turn = self.turn(id).map_err(failed)?;
         self.expect_restored(&turn)?;
         if Connection::read(&turn).map_err(failed)?.is_some_and(|connection| connection.ended_at.is_none()) {
             turn.release().map_err(failed)?;
@@ -510,7 +510,8 @@ impl Rollcall {
     /// Mends what `check` names, some of it at a time; whoever asks repeats it until nothing remains.
     fn repair(&self, id: &TenantId) -> Answered {
         let failed = |error: ledger::Error| self.failed_call(error);
-        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        // A damaged tenant is mended on the way.
+        let mut turn = self.turn(id).map_err(failed)?;
         let repair = directory::repair::repair(&mut turn).map_err(failed)?;
         turn.commit().map_err(failed)?;
         let left = &repair.left;
@@ -524,14 +525,14 @@ impl Rollcall {
         let before = query.number("before")?;
         let limit = query.count("limit", LIMITS.page_default, LIMITS.page_max)?;
         let filter = query.filter()?;
-        self.flush_one(id);
+        self.flush_tenant(id);
         let page = journal::page(&self.view(id), before, limit, &filter).map_err(|error| self.failed_call(error))?;
         let rows: Vec<Value> = page.records.iter().map(brief).collect();
         Ok(admin_body(StatusCode::OK, &json!({"requests": rows, "next": page.next})))
     }
 
     fn show_request(&self, id: &TenantId, number: u64) -> Answered {
-        self.flush_one(id);
+        self.flush_tenant(id);
         let record = journal::get(&self.view(id), number).map_err(|error| self.failed_call(error))?;
         let record = record.ok_or_else(|| missing("number: the journal holds no such request, or no longer"))?;
         Ok(admin_body(StatusCode::OK, &record.shown()))
@@ -543,20 +544,12 @@ impl Rollcall {
         let format = query.choice("format", &[("csv", Format::Csv), ("ndjson", Format::Ndjson)])?;
         let format = format.unwrap_or(Format::Ndjson);
         let filter = query.filter()?;
-        self.flush_one(id);
+        self.flush_tenant(id);
         let mut response = respond::empty(StatusCode::OK);
         respond::set(&mut response, http::header::CONTENT_TYPE, format.media_type());
         let name = format!("attachment; filename=\"requests-{}.{}\"", tenant.id, format.extension());
         respond::set(&mut response, http::header::CONTENT_DISPOSITION, &name);
         Ok(response.map(|_| Body::Stream(Stream::of_journal(id.clone(), format, filter))))
-    }
-
-    /// Who reads the journal sees what this instance has in memory, too.
-    pub(super) fn flush_one(&self, id: &TenantId) {
-        let waiting = self.buffer.borrow().tenants().contains(id);
-        if waiting {
-            self.flush();
-        }
     }
 
     // Failures

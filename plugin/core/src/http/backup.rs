@@ -25,7 +25,7 @@ impl Rollcall {
         if import::under_way(&self.view(id)).map_err(|error| self.failed_call(error))? {
             return Err(being_restored());
         }
-        self.flush_one(id);
+        self.flush_tenant(id);
         let export =
             Export::begin(&self.ports, &self.settings, &tenant, id).map_err(|error| self.failed_call(error))?;
         let mut response = respond::empty(StatusCode::OK);

@@ -4,6 +4,7 @@ mod admin;
 mod asset;
 mod backup;
 mod export;
+mod mend;
 mod openapi;
 pub mod respond;
 pub mod route;
@@ -16,7 +17,7 @@ pub use scim::{Begun, Place, Progress, Provision, Waiting};
 use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
-use crate::ledger::{self, Head, Turn, View};
+use crate::ledger::{self, Head, Look, View, Waiter};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::schemas::Types;
@@ -154,11 +155,37 @@ impl Rollcall {
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
     /// keeping it would only move the bound.
     pub fn flush(&self) {
-        for tenant in self.buffered() {
-            let turn = Turn::take(&self.ports, &self.settings, Space::tenant(&tenant));
-            if let Err(error) = turn.and_then(|turn| self.commit_waiting(&tenant, turn, |_| ())) {
-                // Where the turn never came they still wait.
-                self.lost(self.buffer.borrow_mut().take(&tenant, self.ports.clock.elapsed()).len(), &error);
+        self.buffered().iter().for_each(|tenant| self.flush_tenant(tenant));
+    }
+
+    /// Writes the records of one tenant that wait in memory; it neither waits for another tenant nor writes to it.
+    pub fn flush_tenant(&self, tenant: &TenantId) {
+        if !self.buffer.borrow().has(tenant) {
+            return;
+        }
+        let turn = self.turn(tenant);
+        if let Err(error) = turn.and_then(|turn| self.commit_waiting(tenant, turn, |_| ())) {
+            // Where the turn never came they still wait.
+            self.lost(self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed()).len(), &error);
+        }
+    }
+
+    /// Whether this instance has asked for turns that have not come.
+    pub fn has_numbers(&self) -> bool {
+        !self.ports.tickets.is_empty()
+    }
+
+    /// Gives those turns on that have come meanwhile and that no request of this instance waits for any more: everybody
+    /// else would wait for them until they are taken for dead.
+    pub fn give_on(&self) {
+        for space in self.ports.tickets.abandoned(self.ports.clock.elapsed()) {
+            let given_on = match Waiter::to_give_on(&self.ports, space).look(&self.ports, &self.settings) {
+                Ok(Look::Turn(turn)) => turn.release(),
+                Ok(Look::Later(_)) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = given_on {
+                self.ports.log.line(&format!("turns: one was not given on: {error:?}"));
             }
         }
     }
@@ -230,14 +257,14 @@ impl Rollcall {
     /// Records of the journal, newest first.
     pub fn records(&self, tenant: &TenantId, before: Option<u64>, limit: usize) -> Result<journal::Page, Unanswered> {
         within("limit", limit)?;
-        self.flush();
+        self.flush_tenant(tenant);
         journal::page(&self.view(tenant), before, limit, &journal::Filter::default())
             .map_err(|error| self.failed(&error))
     }
 
     /// The record of this number.
     pub fn record(&self, tenant: &TenantId, number: u64) -> Result<Option<Record>, Unanswered> {
-        self.flush();
+        self.flush_tenant(tenant);
         journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))
     }
 

@@ -184,6 +184,8 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
     let (line, detail) = match error {
         ledger::Error::Store(error) => (error.to_string(), "the store did not answer"),
         ledger::Error::Corrupt(what) => (what.clone(), "the store holds something unreadable"),
+        ledger::Error::Damaged(what) => (what.clone(), "the data of this tenant are about to be mended"),
+        ledger::Error::Mending => ("closed until it is mended".to_owned(), "the data of this tenant are being mended"),
         ledger::Error::Later(layout) => {
             let found = format!("expected layout {} of the stored data, found {layout}", ledger::LAYOUT);
             (found, "a later version has written the data; run that one, or restore an export into an empty store")

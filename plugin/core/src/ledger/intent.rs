@@ -5,7 +5,8 @@
 //! writes them once more. A small intent stands in the head itself, a large one in keys of its own, which are written
 //! before the head names them.
 
-use super::{Error, Head, Lease};
+use super::lease::Lease;
+use super::{Error, Head, Progress};
 use crate::backend::BATCH_MAX;
 use crate::ports::Ports;
 use crate::space::Space;
@@ -28,6 +29,9 @@ const PART_BYTES_MAX: usize = 256 * 1024;
 pub(super) struct Intent {
     /// Where the space stands when all is written.
     pub(super) next: Box<Head>,
+    /// The turn that names the keys which hold the values. Layouts before 4 gave every turn the same names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    turn: Option<Progress>,
     /// Keys that hold the values; none where they stand here.
     #[serde(default)]
     parts: u64,
@@ -44,6 +48,57 @@ pub(super) struct Plan {
 
 /// Puts values into an intent. Its own keys are left to the turn after it to delete.
 pub(super) fn plan(space: &Space, pairs: &[Pair], mut next: Head) -> Plan {
+    let parts = framed(pairs);
+    if let [part] = parts.as_slice()
+        && part.len() <= INLINE_BYTES_MAX
+    {
+        let inline = STANDARD_NO_PAD.encode(part);
+        return Plan { intent: Intent { next: Box::new(next), turn: None, parts: 0, inline }, parts: Vec::new() };
+    }
+    let turn = Some(next.progress());
+    let parts: Vec<Pair> = (0..).zip(parts).map(|(number, part)| (key(space, turn, number), part)).collect();
+    next.emptied.extend(parts.iter().map(|(key, _)| key.clone()));
+    let count = u64::try_from(parts.len()).unwrap_or(u64::MAX);
+    Plan { intent: Intent { next: Box::new(next), turn, parts: count, inline: String::new() }, parts }
+}
+
+/// No two turns name the same key, so that a part which arrives late is none of a later intent.
+fn key(space: &Space, turn: Option<Progress>, number: u64) -> String {
+    space.intent(turn.map(|turn| (turn.epoch, turn.done)), number)
+}
+
+impl Intent {
+    /// What is to be written.
+    pub(super) fn pairs(&self, ports: &Ports, space: &Space) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        let broken = || Error::Corrupt(format!("{}: an intent that does not read", space.head()));
+        let mut pairs = BTreeMap::new();
+        let inline = STANDARD_NO_PAD.decode(&self.inline).map_err(|_| broken())?;
+        unframe(&inline, &mut pairs).ok_or_else(broken)?;
+        for number in 0..self.parts {
+            let part = ports.store.get(&key(space, self.turn, number))?.unwrap_or_default();
+            unframe(&part, &mut pairs).filter(|()| !part.is_empty()).ok_or_else(broken)?;
+        }
+        Ok(pairs)
+    }
+}
+
+/// Writes values in batches that every store takes, as long as others do not take the turn for dead. Answers whether a try
+/// failed that may still arrive.
+pub(super) fn write(lease: &Lease<'_>, pairs: &[Pair]) -> Result<bool, Error> {
+    let mut failed = false;
+    for batch in pairs.chunks(BATCH_MAX) {
+        lease.renew();
+        // Writing the same once more is no harm, and a store that writes in parts fails in parts.
+        if lease.carry_out(batch).is_err() {
+            failed = true;
+            lease.carry_out(batch)?;
+        }
+    }
+    Ok(failed)
+}
+
+/// Pairs as values of a bounded size, each of whole pairs. A single pair may be larger: as large as a value may be.
+pub(super) fn framed(pairs: &[Pair]) -> Vec<Vec<u8>> {
     let mut parts: Vec<Vec<u8>> = Vec::new();
     for (key, bytes) in pairs {
         let size = 8 + key.len() + bytes.len();
@@ -56,41 +111,7 @@ pub(super) fn plan(space: &Space, pairs: &[Pair], mut next: Head) -> Plan {
             }
         }
     }
-    if let [part] = parts.as_slice()
-        && part.len() <= INLINE_BYTES_MAX
-    {
-        let inline = STANDARD_NO_PAD.encode(part);
-        return Plan { intent: Intent { next: Box::new(next), parts: 0, inline }, parts: Vec::new() };
-    }
-    let parts: Vec<Pair> = (0..).zip(parts).map(|(number, part)| (space.intent(number), part)).collect();
-    next.emptied.extend(parts.iter().map(|(key, _)| key.clone()));
-    let count = u64::try_from(parts.len()).unwrap_or(u64::MAX);
-    Plan { intent: Intent { next: Box::new(next), parts: count, inline: String::new() }, parts }
-}
-
-impl Intent {
-    /// What is to be written.
-    pub(super) fn pairs(&self, ports: &Ports, space: &Space) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-        let broken = || Error::Corrupt(format!("{}: an intent that does not read", space.head()));
-        let mut pairs = BTreeMap::new();
-        let inline = STANDARD_NO_PAD.decode(&self.inline).map_err(|_| broken())?;
-        unframe(&inline, &mut pairs).ok_or_else(broken)?;
-        for number in 0..self.parts {
-            let part = ports.store.get(&space.intent(number))?.unwrap_or_default();
-            unframe(&part, &mut pairs).filter(|()| !part.is_empty()).ok_or_else(broken)?;
-        }
-        Ok(pairs)
-    }
-}
-
-/// Writes values in batches that every store takes, as long as others do not take the turn for dead.
-pub(super) fn write(lease: &Lease<'_>, head: &Head, pairs: &[Pair]) -> Result<(), Error> {
-    for batch in pairs.chunks(BATCH_MAX) {
-        lease.renew(head);
-        // Writing the same once more is no harm, and a store that writes in parts fails in parts.
-        lease.write(batch).or_else(|_| lease.write(batch))?;
-    }
-    Ok(())
+    parts
 }
 
 fn frame(part: &mut Vec<u8>, key: &str, bytes: &[u8]) {
@@ -101,7 +122,7 @@ fn frame(part: &mut Vec<u8>, key: &str, bytes: &[u8]) {
     }
 }
 
-fn unframe(mut part: &[u8], pairs: &mut BTreeMap<String, Vec<u8>>) -> Option<()> {
+pub(super) fn unframe(mut part: &[u8], pairs: &mut BTreeMap<String, Vec<u8>>) -> Option<()> {
     while !part.is_empty() {
         let key = String::from_utf8(field(&mut part)?.to_vec()).ok()?;
         pairs.insert(key, field(&mut part)?.to_vec());

@@ -148,7 +148,7 @@ impl Turn<'_> {
         let mut kept = Vec::new();
         let ports = self.lease.ports;
         for key in self.kept.keys() {
-            self.lease.renew(&self.base);
+            self.lease.renew();
             let place = self.lease.space.before(&held.id, key);
             if value(ports, &place)?.is_none() {
                 kept.push((place, marked(value(ports, key)?)));
@@ -177,7 +177,7 @@ impl Turn<'_> {
                 None => vec![space.before(&held.id, &space.head())],
             };
             names.extend(list.clone());
-            if self.late() {
+            if self.is_late() {
                 break;
             }
             if let Err(error) = backend::delete(ports, &names) {

@@ -6,7 +6,7 @@ use crate::http::respond::{admin_body, admin_error};
 use crate::ledger::{self, Turn};
 use crate::schemas::{self, OwnSchema, Refusal};
 use crate::settings::LIMITS;
-use crate::space::{Space, TenantId};
+use crate::space::TenantId;
 use crate::tenant;
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -46,7 +46,7 @@ impl Rollcall {
         change: impl FnOnce(&mut Turn<'_>) -> Result<T, ledger::Error>,
     ) -> Result<T, Response<Vec<u8>>> {
         let failed = |error| self.failed_call(error);
-        let mut turn = Turn::take(&self.ports, &self.settings, Space::tenant(id)).map_err(failed)?;
+        let mut turn = self.turn(id).map_err(failed)?;
         self.expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);

@@ -13,7 +13,6 @@ use crate::ledger::{self, Turn, View};
 use crate::scim::Parameters;
 use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
 use crate::settings::LIMITS;
-use crate::space::Space;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -46,7 +45,7 @@ impl Rollcall {
                 staged: Vec::new(),
             };
             request.steps().into_iter().for_each(|step| job.step(step));
-            job.commit();
+            job.commit_all();
             event.operation = format!("bulk request of {count} operations, {} failed", job.errors());
             Ok(json!({
                 "schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkResponse"],
@@ -100,6 +99,13 @@ impl<'j> Job<'j> {
         }
         let long = self.turn.as_ref().is_some_and(|turn| turn.spent() > TURN_MAX);
         if long || self.staged.len() >= TOGETHER_MAX {
+            self.commit();
+        }
+    }
+
+    /// Writes what operations have staged, and what is staged where that fails: the removal of what an earlier turn made.
+    fn commit_all(&mut self) {
+        while self.turn.is_some() {
             self.commit();
         }
     }
@@ -226,7 +232,7 @@ impl<'j> Job<'j> {
         let tenant = span.request.tenant;
         let turn = match self.turn.take() {
             Some(turn) => Ok(turn),
-            None => Turn::take(&rollcall.ports, &rollcall.settings, Space::tenant(tenant)),
+            None => rollcall.turn(tenant),
         };
         match turn {
             Ok(mut turn) => {

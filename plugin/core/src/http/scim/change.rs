@@ -7,9 +7,9 @@ use super::{Answer, Rollcall};
 use crate::directory::{self, Change, Document, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
-use crate::ledger::{Read, Turn, View};
+use crate::ledger::{self, Read, Turn, View};
 use crate::scim::{PatchRequest, Projection, ResourceBody};
-use crate::space::{Kind, Space};
+use crate::space::Kind;
 use crate::tenant;
 use http::header::IF_MATCH;
 use http::{Method, Response, StatusCode};
@@ -103,12 +103,11 @@ impl Rollcall {
                 Err(problem) => return Answer::refused(event, problem),
             }
         }
-        let space = || Space::tenant(context.request.tenant);
         let mut held = match lane {
             Lane::Ahead => Held::Awaited,
             Lane::Lost(error) => return Answer::refused(event, error.clone()),
             Lane::Shared(turn) => Held::Shared(turn),
-            Lane::Own => match Turn::take(&self.ports, &self.settings, space()) {
+            Lane::Own => match self.turn(context.request.tenant) {
                 Ok(turn) => Held::Own(turn),
                 Err(error) => return Answer::refused(event, error),
             },
@@ -120,6 +119,11 @@ impl Rollcall {
             describe_change(&mut event, &plan);
             context.changed(turn, &plan, document, &projection)
         });
+        if let Err(Problem::Directory(directory::Error::Ledger(ledger::Error::Damaged(found)))) = &response {
+            turn.undo();
+            turn.close_to_mend(found);
+            turn.keep();
+        }
         Answer { response, event, held }
     }
 
@@ -132,6 +136,9 @@ impl Rollcall {
         let plan = request.plan(turn, context)?;
         self.seat(context, turn, &plan)?;
         let document = directory::carry_out(turn, &plan)?;
+        if turn.stages_what_may_be_deleted() {
+            return Err(ledger::Error::Busy.into());
+        }
         Ok((plan, document))
     }
 

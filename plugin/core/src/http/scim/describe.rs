@@ -39,7 +39,8 @@ impl Event {
                 | Action::Enable
                 | Action::Delete
                 | Action::Bulk
-                | Action::Refused,
+                | Action::Refused
+                | Action::Mend,
             )
             | None => method.is_safe(),
         }

@@ -124,7 +124,7 @@ impl Rollcall {
     /// Waits for the turn of a change, and carries it out.
     pub(in crate::http) fn carry_out_now(&self, change: Waiting) -> Response<Body> {
         let tenant = change.tenant.clone();
-        let turn = Turn::take(&self.ports, &self.settings, Space::tenant(&tenant));
+        let turn = self.turn(&tenant);
         let mut answers = self.carry_out(&tenant, turn, &[change]);
         answers.pop().expect("there is an answer to each change")
     }
@@ -141,6 +141,7 @@ impl Rollcall {
         let turn = match place.waiter.look(&self.ports, &self.settings) {
             Ok(Look::Later(pause)) => return Progress::Later(pause),
             Ok(Look::Turn(turn)) => Ok(turn),
+            Err(ledger::Error::Mending) => self.turn(&place.tenant),
             Err(error) => Err(error),
         };
         let those = line.drain(..line.len().min(LIMITS.changes_together_max));

@@ -1,0 +1,51 @@
+//! A damaged tenant is mended by whoever comes next, without anybody asking for it: see [`ledger`](crate::ledger).
+//!
+//! As long as that goes on, the tenant is closed for changes: they are answered 503, to be sent again. What is mended is
+//! everything that can be made anew from the documents, a bounded number of values in each turn.
+
+use super::Rollcall;
+use crate::directory::repair::repair;
+use crate::journal;
+use crate::ledger::{Error, Turn};
+use crate::space::{Space, TenantId};
+use std::time::Duration;
+
+/// How long a request mends before it is answered that the tenant is closed; the next one goes on.
+const MENDS_FOR: Duration = Duration::from_secs(5);
+
+impl Rollcall {
+    /// Waits for a turn of a tenant, and mends the tenant first where that is needed.
+    pub(super) fn turn(&self, tenant: &TenantId) -> Result<Turn<'_>, Error> {
+        let take = || Turn::take(&self.ports, &self.settings, Space::tenant(tenant));
+        match take() {
+            Err(Error::Mending) => self.mend(tenant).and_then(|()| take()),
+            taken => taken,
+        }
+    }
+
+    /// Mends a damaged tenant and opens it again. [`Error::Mending`] where there is more to mend than one request may.
+    pub(super) fn mend(&self, tenant: &TenantId) -> Result<(), Error> {
+        let begun = self.ports.clock.elapsed();
+        while self.ports.clock.elapsed().saturating_sub(begun) < MENDS_FOR {
+            let mut turn = Turn::take_to_mend(&self.ports, &self.settings, Space::tenant(tenant))?;
+            let Some(damage) = turn.head.damage().cloned() else {
+                return turn.release();
+            };
+            turn.replay_trail()?;
+            let repair = repair(&mut turn)?;
+            let values = turn.note_mended(repair.mended);
+            if repair.remaining > 0 {
+                turn.commit()?;
+                continue;
+            }
+            turn.open_again();
+            let (now, id) = (self.ports.clock.now(), self.request_id());
+            journal::append_mended(&mut turn, &damage, values, now, id);
+            turn.commit()?;
+            self.ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
+            repair.left.iter().for_each(|left| self.ports.log.line(&format!("tenant {tenant}: {left}")));
+            return Ok(());
+        }
+        Err(Error::Mending)
+    }
+}
