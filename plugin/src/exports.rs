@@ -130,7 +130,7 @@ fn record(record: Record) -> journal::Entry {
         number: record.number,
         time: milliseconds(record.time),
         duration_us: record.duration_us,
-        method: record.method,
+        method: record.method.as_str().to_owned(),
         path: record.path,
         query: record.query,
         operation: record.operation,

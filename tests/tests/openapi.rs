@@ -303,12 +303,13 @@ fn is(kind: &Value, value: &Value) -> bool {
     }
 }
 
-/// The two patterns of the document.
+/// The patterns of the document.
 fn pattern(pattern: &Value, value: &Value) -> bool {
     let text = value.as_str().unwrap_or_default();
     match pattern.as_str().unwrap() {
         "^[45][0-9][0-9]$" => text.len() == 3 && text.parse().is_ok_and(|status: u16| (400..600).contains(&status)),
         "^[a-z0-9]{10}$" => text.len() == 10,
+        "^[A-Za-z]{1,32}$" => (1..=32).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphabetic()),
         other => panic!("{other}: a pattern that this test does not know"),
     }
 }

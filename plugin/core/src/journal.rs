@@ -9,6 +9,10 @@
 //! pause is written at once, and otherwise an instance writes a batch every two seconds at the latest, or one for each
 //! [`BATCH`] records.
 
+mod method;
+
+pub use method::Method;
+
 use crate::ledger::{Damage, Error, Read, TokenUse, Turn, View};
 use crate::settings::LIMITS;
 use crate::space::TenantId;
@@ -137,8 +141,8 @@ pub struct Record {
     pub time: Timestamp,
     /// How long the answer took.
     pub duration_us: u64,
-    /// The HTTP method.
-    pub method: String,
+    /// The HTTP method, of letters alone.
+    pub method: Method,
     /// The path below the tenant URL.
     pub path: String,
     /// The query.
@@ -269,7 +273,7 @@ pub(crate) fn append_mended(turn: &mut Turn<'_>, damage: &Damage, values: usize,
         number,
         time: now,
         duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        method: String::new(),
+        method: Method::of("MEND"),
         path: String::new(),
         query: None,
         operation: format!("mend the data ({values} values)"),
@@ -669,6 +673,15 @@ mod tests {
     fn a_record_of_an_earlier_layout_has_its_bodies_within_and_is_read_all_the_same() {
         let record = of_request_and_response(Some("{}"), Some("{\"id\":\"1\"}"));
         assert_eq!(Record::of_stored(&serde_json::to_vec(&record.shown()).unwrap()), Some(record));
+    }
+
+    #[test]
+    fn a_method_that_was_stored_before_methods_were_letters_alone_is_read_as_unknown() {
+        let mut stored = serde_json::to_value(of_request_and_response(None, None)).unwrap();
+        stored["method"] = "X`touch$IFS$9pwned`".into();
+        let record = Record::of_stored(&serde_json::to_vec(&stored).unwrap()).unwrap();
+        assert_eq!((record.method.as_str(), &record.shown()["method"]), ("UNKNOWN", &Value::from("UNKNOWN")));
+        assert_eq!(Record::of_stored(&record.clone().stored()), Some(record));
     }
 
     #[test]

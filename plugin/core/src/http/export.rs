@@ -145,7 +145,7 @@ fn csv_line(record: &Record) -> String {
         user.map(|user| user.user_name.clone()).unwrap_or_default(),
         record.token.clone().unwrap_or_default(),
         record.duration_us.to_string(),
-        record.method.clone(),
+        record.method.as_str().to_owned(),
         record.path.clone(),
         record.query.clone().unwrap_or_default(),
         record.request_id.clone(),

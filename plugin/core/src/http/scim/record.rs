@@ -144,7 +144,7 @@ impl Rollcall {
             number: 0,
             time: span.arrival.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            method: kept(request.method.as_str()),
+            method: journal::Method::of(&clean(request.method.as_str())),
             path: kept(request.path),
             query: span.mask.query(span.parameters).map(|query| kept(&query)),
             operation: kept(&operation(span.mask, event, refusal)),

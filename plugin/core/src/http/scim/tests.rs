@@ -133,6 +133,15 @@ impl Trial {
         (response.status().as_u16(), serde_json::from_slice(bytes).unwrap_or_default())
     }
 
+    /// A file that the admin API streams.
+    fn file(&self, path: &str) -> String {
+        let uri = format!("/admin/api/v1/tenants{path}");
+        let request = Request::get(uri).header("authorization", "Bearer admin").body(Vec::new()).unwrap();
+        let Body::Stream(mut stream) = self.rollcall.handle(request).into_body() else { unreachable!() };
+        let chunks = std::iter::from_fn(|| self.rollcall.next_chunk(&mut stream));
+        String::from_utf8(chunks.collect::<Vec<Vec<u8>>>().concat()).unwrap()
+    }
+
     /// All records, the newest first, whole.
     fn records(&self) -> Vec<Value> {
         let tenant = TenantId::parse(&self.tenant).unwrap();
@@ -233,6 +242,48 @@ fn no_secret_reaches_the_journal() {
             assert!(!text.contains(secret), "{text}");
         }
     }
+}
+
+#[test]
+fn a_method_is_letters_alone_wherever_a_record_is_shown() {
+    let hostile =
+        ["X`touch$IFS$9pwned`", "$REBOOT", "~root", "+1", "X|sh", "X&Y", "X'Y", "-o", "GET2", "X_Y", "M-SEARCH", "!!"];
+    let mut trial = Trial::connected();
+    let right = std::mem::replace(&mut trial.token, "wrong".to_owned());
+    for token in ["wrong", right.as_str()] {
+        trial.token = token.to_owned();
+        for method in hostile {
+            assert!(trial.scim(method, "/Users", &[], Value::Null).0 >= 400, "{method}");
+        }
+        let bulk = |method: &str| json!({"Operations": [{"method": method, "path": "/Users", "data": {}}]});
+        trial.scim("POST", "/Bulk", &[], bulk(hostile[0]));
+        trial.scim("purge", "/Users", &[], Value::Null);
+    }
+    let kept: Vec<Value> = trial.records().iter().map(|record| record["method"].clone()).collect();
+    let count = |method: &str| kept.iter().filter(|kept| **kept == method).count();
+    assert_eq!((count("UNKNOWN"), count("purge")), (2 * hostile.len() + 1, 2), "{kept:?}");
+
+    let path = |rest: &str| format!("/{}/requests{rest}", trial.tenant);
+    let list = trial.admin("GET", &path("?limit=200"), Value::Null);
+    let listed: Vec<Value> = list["requests"].as_array().unwrap().iter().map(|row| row["method"].clone()).collect();
+    assert_eq!(listed, kept);
+    for row in list["requests"].as_array().unwrap() {
+        assert_eq!(trial.admin("GET", &path(&format!("/{}", row["number"])), Value::Null)["method"], row["method"]);
+    }
+    let csv = trial.file(&path("/export?format=csv"));
+    let mut column = csv.lines().map(|line| {
+        let mut quoted = false;
+        let is_end = |letter: char| {
+            quoted ^= letter == '"';
+            letter == ',' && !quoted
+        };
+        Value::from(line.split(is_end).nth(14).unwrap())
+    });
+    assert_eq!(column.next().unwrap(), "method");
+    assert_eq!(column.collect::<Vec<Value>>(), kept);
+    let ndjson = trial.file(&path("/export?format=ndjson"));
+    let rows = ndjson.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["method"].clone());
+    assert_eq!(rows.collect::<Vec<Value>>(), kept);
 }
 
 #[test]
