@@ -4,6 +4,7 @@
 
 import { h } from './dom.js';
 import { reason, rich, t } from './i18n.js';
+import { line, target } from './shell.js';
 
 const CHANGES = ['create', 'update', 'rename', 'disable', 'enable', 'delete'];
 const NAMED = [...CHANGES, 'match', 'read'];
@@ -80,23 +81,13 @@ export function flat(value, path = '') {
   return [[path, String(value)]];
 }
 
-const target = ({ path, query }) => path + (query ? `?${query.replace(/^\?/, '')}` : '');
-
-/** The request for a shell; `base` is the tenant URL. The token is a variable: the log does not know it. */
-export function curl(record, base) {
-  const body = pretty(record.requestBody);
-  const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  return [`curl -i -X ${record.method} ${quote(base + target(record))}`, '-H "Authorization: Bearer $SECRET_TOKEN"',
-    ...(body ? [`-H ${quote('Content-Type: application/scim+json')}`, `--data-raw ${quote(body)}`] : [])].join(' \\\n  ');
-}
-
 /** Request and response as plain HTTP, ready to become a test case. */
 export function transcript(record, base) {
   const { host, pathname } = new URL(base);
   const request = pretty(record.requestBody);
   const response = pretty(record.responseBody);
   const type = 'Content-Type: application/scim+json';
-  return [`# ${record.operation ?? record.action}`, `# ${record.time}, request ${record.requestId}`,
+  return [`# ${line(record.operation ?? record.action)}`, `# ${record.time}, request ${record.requestId}`,
     `${record.method} ${pathname}${target(record)} HTTP/1.1`, `Host: ${host}`, 'Authorization: Bearer ***',
     ...(request ? [type, '', request] : []), '',
     `HTTP/1.1 ${statusLine(record.status)}`, ...(response ? [type, '', response] : []), ''].join('\n');

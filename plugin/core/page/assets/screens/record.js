@@ -1,7 +1,8 @@
 // One record: the exchange as it happened, what it changed, why it failed and what to do in Entra.
 
 import { api, badge, card, copyButton, crumbs, exact, facts, h, icon, load, milliseconds, note, reason, t, table, when } from '../screen.js';
-import { curl, flat, meaningOf, nameOf, plainSentence, pretty, reasonOf, sentence, statusLine, transcript } from '../reading.js';
+import { flat, meaningOf, nameOf, plainSentence, pretty, reasonOf, sentence, statusLine, transcript } from '../reading.js';
+import { curl } from '../shell.js';
 import { logHash, logOf } from './log.js';
 
 export function record(content, here) {
