@@ -7,8 +7,11 @@ import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { faint, ratiosOf } from './contrast.mjs';
+import { TOKEN, run } from './terminal.mjs';
 
 const URL_ = (process.env.ROLLCALL_URL ?? 'http://127.0.0.1:3000').replace(/\/$/, '');
 const SECRET = process.env.ROLLCALL_ADMIN_SECRET ?? '';
@@ -28,6 +31,7 @@ let page;
 let tenant;
 let entra;
 let lookalike;
+let ended;
 const problems = [];
 
 before(async () => {
@@ -176,7 +180,7 @@ test('fifty users arrive, and the log says which failed and why', async () => {
   await refused.first().click();
   await page.getByRole('heading', { name: 'Why it failed' }).waitFor();
   await page.getByRole('heading', { name: 'What to do' }).waitFor();
-  assert.match(await copied('Copy as curl'), /^curl -i -X POST '.*\/Users'[\s\S]*\$SECRET_TOKEN/);
+  assert.match(await copied('Copy as curl'), /^curl [\s\S]*--request 'POST'[\s\S]*--url '.*\/Users'[\s\S]*\$SECRET_TOKEN/);
   const transcript = await copied('Copy as test transcript');
   assert.match(transcript, /POST \/scim\/v2\/\S+ HTTP\/1\.1[\s\S]*HTTP\/1\.1 409 Conflict/);
   assert.ok(!transcript.includes(entra.token), 'secrets stay masked');
@@ -403,6 +407,202 @@ test('a repair that takes several calls shows how far it is', async () => {
   await page.unrouteAll();
 });
 
+test('a request of a stranger is copied as a command that does nothing but send it', async () => {
+  const { id } = await api('/tenants', { method: 'POST', body: { name: `Hostile ${STAMP}` } });
+  const { tenantUrl } = await api(`/tenants/${id}/connection`, { method: 'POST', body: { identityProvider: 'entra' } });
+  const base = new URL(tenantUrl).pathname;
+  const lines = ['X`touch$IFS$9pwned` {}/Users', 'GET {}/Users/$(touch$IFS$9pwned)\'|sh', 'GET {}/Users/x?a=\';touch$IFS$9pwned;\'&b=[1-9]{a,b}!!', 'GET {}/Users/%0Atouch%20pwned%0A%03', 'M-SEARCH {}/Users'];
+  for (const line of lines) assert.match(await sent(line.replace('{}', base)), /^HTTP\/1\.1 4\d\d/, line);
+  const requests = await until(async () => {
+    const { requests: kept } = await api(`/tenants/${id}/requests`);
+    assert.deepEqual(kept.map(({ method }) => method).sort(), ['GET', 'GET', 'GET', 'UNKNOWN', 'UNKNOWN']);
+    return kept;
+  });
+  const hostile = '\';touch pwned;\'\n`touch pwned`\u0003\u007f';
+  for (const { number } of requests) {
+    // What a server before methods were letters would say, and a body that only an answer can bring.
+    for (const change of [{}, { method: 'X`touch$IFS$9pwned`', requestBody: `{"userName":${JSON.stringify(hostile)}}` }, { method: hostile, path: `/${hostile}`, query: hostile, requestBody: hostile }]) {
+      await page.route(`**/requests/${number}`, altered(change));
+      await go(`#/o/${id}/log/${number}`);
+      const text = await copied('Copy as curl');
+      assert.doesNotMatch(text.replaceAll(' \\\n', ' '), /[^\x20-\x7e\ufffd]/, 'nothing that a terminal acts on');
+      const record = { ...await api(`/tenants/${id}/requests/${number}`), ...change };
+      for (const shell of ['sh -c', 'bash -c']) {
+        const { calls, said, files } = run(text, shell);
+        assert.deepEqual([calls.length, said, files], [1, '', []], text);
+        assert.deepEqual(calls[0].slice(0, 6), ['--include', '--globoff', '--path-as-is', '--request', record.method.replace(/[\n\u0003\u007f]/g, '\ufffd'), '--url']);
+        assert.deepEqual(calls[0].slice(7, 9), ['--header', `Authorization: Bearer ${TOKEN}`]);
+        assert.ok(new URL(calls[0][6]).pathname.startsWith(base), calls[0][6]);
+        assert.equal(calls[0].length, record.requestBody ? 13 : 9);
+      }
+      await page.unrouteAll();
+    }
+  }
+  await api(`/tenants/${id}/connection`, { method: 'DELETE' });
+});
+
+test('a running deletion is stopped by the button, by Esc and by leaving, and what is left is said', async () => {
+  ended = await endedTenant(`Ended ${STAMP}`, 160, 3);
+  const calls = await held(page, '**/users', 'DELETE');
+  const dialog = page.getByRole('dialog');
+  const remaining = async () => (await api(`/tenants/${ended.id}`)).users;
+  const begin = async (users) => {
+    await page.getByRole('button', { name: `Delete ${users} users, 3 groups` }).click();
+    await dialog.getByRole('textbox').fill(ended.name);
+    await dialog.getByRole('button', { name: `Delete ${users} users, 3 groups` }).click();
+    await calls.next();
+    assert.equal(await dialog.getByRole('button', { name: 'Cancel' }).count(), 0);
+    await dialog.getByRole('button', { name: 'Stop' }).waitFor();
+  };
+  await go(`#/o/${ended.id}`);
+
+  await begin(160);
+  calls.release();
+  await calls.next();
+  await dialog.getByText('50 users deleted, 113 left').waitFor();
+  await dialog.getByRole('button', { name: 'Stop' }).click();
+  await dialog.getByRole('button', { name: 'Stopping…' }).waitFor();
+  calls.release();
+  await page.getByRole('main').getByText('Stopped: 100 users deleted, 60 users, 3 groups left.').waitFor();
+  assert.deepEqual([await dialog.count(), await remaining()], [0, 60]);
+
+  await begin(60);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  calls.release();
+  await page.getByRole('main').getByText('Stopped: 50 users deleted, 10 users, 3 groups left.').waitFor();
+  assert.deepEqual([await dialog.count(), await remaining()], [0, 10]);
+  await page.unrouteAll();
+  // What is not answered at all is not waited for, and nothing is said that nobody knows.
+  const unanswered = await held(page, '**/users', 'DELETE');
+  calls.next = unanswered.next;
+  await begin(10);
+  await dialog.getByRole('button', { name: 'Stop' }).click();
+  await page.getByRole('main').getByText('Stopped: 0 users deleted for certain, the last step was not confirmed. 10 users, 3 groups left now.').waitFor();
+
+  await begin(10);
+  const cut = page.waitForEvent('requestfailed');
+  await page.evaluate((hash) => { location.hash = hash; }, `#/o/${ended.id}/log`);
+  await page.getByRole('heading', { name: 'Synchronization log' }).waitFor();
+  await cut;
+  assert.deepEqual([await dialog.count(), unanswered.begun(), await remaining()], [0, 2, 10]);
+  await page.unrouteAll();
+  assert.equal(calls.begun(), 3);
+});
+
+test('a deletion that fails midway says so, and after it what is left', async () => {
+  let call = 0;
+  await page.route('**/users', (route) => {
+    if (route.request().method() !== 'DELETE') return route.fallback();
+    call += 1;
+    return call === 1 ? route.fulfill({ json: { deleted: 4, remaining: 9 } }) : route.fulfill({ status: 503, json: { error: { code: 'busy', message: 'somebody else writes' } } });
+  });
+  await go(`#/o/${ended.id}`);
+  const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'Delete 10 users, 3 groups' }).click();
+  await dialog.getByRole('textbox').fill(ended.name);
+  await dialog.getByRole('textbox').press('Enter');
+  await dialog.getByRole('alert').getByText('somebody else writes').waitFor();
+  await dialog.getByRole('button', { name: 'Delete 6 users, 3 groups' }).waitFor();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  // The server here has deleted nothing: what is left is its word, not what was heard in between.
+  await page.getByRole('main').getByText('Stopped: 4 users deleted, 10 users, 3 groups left.').waitFor();
+  await page.getByRole('button', { name: 'Delete 10 users, 3 groups' }).waitFor();
+  assert.equal(call, 2);
+  await page.unrouteAll();
+});
+
+test('a running repair is stopped, and the data are looked at once more', async () => {
+  let checks = 0;
+  await page.route('**/check', (route) => { checks += 1; return route.fulfill({ json: { findings: Array.from({ length: checks === 1 ? 1200 : 400 }, (_, i) => `index: ${i}`) } }); });
+  await page.route('**/repair', (route) => route.fulfill({ json: { mended: 400, remaining: 1200 - 400 * (calls.begun() - 1), left: [] } }));
+  const calls = await held(page, '**/repair', 'POST');
+  await go(`#/o/${tenant.id}/settings`);
+  await page.getByRole('button', { name: 'Check the data' }).click();
+  await page.getByRole('button', { name: 'Repair' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Repair' }).click();
+  await calls.next();
+  calls.release();
+  await calls.next();
+  await dialog.getByText('400 mended, 1,200 left').waitFor();
+  await dialog.getByRole('button', { name: 'Stop' }).click();
+  calls.release();
+  await page.getByText('Stopped: 800 values mended.').waitFor();
+  await page.getByText('400 findings, in the server’s words:').waitFor();
+  assert.deepEqual([calls.begun(), checks, await dialog.count()], [2, 2, 0]);
+  await page.unrouteAll();
+});
+
+test('what cannot be stopped cannot be cancelled once it has begun', async () => {
+  const { id, userName } = (await api(`/tenants/${ended.id}/users?count=1`)).users[0];
+  const calls = await held(page, '**/users/*', 'DELETE');
+  await go(`#/o/${ended.id}/users/${id}`);
+  await page.getByRole('button', { name: 'Delete user' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Delete for good' }).click();
+  await calls.next();
+  assert.ok(await dialog.getByRole('button', { name: 'Cancel' }).isDisabled());
+  await page.keyboard.press('Escape');
+  assert.equal(await dialog.count(), 1, 'Esc does not hide what goes on');
+  calls.release();
+  await page.getByText(`${userName} deleted`).waitFor();
+  assert.equal(await dialog.count(), 0);
+  await page.unrouteAll();
+});
+
+for (const colorScheme of ['light', 'dark']) {
+  test(`the red button of every destructive dialog can be read in every state: ${colorScheme}`, async () => {
+    const other = await visitor({ locale: 'en-GB', colorScheme });
+    const view = await watched(other);
+    await view.goto(URL_);
+    await signIn(view);
+    const user = (await api(`/tenants/${ended.id}/users?count=1`)).users[0].id;
+    const dangers = [
+      [`#/o/${tenant.id}`, 'End SCIM connection and delete', NAME],
+      [`#/o/${ended.id}`, /^Delete \d+ users/, ended.name],
+      [`#/o/${ended.id}/users`, /^Delete \d+ users/, ended.name],
+      [`#/o/${ended.id}/users/${user}`, 'Delete user', null],
+      [`#/o/${lookalike.id}/settings`, 'Delete organization', null],
+    ];
+    await view.route('**/admin/api/v1/tenants/**', (route) => (route.request().method() === 'DELETE' ? hold(route) : route.fallback()));
+    for (const [hash, opener, typed] of dangers) {
+      await view.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
+      const open = view.getByRole('button', { name: opener });
+      await open.hover();
+      await readable(open, `${opener}: under the pointer`);
+      await open.click();
+      const red = view.locator('dialog[open] .button.danger');
+      if (typed) {
+        await red.hover({ force: true });
+        await readable(red, `${opener}: disabled, under the pointer`);
+        await view.mouse.move(0, 0);
+        await readable(red, `${opener}: disabled`);
+        await view.locator('dialog[open] input').fill(typed);
+      }
+      await readable(red, `${opener}: at rest`);
+      await red.hover();
+      await readable(red, `${opener}: under the pointer`);
+      assert.notEqual(await red.evaluate((node) => getComputedStyle(node).backgroundColor), 'rgb(191, 53, 45)', 'the pointer is seen');
+      await view.mouse.down();
+      await readable(red, `${opener}: pressed`);
+      await view.mouse.move(0, 0);
+      await view.mouse.up();
+      for (let tab = 0; tab < 6 && !await red.evaluate((node) => node.matches(':focus-visible')); tab += 1) await view.keyboard.press('Tab');
+      assert.ok(await red.evaluate((node) => node.matches(':focus-visible')), `${opener}: reached by the keyboard`);
+      await readable(red, `${opener}: focused`);
+      await view.keyboard.press('Enter');
+      await until(async () => assert.ok(await red.isDisabled()));
+      await readable(red, `${opener}: while it runs`);
+      await red.hover({ force: true });
+      await readable(red, `${opener}: while it runs, under the pointer`);
+      await shot(view, `danger-runs-${dangers.findIndex(([to]) => to === hash)}`, 'en', colorScheme, 1280);
+      await letGo();
+    }
+    await other.close();
+  });
+}
+
 test('too many wrong secrets are slowed down, and the button says for how long', async () => {
   const other = await visitor({ locale: 'en-GB' });
   const view = await watched(other);
@@ -491,6 +691,7 @@ for (const [locale, theme, width] of [['en', 'light', 1280], ['en', 'dark', 360]
       await view.waitForLoadState('networkidle').catch(() => {});
       await act?.(view);
       await look(view, name, locale, theme, width);
+      await letGo();
       await view.unrouteAll();
     }
     await other.close();
@@ -550,6 +751,9 @@ async function screens() {
     ['users', `${at}/users`, (view) => view.locator('tbody').waitFor()],
     ['user', `${at}/users/${user}`, (view) => view.locator('.rows').waitFor()],
     ['user-delete', `${at}/users/${user}`, (view) => view.locator('.head .button.danger').click()],
+    ['leftovers', `#/o/${ended.id}`, (view) => view.locator('.card.danger button').click()],
+    ['leftovers-running', `#/o/${ended.id}`, removing, { '**/users': portions(50, 2451) }],
+    ['leftovers-stopped', `#/o/${ended.id}`, async (view) => { await removing(view); await view.locator('dialog[open] .row.end .button').first().click(); await letGo(); await view.locator('main .note.warn').waitFor(); }, { '**/users': portions(50, 2451) }],
     ['settings', `${at}/settings`, (view) => view.locator('form').first().waitFor()],
     ['check-sound', `${at}/settings`, async (view) => { await view.locator('[data-key=check]').click(); await view.locator('.note.good').waitFor(); }],
     ['check-found', `${at}/settings`, async (view) => { await view.locator('[data-key=check]').click(); await view.locator('.plain-list').waitFor(); }, DAMAGED],
@@ -569,6 +773,30 @@ async function screens() {
     ['quarantine', at, (view) => view.locator('.meter.bad').waitFor(), { '**/activity': quarantined('share') }],
     ['missing', '#/nowhere'],
   ];
+}
+
+/** Deletions that are not answered for now. Whoever drops one lets it through to the server. */
+const open = [];
+const hold = (route) => { open.push(route); };
+const letGo = () => Promise.all(open.splice(0).map((route) => route.fulfill({ json: { deleted: 0, remaining: 1 } }).catch(() => {})));
+
+/** Answers a deletion: one portion at once, the next ones when they are let go. */
+function portions(deleted, remaining) {
+  let first = true;
+  return (route) => {
+    if (route.request().method() !== 'DELETE') return route.fallback();
+    if (!first) return hold(route);
+    first = false;
+    return route.fulfill({ json: { deleted, remaining } });
+  };
+}
+
+/** Begins the deletion of what an ended connection left, and waits until it has gone one portion further. */
+async function removing(view) {
+  await view.locator('.card.danger button').click();
+  await view.locator('dialog[open] input').fill(ended.name);
+  await view.locator('dialog[open] .button.danger').click();
+  await view.locator('dialog[open] [role=status]').getByText(/2[.,]451/).waitFor();
 }
 
 const UNFIT = {
@@ -612,6 +840,7 @@ async function look(view, name, locale, theme, width) {
   await view.evaluate(AXE);
   const { violations } = await view.evaluate((tags) => window.axe.run(document, { runOnly: tags }), WCAG);
   assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), [], name);
+  assert.deepEqual(await faint(view, await view.locator('dialog[open]').count() ? 'dialog[open]' : 'body'), [], name);
 }
 
 async function shot(view, name, locale, theme, width) {
@@ -643,6 +872,63 @@ async function signIn(view) {
   await view.locator('input[type=password]').fill(SECRET);
   await view.locator('form button').click();
   await view.locator('input[type=password]').waitFor({ state: 'detached' });
+}
+
+/** The words of an element can be read as it looks now. */
+async function readable(locator, what) {
+  const ratios = await ratiosOf(locator);
+  assert.ok(ratios.length > 0 && ratios.every((ratio) => ratio >= 4.5), `${what}: ${ratios}`);
+}
+
+/** Holds the requests of a method until each is released; `next` waits for one more, `begun` counts them. */
+async function held(view, path, method) {
+  const waiting = [];
+  const arrivals = [];
+  let begun = 0;
+  await view.route(path, async (route) => {
+    if (route.request().method() !== method) return route.fallback();
+    begun += 1;
+    arrivals.shift()?.();
+    await new Promise((resolve) => { waiting.push(resolve); });
+    return route.fallback().catch(() => {});
+  });
+  let seen = 0;
+  return {
+    begun: () => begun,
+    release: () => waiting.shift()(),
+    next: async () => { seen += 1; while (begun < seen) await new Promise((resolve) => { arrivals.push(resolve); }); },
+  };
+}
+
+/** An organization whose connection has ended and left users and groups behind. */
+async function endedTenant(name, users, groups) {
+  const { id } = await api('/tenants', { method: 'POST', body: { name } });
+  const { tenantUrl, secretToken } = await api(`/tenants/${id}/connection`, { method: 'POST', body: { identityProvider: 'entra' } });
+  await api(`/tenants/${id}/connection`, { method: 'PATCH', body: { groups: true } });
+  const own = provider(`${URL_}${new URL(tenantUrl).pathname}`, secretToken);
+  const made = async (make) => {
+    for (;;) {
+      const response = await make();
+      if (response.status !== 429) return assert.equal(response.status, 201);
+      await new Promise((resolve) => { setTimeout(resolve, 1000 * Number(response.headers.get('retry-after') ?? 1)); });
+    }
+  };
+  const makes = [...Array.from({ length: users }, (_, i) => () => own.create(`left${i}@contoso.com`, `Left ${i}`)), ...Array.from({ length: groups }, (_, i) => () => own.group(`Left ${i}`))];
+  await Promise.all(Array.from({ length: 8 }, async () => { while (makes.length > 0) await made(makes.shift()); }));
+  await api(`/tenants/${id}/connection`, { method: 'DELETE' });
+  return { id, name };
+}
+
+/** Sends a request line as no browser would, without a token, and gives the answer. */
+function sent(line) {
+  const { hostname, port } = new URL(URL_);
+  return new Promise((resolve, reject) => {
+    let answer = '';
+    const socket = connect(Number(port || 80), hostname, () => socket.write(`${line} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nConnection: close\r\n\r\n`));
+    socket.on('data', (chunk) => { answer += chunk; });
+    socket.on('end', () => resolve(answer));
+    socket.on('error', reject);
+  });
 }
 
 /** Another screen, drawn anew even when the page is there already. */

@@ -45,27 +45,12 @@ export const api = {
   deleteUser: (id, user) => call('DELETE', at(id, 'users', user)),
   groups: (id, query) => call('GET', at(id, 'groups') + search(query)),
   check: (id) => call('GET', at(id, 'check')),
-  repair: (id) => call('POST', at(id, 'repair')),
-  deleteUsers: (id, confirm) => call('DELETE', at(id, 'users'), { confirm }),
+  repair: (id, signal) => call('POST', at(id, 'repair'), undefined, { signal }),
+  deleteUsers: (id, confirm, signal) => call('DELETE', at(id, 'users'), { confirm }, { signal }),
   requests: (id, query) => call('GET', at(id, 'requests') + search(query)),
   request: (id, number) => call('GET', at(id, 'requests', number)),
   exportUrl: (id, format, query) => BASE + at(id, 'requests', 'export') + search({ ...query, format }),
 };
-
-/**
- * What the server does in portions, so that no request runs long: `call` is repeated until nothing remains. Each answer says
- * under the name `done` how much it did; `said` hears the sum and what remains. Gives the sum, and all else as it was last.
- */
-export async function inPortions(call, done, said) {
-  let sum = 0;
-  let portion;
-  do {
-    portion = await call();
-    sum += portion[done];
-    said(sum, portion.remaining);
-  } while (portion[done] > 0 && portion.remaining > 0);
-  return { ...portion, [done]: sum };
-}
 
 /** That there is none is an answer, too. */
 const none = (code) => (error) => { if (error.code === code) return null; throw error; };
@@ -79,12 +64,13 @@ function search(query = {}) {
   return pairs.length ? `?${new URLSearchParams(pairs)}` : '';
 }
 
-async function call(method, path, body, { quiet = false } = {}) {
+async function call(method, path, body, { quiet = false, signal } = {}) {
   let response;
   let text;
   try {
     response = await fetch(BASE + path, {
       method,
+      signal,
       credentials: 'same-origin',
       cache: 'no-store',
       headers: body === undefined ? {} : { 'content-type': 'application/json' },
@@ -92,6 +78,8 @@ async function call(method, path, body, { quiet = false } = {}) {
     });
     text = await response.text();
   } catch {
+    // The caller waits no longer; whether the server is reached is another question.
+    if (signal?.aborted) throw signal.reason;
     listeners.reachable(false);
     throw new Offline();
   }

@@ -41,6 +41,9 @@ onSession(
   askStore,
 );
 window.addEventListener('hashchange', () => { closeDialogs(); draw({ focus: true }); });
+// A page that is left may come back as it was (bfcache): nothing goes on in it, and it is drawn anew.
+window.addEventListener('pagehide', () => { closeDialogs(); page.life.abort(); });
+window.addEventListener('pageshow', ({ persisted }) => { if (persisted) draw(); });
 setInterval(refreshTimes, 5000);
 start();
 

@@ -3,4 +3,5 @@
 export * from './api.js';
 export * from './dom.js';
 export * from './i18n.js';
+export * from './portions.js';
 export * from './widgets.js';

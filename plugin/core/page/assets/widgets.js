@@ -139,10 +139,14 @@ export function table(names, rows, kind = 'cards') {
       cells.map((cell, i) => h('td', { 'data-label': columns[i + 1][0], class: columns[i + 1][1] }, h('div.break', cell)))))));
 }
 
-/** A part of a whole as a bar, and where `limit` is. */
+/** A part of a whole as a bar, and where `limit` is; `fill` shows another part. */
 export function meter(tone, share, props, limit) {
   const node = h('div', { class: `meter ${tone}`, ...props }, h('i'), limit && h('b'));
-  node.firstChild.style.width = percent(share);
+  node.fill = (part) => {
+    node.firstChild.style.width = percent(part);
+    if (props.role === 'progressbar') node.setAttribute('aria-valuenow', Math.floor(part * 100));
+  };
+  node.fill(share);
   if (limit) node.lastChild.style.left = percent(limit);
   return node;
 }
@@ -199,29 +203,67 @@ export async function submit(trigger, task, fail) {
 }
 
 /**
- * A dialog with one action. When `action` is done the dialog closes and `onDone` follows; `false` keeps it open.
- * With `typed` the action is possible only after this text was typed.
+ * A dialog with one action. When `action` is done the dialog closes, and `onDone` hears what it gave. With `typed` the action is
+ * possible only after this text was typed. `relabel` of what is returned names the action anew.
+ *
+ * What has begun cannot be cancelled: *Cancel* and Esc are without effect until it has come to its end. An action that is
+ * `stoppable` gets a signal, and *Cancel* becomes *Stop*: that, Esc, and whatever else closes the dialog abort the signal, and
+ * the action ends when it can. `onLeave` follows when the dialog closes and the action was not done.
  */
-export function dialog({ title, body, confirm, kind = 'primary', typed, action, onDone }) {
+export function dialog({ title, body, confirm, kind = 'primary', typed, action, onDone, stoppable = false, onLeave }) {
   const id = uid();
+  let running = null;
+  let done = false;
+  const halt = () => {
+    running.abort();
+    if (stoppable) name(leave, t('stopping'));
+    leave.disabled = true;
+  };
   const go = button(confirm, { kind, type: 'submit', disabled: Boolean(typed) });
+  const leave = button(t('cancel'), { onclick: () => { if (running) halt(); else node.close(); } });
   const problem = alarm();
   const input = typed && h('input', { autocomplete: 'off', spellcheck: 'false' });
   input?.addEventListener('input', () => { go.disabled = input.value.trim() !== typed; });
-  const node = h('dialog', { 'aria-labelledby': id, onclose: () => node.remove() },
-    form('', async () => {
-      if (typed && input.value.trim() !== typed) return;
-      problem.say();
-      if (await submit(go, action, problem.say)) {
-        node.close();
-        onDone();
-      }
+
+  const perform = async () => {
+    if (running || (typed && input.value.trim() !== typed)) return;
+    running = new AbortController();
+    problem.say();
+    name(leave, t(stoppable ? 'stop' : 'cancel'));
+    leave.disabled = !stoppable;
+    if (input) input.readOnly = true;
+    if (stoppable && go === document.activeElement) leave.focus();
+    const given = await submit(go, () => action(running.signal), (message) => (node.isConnected ? problem.say(message) : announce(message)));
+    running = null;
+    if (input) input.readOnly = false;
+    name(leave, t('cancel'));
+    leave.disabled = false;
+    if (given !== undefined) {
+      done = true;
+      node.close();
+      onDone(given);
+    } else if (!node.isConnected) onLeave?.();
+  };
+
+  const node = h('dialog', {
+    'aria-labelledby': id,
+    oncancel: (event) => { if (running) { event.preventDefault(); halt(); } },
+    // A browser may close a dialog on its own, as at the second Esc in a row; what runs then ends by itself.
+    onclose: () => {
+      node.remove();
+      if (running) halt();
+      else if (!done) onLeave?.();
     },
-    h('h2', { id }, title), h('div.dialog-body.stack', body, typed && field(t('typed.label', { name: typed }), input), problem),
-    h('div.row.end', button(t('cancel'), { onclick: () => node.close() }), go)));
+  },
+  form('', perform, h('h2', { id }, title), h('div.dialog-body.stack', body, typed && field(t('typed.label', { name: typed }), input), problem),
+    h('div.row.end', leave, go)));
   document.body.append(node);
   node.showModal();
+  return { relabel: (label) => name(go, label) };
 }
+
+/** Gives a button another label. */
+const name = (node, label) => { node.querySelector('span').textContent = label; };
 
 async function copy(text) {
   try {

@@ -2,7 +2,7 @@
 export default {
   title: 'Benutzersynchronisierung (SCIM)', skip: 'Zum Inhalt springen', language: 'Sprache', signout: 'Abmelden',
   loading: 'Wird geladen', again: 'Erneut versuchen', next: 'Weiter',
-  back: 'Zurück', cancel: 'Abbrechen', save: 'Speichern', saved: 'Gespeichert', crumbs: 'Alle Organisationen',
+  back: 'Zurück', cancel: 'Abbrechen', stop: 'Anhalten', stopping: 'Wird angehalten …', save: 'Speichern', saved: 'Gespeichert', crumbs: 'Alle Organisationen',
   delete: { ask: '{name} löschen?', done: '{name} gelöscht', final: 'Das lässt sich nicht rückgängig machen.' },
   theme: {
     dark: 'Zum dunklen Design wechseln', light: 'Zum hellen Design wechseln',
@@ -63,6 +63,8 @@ export default {
     found: ['{n} Befund, in den Worten des Servers:', '{n} Befunde, in den Worten des Servers:'], repair: 'Reparieren', repairTitle: 'Daten reparieren?',
     repairText: 'Was aus den Benutzern und Gruppen folgt, wird neu angelegt. Gelöscht wird niemand. Änderungen warten so lange.',
     progress: '{n} repariert, noch {left}', mended: ['{n} Wert repariert', '{n} Werte repariert'],
+    stopped: ['Angehalten: {n} Wert repariert.', 'Angehalten: {n} Werte repariert.'],
+    unsure: ['Angehalten: {n} Wert sicher repariert, der letzte Schritt wurde nicht bestätigt.', 'Angehalten: {n} Werte sicher repariert, der letzte Schritt wurde nicht bestätigt.'],
     left: ['{n} Befund bleibt, den nur ein Mensch entscheiden kann:', '{n} Befunde bleiben, die nur ein Mensch entscheiden kann:'],
   },
   orgs: {
@@ -194,10 +196,14 @@ export default {
     done: 'Die Verbindung von {name} ist beendet',
   },
   leftovers: {
-    title: 'Verbliebene Benutzer löschen',
+    title: 'Verbliebene Benutzer löschen', titleGroups: 'Verbliebene Gruppen löschen',
     text: 'Sie sind aus der beendeten Verbindung übrig.',
-    go: '{n} Benutzer löschen',
-    progress: '{n} gelöscht, noch {left}', done: '{n} Benutzer gelöscht',
+    users: '{n} Benutzer', groups: ['{n} Gruppe', '{n} Gruppen'], go: '{what} löschen',
+    progress: '{what} gelöscht, noch {left}', done: '{what} gelöscht', stopped: 'Angehalten: {what} gelöscht, {left} übrig.',
+    unsure: 'Angehalten: {what} sicher gelöscht, der letzte Schritt wurde nicht bestätigt. Jetzt übrig: {left}.',
+  },
+  portions: {
+    begun: 'Läuft …',
   },
   log: {
     title: 'Synchronisierungsprotokoll', filters: 'Filter', outcome: 'Ergebnis', all: 'Alle', more: 'Weitere Filter', kind: 'Art',

@@ -1,7 +1,7 @@
 // English. Places in {braces}, from the caller or from `part`; [one, other] by the number n; {idp}, {inIdp}, {fromIdp} are the provider’s; **names** as on its screens; \n parts lines.
 export default {
   title: 'User Synchronization (SCIM)', skip: 'Skip to content', language: 'Language', signout: 'Sign out',
-  loading: 'Loading', again: 'Try again', next: 'Next', back: 'Back', cancel: 'Cancel',
+  loading: 'Loading', again: 'Try again', next: 'Next', back: 'Back', cancel: 'Cancel', stop: 'Stop', stopping: 'Stopping…',
   save: 'Save', saved: 'Saved', crumbs: 'All organizations',
   delete: { ask: 'Delete {name}?', done: '{name} deleted', final: 'This cannot be undone.' },
   theme: {
@@ -60,6 +60,8 @@ export default {
     found: ['{n} finding, in the server’s words:', '{n} findings, in the server’s words:'], repair: 'Repair', repairTitle: 'Repair the data?',
     repairText: 'Whatever follows from the users and groups is made anew. None of them is deleted. Changes wait meanwhile.',
     progress: '{n} mended, {left} left', mended: ['{n} value mended', '{n} values mended'],
+    stopped: ['Stopped: {n} value mended.', 'Stopped: {n} values mended.'],
+    unsure: ['Stopped: {n} value mended for certain, the last step was not confirmed.', 'Stopped: {n} values mended for certain, the last step was not confirmed.'],
     left: ['{n} finding is left that only a person can decide:', '{n} findings are left that only a person can decide:'],
   },
   orgs: {
@@ -181,10 +183,14 @@ export default {
     done: 'The connection of {name} has ended',
   },
   leftovers: {
-    title: 'Delete the remaining users',
+    title: 'Delete the remaining users', titleGroups: 'Delete the remaining groups',
     text: 'They were left behind by the ended connection.',
-    go: ['Delete {n} user', 'Delete {n} users'],
-    progress: '{n} deleted, {left} left', done: ['{n} user deleted', '{n} users deleted'],
+    users: ['{n} user', '{n} users'], groups: ['{n} group', '{n} groups'], go: 'Delete {what}',
+    progress: '{what} deleted, {left} left', done: '{what} deleted', stopped: 'Stopped: {what} deleted, {left} left.',
+    unsure: 'Stopped: {what} deleted for certain, the last step was not confirmed. {left} left now.',
+  },
+  portions: {
+    begun: 'Working…',
   },
   log: {
     title: 'Synchronization log', filters: 'Filters', outcome: 'Outcome', all: 'All', more: 'More filters', kind: 'Kind',

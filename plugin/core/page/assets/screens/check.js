@@ -1,6 +1,6 @@
 // Whether an organization's data fit together; what does not is named, and mended.
 
-import { api, button, card, dialog, fill, h, inPortions, note, number, submit, t } from '../screen.js';
+import { api, button, card, fill, h, note, number, portionsDialog, submit, t } from '../screen.js';
 
 // Damage may be as large as the data; nobody reads more of it.
 const LISTED = 50;
@@ -15,12 +15,13 @@ export function checkCard(here) {
   };
   const go = button(t('check.go'), { icon: 'search', 'data-key': 'check', onclick: () => submit(go, look, fail) });
   // Looked at once more, so that the answer is what is there and not what was meant.
-  const repaired = ({ mended, left }) => {
+  const repaired = ({ done, last, whole, sure }) => {
+    if (here.signal.aborted) return;
     go.focus();
     submit(go, async () => {
-      if (left.length === 0) await look();
-      else fill(result, list('check.left', left));
-      result.prepend(note('good', h('p', t('check.mended', { n: mended }))));
+      if (whole && last.left.length > 0) fill(result, list('check.left', last.left));
+      else await look();
+      result.prepend(whole ? note('good', h('p', t('check.mended', { n: done }))) : note('warn', h('p', t(sure ? 'check.stopped' : 'check.unsure', { n: done }))));
     }, fail);
   };
   return card(t('check.title'), h('p.hint', t('check.text')), h('div', go), result);
@@ -30,15 +31,11 @@ export function checkCard(here) {
 const list = (title, findings) => [note('warn', h('p', t(title, { n: findings.length }))),
   h('ul.plain-list.break', { lang: 'en' }, findings.slice(0, LISTED).map((text) => h('li', text)), findings.length > LISTED && h('li', '…'))];
 
-function repairDialog(here, onRepaired) {
-  const progress = h('p.hint', { role: 'status' });
-  let answer;
-  dialog({
-    title: t('check.repairTitle'), confirm: t('check.repair'),
-    body: [h('p', t('check.repairText')), progress],
-    action: async () => {
-      answer = await inPortions(() => api.repair(here.id), 'mended', (n, left) => { progress.textContent = t('check.progress', { n, left: number(left) }); });
-    },
-    onDone: () => onRepaired(answer),
+function repairDialog(here, onEnd) {
+  portionsDialog({
+    title: t('check.repairTitle'), confirm: t('check.repair'), tone: 'good', here, body: h('p', t('check.repairText')),
+    call: (signal) => api.repair(here.id, signal), unit: 'mended',
+    said: (mended, left) => t('check.progress', { n: mended, left: number(left) }),
+    onEnd,
   });
 }

@@ -5,7 +5,7 @@ import { live } from '../live.js';
 import { chart } from './chart.js';
 import { credentials, mappings } from './details.js';
 import { connectionOf, forget, healthTone } from './frame.js';
-import { removeUsersCard } from './leftovers.js';
+import { leftoversCard, leftoversOf } from './leftovers.js';
 
 // Entra's published thresholds (Microsoft: "Quarantine status"): evaluation from 5,000 failures, then more than 40 % of the events.
 const QUARANTINE_SHARE = 0.4;
@@ -18,7 +18,7 @@ export function connection(content, here) {
     const found = await connectionOf(tenant);
     if (here.signal.aborted) return null;
     if (!found) return unconnected(here);
-    if (found.state === 'ended') return ended(found, tenant, here);
+    if (found.state === 'ended') return ended(found, tenant, await leftoversOf(tenant), here);
     return connected(found, tenant, { ...here, providers: (await api.providers()).identityProviders });
   }, { ...here, lines: 6 });
 }
@@ -30,12 +30,12 @@ function unconnected({ base, tenant }) {
     empty(t('connection.none'), t('connection.noneText', { name: tenant.name }), link(t('setup.title'), `${base}/setup`, { kind: 'primary', icon: 'link' }))];
 }
 
-function ended(found, tenant, here) {
+function ended(found, tenant, left, here) {
   return [
     h('div.head', heading(), link(t('connection.setupAgain'), `${here.base}/setup`, { kind: 'primary', icon: 'link' })),
     card(null, state('quiet', t('connection.ended', { date: date(found.endedAt) }),
       h('p', tenant.users > 0 ? t('end.staysUsers', { n: tenant.users }) : t('connection.endedEmpty')))),
-    tenant.users > 0 && removeUsersCard(tenant, here),
+    left && leftoversCard(left, here),
   ];
 }
 

@@ -1,7 +1,7 @@
 // The users as they are here.
 
 import { api, badge, button, empty, fill, h, load, number, searchField, segments, t, table, when } from '../screen.js';
-import { removeUsersCard } from './leftovers.js';
+import { leftoversCard, leftoversOf } from './leftovers.js';
 
 export const PAGE = 50;
 
@@ -28,8 +28,8 @@ export function users(content, here) {
     place);
   apply();
   here.signal.addEventListener('abort', () => life.abort());
-  here.refresh().then((tenant) => {
-    if (!here.signal.aborted && tenant.connection?.state === 'ended' && tenant.users > 0) content.append(removeUsersCard(tenant, here));
+  here.refresh().then(leftoversOf).then((left) => {
+    if (!here.signal.aborted && left) content.append(leftoversCard(left, here));
   }).catch(() => {});
 }
 
