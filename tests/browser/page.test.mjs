@@ -565,7 +565,7 @@ for (const colorScheme of ['light', 'dark']) {
       [`#/o/${ended.id}/users/${user}`, 'Delete user', null],
       [`#/o/${lookalike.id}/settings`, 'Delete organization', null],
     ];
-    await view.route('**/admin/api/v1/tenants/**', (route) => (route.request().method() === 'DELETE' ? hold(route) : route.fallback()));
+    await view.route('**/admin/api/v1/tenants/**', (route) => (route.request().method() === 'DELETE' ? hold(route) : pass(route)));
     for (const [hash, opener, typed] of dangers) {
       await view.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
       const open = view.getByRole('button', { name: opener });
@@ -599,6 +599,7 @@ for (const colorScheme of ['light', 'dark']) {
       await shot(view, `danger-runs-${dangers.findIndex(([to]) => to === hash)}`, 'en', colorScheme, 1280);
       await letGo();
     }
+    await view.unrouteAll({ behavior: 'ignoreErrors' });
     await other.close();
   });
 }
@@ -775,6 +776,9 @@ async function screens() {
   ];
 }
 
+/** Lets a request through; the page may be gone by then. */
+const pass = (route) => route.fallback().catch(() => {});
+
 /** Deletions that are not answered for now. Whoever drops one lets it through to the server. */
 const open = [];
 const hold = (route) => { open.push(route); };
@@ -784,7 +788,7 @@ const letGo = () => Promise.all(open.splice(0).map((route) => route.fulfill({ js
 function portions(deleted, remaining) {
   let first = true;
   return (route) => {
-    if (route.request().method() !== 'DELETE') return route.fallback();
+    if (route.request().method() !== 'DELETE') return pass(route);
     if (!first) return hold(route);
     first = false;
     return route.fulfill({ json: { deleted, remaining } });
@@ -886,11 +890,11 @@ async function held(view, path, method) {
   const arrivals = [];
   let begun = 0;
   await view.route(path, async (route) => {
-    if (route.request().method() !== method) return route.fallback();
+    if (route.request().method() !== method) return pass(route);
     begun += 1;
     arrivals.shift()?.();
     await new Promise((resolve) => { waiting.push(resolve); });
-    return route.fallback().catch(() => {});
+    return pass(route);
   });
   let seen = 0;
   return {

@@ -118,9 +118,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_and_all_its_files_are_under_150_kb() {
+    fn the_page_and_all_its_files_are_under_160_kb() {
         let bytes: usize = ASSETS.iter().map(|(_, packed)| inflated(packed).len()).sum();
-        assert!(bytes < 150_000, "{bytes}");
+        assert!(bytes < 160_000, "{bytes}");
     }
 
     #[test]
