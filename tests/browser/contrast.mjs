@@ -15,7 +15,7 @@ export async function faint(view, within = 'body') {
   for (const disabled of [false, true]) {
     await view.evaluate(disable, [within, disabled]);
     for (const state of STATES) {
-      for (const nodeId of nodeIds) await client.send('CSS.forcePseudoState', { nodeId, forcedPseudoClasses: state });
+      await Promise.all(nodeIds.map((nodeId) => client.send('CSS.forcePseudoState', { nodeId, forcedPseudoClasses: state })));
       const name = [disabled ? 'disabled' : 'enabled', ...state].join(', ');
       for (const [words, ratio] of await view.evaluate(ratios, `${within} :is(button, a, summary, label)`)) {
         if (ratio < RATIO_MIN) found.push(`${words}: ${ratio.toFixed(2)} (${name})`);
