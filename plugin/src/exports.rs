@@ -96,7 +96,7 @@ impl journal::Guest for Component {
 }
 
 async fn open(tenant: &str) -> Result<(Rc<Rollcall>, TenantId), Error> {
-    let rollcall = instance().await.map_err(Error::Misconfigured)?;
+    let rollcall = instance().await.map_err(|error| Error::Misconfigured(error.to_string()))?;
     let tenant = TenantId::parse(tenant).ok_or(Error::NoSuchTenant)?;
     rollcall.expect_tenant(&tenant).map_err(unanswered)?;
     Ok((rollcall, tenant))

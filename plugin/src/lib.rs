@@ -11,8 +11,8 @@ mod ports;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Limited};
-use rollcall_core::http::{Begun, Body, Rollcall};
-use rollcall_core::settings::{LIMITS, Settings};
+use rollcall_core::http::{Begun, Body, Rollcall, health};
+use rollcall_core::settings::{LIMITS, Settings, SettingsError};
 use spin_sdk::http::{BoxBody, FullBody, Request, box_body};
 use spin_sdk::{http_service, variables};
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ use std::rc::Rc;
 async fn handle(request: Request) -> http::Response<BoxBody> {
     let rollcall = match instance().await {
         Ok(rollcall) => rollcall,
-        Err(problem) => return unavailable(&problem),
+        Err(problem) => return unavailable(&request, &problem),
     };
     let (head, body) = request.into_parts();
     let mut response = if Rollcall::takes_parts(&head.method, head.uri.path()) {
@@ -140,8 +140,23 @@ thread_local! {
     static INSTANCE: RefCell<Option<Rc<Rollcall>>> = const { RefCell::new(None) };
 }
 
+/// Why there is no application.
+enum Unusable {
+    Settings(SettingsError),
+    Store(String),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unusable::Settings(error) => error.fmt(f),
+            Unusable::Store(error) => error.fmt(f),
+        }
+    }
+}
+
 /// The application of this instance, made at its first request.
-async fn instance() -> Result<Rc<Rollcall>, String> {
+async fn instance() -> Result<Rc<Rollcall>, Unusable> {
     if let Some(rollcall) = INSTANCE.with_borrow(Clone::clone) {
         return Ok(rollcall);
     }
@@ -152,21 +167,24 @@ async fn instance() -> Result<Rc<Rollcall>, String> {
                 values.insert(*name, value);
             }
             Err(variables::Error::Undefined(_)) => {}
-            Err(error) => return Err(format!("variable {name}: {error}")),
+            Err(error) => {
+                // Where the value comes from is the operator's affair, and may be in these words.
+                eprintln!("rollcall: variable {name}: {error}");
+                return Err(Unusable::Settings(SettingsError::unread(name)));
+            }
         }
     }
-    let settings = Settings::read(|name| values.get(name).cloned()).map_err(|error| error.to_string())?;
-    let rollcall = Rc::new(Rollcall::new(ports::open()?, settings));
+    let settings = Settings::read(|name| values.get(name).cloned()).map_err(Unusable::Settings)?;
+    let rollcall = Rc::new(Rollcall::new(ports::open().map_err(Unusable::Store)?, settings));
     INSTANCE.with_borrow_mut(|instance| *instance = Some(rollcall.clone()));
     Ok(rollcall)
 }
 
-fn unavailable(problem: &str) -> http::Response<BoxBody> {
+fn unavailable(request: &Request, problem: &Unusable) -> http::Response<BoxBody> {
     eprintln!("rollcall: {problem}");
-    let body =
-        r#"{"error":{"code":"misconfigured","message":"The service is not configured; its error output says why"}}"#;
-    let mut response = http::Response::new(box_body(FullBody::new(Bytes::from_static(body.as_bytes()))));
-    *response.status_mut() = http::StatusCode::INTERNAL_SERVER_ERROR;
-    response.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
-    response
+    let response = match problem {
+        Unusable::Settings(error) => health::misconfigured(request.method(), request.uri().path(), error),
+        Unusable::Store(_) => health::closed(request.method()),
+    };
+    response.map(|body| box_body(FullBody::new(Bytes::from(body))))
 }

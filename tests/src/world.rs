@@ -76,6 +76,16 @@ impl World {
         }
     }
 
+    /// The same store, beside a clock that is so much ahead.
+    pub fn beside_with_clock_ahead(&self, ahead: Duration) -> World {
+        let time = Time {
+            beginning: self.time.beginning + ahead,
+            passed: Arc::new(Mutex::new(self.time.passed())),
+            begun: self.time.begun,
+        };
+        World { time, ..self.clone() }
+    }
+
     /// A further instance of the component, with nothing in its memory.
     pub fn instance(&self) -> Rollcall {
         Rollcall::new(self.ports(), self.settings.clone())

@@ -141,8 +141,11 @@ fn a_file_that_ends_early_leaves_the_tenant_closed_until_the_rest_comes() {
         let (status, answer) = import(&mut new, &tenant.id, &lines[..end].join("\n"));
         assert_eq!((status, &answer["state"], &answer["lines"]), (202, &json!("underWay"), &json!(end)));
 
-        let closed = tenant.find(&mut new, "User0@contoso.com").expect(503);
-        assert_eq!(closed.headers["retry-after"], "60");
+        // Before its connection was read the token is nobody's, as it is while nobody imports.
+        let known = lines[..end].iter().any(|line| line.contains("\"type\":\"connection\""));
+        let closed = tenant.find(&mut new, "User0@contoso.com").expect(if known { 503 } else { 401 });
+        assert_eq!(closed.headers.get("retry-after").is_some_and(|after| after == "60"), known);
+        Tenant { token: "wrong".to_owned(), ..tenant.clone() }.find(&mut new, "User0@contoso.com").expect(401);
         for (method, path, body) in [
             ("POST", "/connection", json!({"identityProvider": "entra"})),
             ("DELETE", "/users", json!({"confirm": "New"})),
@@ -405,6 +408,129 @@ fn an_id_is_given_to_one_tenant_at_a_time() {
     life::admin(&mut server, "DELETE", "/tenants/abcdefghjk", None).expect(204);
     life::admin(&mut server, "POST", "/tenants", Some(&json!({"name": "New", "id": "abcdefghjk"}))).expect(201);
     Tenant::start(&mut server, "abcdefghjk").expect(201);
+}
+
+/// A file whose line of this number says something else, with sums that fit.
+fn altered(file: &str, number: usize, edit: impl Fn(&mut Value)) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use sha2::{Digest as _, Sha256};
+    let mut sum = String::new();
+    let mut text = String::new();
+    for (at, line) in file.lines().enumerate() {
+        let mut line: Value = serde_json::from_str(line).unwrap();
+        line.as_object_mut().unwrap().shift_remove("sum");
+        if at + 1 == number {
+            edit(&mut line);
+        }
+        let line = line.to_string();
+        let front = line.strip_suffix('}').unwrap();
+        sum = URL_SAFE_NO_PAD.encode(&Sha256::new().chain_update(&sum).chain_update(front).finalize()[..12]);
+        text.push_str(&format!("{front},\"sum\":\"{sum}\"}}\n"));
+    }
+    text
+}
+
+#[test]
+fn a_line_that_the_tenant_could_not_have_is_refused_by_its_number() {
+    const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let mut old = Native::within(&world(&[]));
+    let tenant = furnish(&mut old, 8);
+    let file = export(&mut old, &tenant.id);
+    let line_of = |kind: &str| {
+        let marked = format!("\"type\":\"{kind}\"");
+        file.lines().position(|line| line.contains(&marked)).unwrap() + 1
+    };
+    let long = |bytes: usize| Value::String("x".repeat(bytes));
+    let enterprise = format!("/attributes/{ENTERPRISE}");
+    let cases: Vec<(&str, &str, Value, &str)> = vec![
+        (
+            "user",
+            "/attributes/userName",
+            long(300_000),
+            "attributes: userName: expected at most 512 bytes, found 300000",
+        ),
+        ("user", "/attributes/userName", json!("a\u{0}b"), "attributes: userName: expected printable characters"),
+        (
+            "user",
+            "/attributes/active",
+            json!("yes"),
+            "attributes: active: expected a boolean, found the string \"yes\"",
+        ),
+        ("user", "/attributes/active", json!("true"), "attributes: active: expected a boolean"),
+        ("user", "/attributes/title", json!(3), "attributes: title: expected a string, found the number 3"),
+        ("user", "/attributes/title", long(64 * 1024 + 1), "attributes: title: expected at most 65536 bytes"),
+        ("user", "/attributes/password", json!("x"), "attributes: password: expected none, since nobody may read it"),
+        ("user", "/attributes/nickname", json!("x"), "attributes: nickname: expected an attribute of"),
+        ("user", "/attributes/emails", json!("a@b.c"), "attributes: emails[0]: expected an object"),
+        (
+            "user",
+            "/attributes/roles",
+            (0..1_001).map(|n| json!({"value": n.to_string()})).collect(),
+            "attributes: roles: expected at most 1000 values",
+        ),
+        (
+            "user",
+            "/attributes/roles",
+            (0..5).map(|_| json!({"value": long(60_000)})).collect(),
+            "attributes: body: expected at most 262144 bytes of attributes",
+        ),
+        ("user", &enterprise, json!("x"), "attributes: urn:"),
+        ("user", &enterprise, json!({"department": [1]}), "attributes: urn:"),
+        (
+            "user",
+            "/externalId",
+            long(64 * 1024 + 1),
+            "attributes: externalId: expected at most 65536 bytes, found 65537",
+        ),
+        (
+            "group",
+            "/attributes/displayName",
+            long(513),
+            "attributes: displayName: expected at most 512 bytes, found 513",
+        ),
+        ("connection", "/identityProvider", json!("nobody"), "identityProvider: expected entra, "),
+        ("record", "/operation", long(9_000), "operation: expected at most 8192 bytes, found more"),
+        ("record", "/responseBody", long(9_000), "responseBody: expected at most 8192 bytes, found more"),
+    ];
+    for (kind, place, value, expected) in cases {
+        let number = line_of(kind);
+        let text = altered(&file, number, |line| {
+            let (parent, name) = place.rsplit_once('/').unwrap();
+            line.pointer_mut(parent).unwrap()[name] = value.clone();
+        });
+        let mut new = Native::within(&world(&[]));
+        life::admin(&mut new, "POST", "/tenants", Some(&json!({"name": "New", "id": tenant.id}))).expect(201);
+        let (status, answer) = import(&mut new, &tenant.id, &text);
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert_eq!(status, 400, "{place}: {answer}");
+        assert!(message.starts_with(&format!("line {number}: {expected}")), "{place}: {message}");
+        assert!(message.len() < 1_000);
+        let (status, answer) = import(&mut new, &tenant.id, &file);
+        assert_eq!((status, &answer["state"]), (200, &json!("done")), "{place}: {answer}");
+    }
+    // What is at the limit comes in.
+    let text = altered(&file, line_of("user"), |line| line["attributes"]["userName"] = long(512));
+    restored(&tenant.id, &text);
+}
+
+#[test]
+fn what_a_file_says_of_a_time_that_has_not_come_counts_nothing() {
+    let mut old = Native::within(&world(&[]));
+    let tenant = furnish(&mut old, 8);
+    let file = export(&mut old, &tenant.id);
+    let ahead = altered(&file, 3, |line| {
+        assert_eq!(line["type"], "state");
+        line["traffic"]["demand"] = json!({"second": 9_999_999_999_i64, "counts": [100_000, 0, 0, 0], "peak": 100_000});
+        line["lastTransfer"] = json!("2286-11-20T17:46:39Z");
+    });
+    let mut new = Native::within(&world(&[("requests_per_second", "10")]));
+    restore(&mut new, &tenant.id, &ahead);
+    for _ in 0..10 {
+        tenant.scim(&mut new, "GET", "/Users?count=0", None).expect(200);
+    }
+    let connection = tenant.admin(&mut new, "GET", "/connection", None).expect(200);
+    assert!(connection.text("/lastTransferAt").starts_with("2026-"));
 }
 
 /// What an export reads of a store, by the number of its users.

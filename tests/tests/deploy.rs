@@ -1,6 +1,8 @@
 //! What is deployed says the same names as spin.toml, which the component is built with.
 
 use acceptance::hosted;
+use rollcall_core::http::health;
+use rollcall_core::http::route::{self, Door};
 use rollcall_core::settings::Settings;
 use std::collections::BTreeSet;
 use yaml_rust2::{Yaml, YamlLoader};
@@ -97,6 +99,14 @@ fn the_spin_app_sets_variables_and_stores_that_spin_toml_knows() {
         let options: Vec<&str> = all(&store["options"]).iter().map(|option| text(&option["name"])).collect();
         assert_eq!(options, ["url"]);
     }
+}
+
+#[test]
+fn a_replica_that_cannot_serve_is_found_by_the_components_own_health() {
+    let app = document("deploy/spinapp.yaml", "SpinApp");
+    let path = |check: &str| text(&app["spec"]["checks"][check]["httpGet"]["path"]).to_owned();
+    assert_eq!((path("readiness").as_str(), path("liveness").as_str()), (health::PATH, "/.well-known/spin/health"));
+    assert!(route::table().iter().any(|row| row.template == health::PATH && row.door == Door::Open));
 }
 
 #[test]

@@ -80,6 +80,33 @@ fn a_refused_request_asks_nothing_of_the_store() {
 }
 
 #[test]
+fn a_flood_while_the_clock_is_ahead_costs_nothing_when_it_is_right_again() {
+    let ahead = World::new(&BTreeMap::from([("requests_per_second".to_owned(), RATE.to_string())]));
+    let mut right =
+        Setting { server: Native::within(&ahead), tenant: Tenant::connect(&mut Native::within(&ahead)), world: ahead };
+    right.world.time.pass(Duration::from_secs(10));
+    let right_world = right.world.clone();
+    // Another host, whose clock is an hour ahead, and its flood.
+    right.world = right.world.beside_with_clock_ahead(Duration::from_secs(3_600));
+    right.server = Native::within(&right.world);
+    for _ in 0..5 {
+        right.send(RATE * 100);
+        right.server.rollcall.flush();
+        right.world.time.pass(Duration::from_millis(500));
+    }
+    assert!(right.admitted(RATE * 10) < 10, "the flood is known");
+    right.server.rollcall.flush();
+    right.world = right_world;
+    for _ in 0..3 {
+        // Each instance looks at what the others had.
+        right.server = Native::within(&right.world);
+        assert_eq!(right.admitted(RATE), usize::try_from(RATE).unwrap());
+        right.server.rollcall.flush();
+        right.world.time.pass(Duration::from_secs(1));
+    }
+}
+
+#[test]
 fn refused_requests_share_a_record_that_counts_them() {
     let mut setting = Setting::new();
     setting.send(RATE * BURST_SECONDS + 7);

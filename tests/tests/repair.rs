@@ -243,3 +243,68 @@ fn a_repair_that_fails_at_any_step_can_be_repeated() {
         }
     }
 }
+
+#[test]
+fn a_document_that_cannot_be_read_is_left_out_of_lists_and_named() {
+    let mut server = Native::new(&BTreeMap::new());
+    let tenant = Tenant::connect(&mut server);
+    tenant.admin(&mut server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+    let users: Vec<String> =
+        (0..5).map(|n| tenant.create(&mut server, &format!("user{n}")).expect(201).text("/id")).collect();
+    let members: Value = users.iter().map(|id| json!({"value": id})).collect();
+    let group = |name: &str| json!({"displayName": name, "members": members});
+    let groups: Vec<String> = ["one", "two"]
+        .iter()
+        .map(|name| tenant.scim(&mut server, "POST", "/Groups", Some(&group(name))).expect(201).text("/id"))
+        .collect();
+    let spoil = |server: &Native, key: String| {
+        let mut bytes = server.world.store.value(&key).unwrap();
+        bytes[0] ^= 1;
+        server.world.store.plant(&key, Some(bytes));
+    };
+    spoil(&server, format!("t.{}.u.{}", tenant.id, users[2]));
+    spoil(&server, format!("t.{}.g.{}", tenant.id, groups[0]));
+    for (path, kind, bad, total) in [("/Users", "user", &users[2], 5), ("/Groups", "group", &groups[0], 2)] {
+        for query in
+            ["", "?filter=meta.created+pr", "?sortBy=displayName", "?cursor=", "?cursor=&filter=meta.created+pr"]
+        {
+            let list = tenant.scim(&mut server, "GET", &format!("{path}{query}"), None).expect(200).body;
+            let resources = list["Resources"].as_array().unwrap();
+            assert_eq!(resources.len(), total - 1, "{path}{query}: {list}");
+            assert!(resources.iter().all(|resource| resource["id"] != bad.as_str()), "{path}{query}");
+            // RFC 7644 §3.4.2: no more resources than results.
+            assert!(list["totalResults"].as_u64().is_none_or(|results| results >= total as u64 - 1), "{path}{query}");
+            let operation = tenant.journal(&mut server)[0]["operation"].clone();
+            let told = format!("; 1 cannot be read: {kind} {bad}");
+            assert!(operation.as_str().unwrap().ends_with(&told), "{path}{query}: {operation}");
+        }
+        let rows = tenant.admin(&mut server, "GET", &path.to_lowercase(), None).expect(200).body;
+        assert_eq!(rows["unreadable"], json!([format!("{kind} {bad}")]));
+        let line = format!("list: {kind} {bad} cannot be read and is left out: ");
+        assert!(server.world.log.borrow().iter().any(|logged| logged.starts_with(&line)));
+        // Who asks for it alone is told.
+        tenant.scim(&mut server, "GET", &format!("{path}/{bad}"), None).expect(503);
+    }
+    let found = tenant.admin(&mut server, "GET", "/users?search=user", None).expect(200).body;
+    assert_eq!(found["users"].as_array().unwrap().len(), 4);
+    let read = tenant.read(&mut server, &users[0]).expect(200).body;
+    assert_eq!(read["groups"].as_array().unwrap().len(), 1);
+    let group = tenant.scim(&mut server, "GET", &format!("/Groups/{}", groups[1]), None).expect(200).body;
+    assert_eq!(group["members"].as_array().unwrap().len(), 5);
+    let findings = tenant.admin(&mut server, "GET", "/check", None).expect(200).body["findings"].to_string();
+    assert!(findings.contains(&users[2]) && findings.contains(&groups[0]), "{findings}");
+}
+
+#[test]
+fn a_seat_without_a_document_does_not_keep_a_tenant_from_being_emptied() {
+    let mut server = Native::new(&BTreeMap::new());
+    let tenant = Tenant::connect(&mut server);
+    let users: Vec<String> =
+        (0..3).map(|n| tenant.create(&mut server, &format!("user{n}")).expect(201).text("/id")).collect();
+    server.world.store.plant(&format!("t.{}.u.{}", tenant.id, users[1]), None);
+    tenant.admin(&mut server, "DELETE", "/connection", None).expect(204);
+    let confirm = json!({"confirm": "Contoso"});
+    let deleted = tenant.admin(&mut server, "DELETE", "/users", Some(&confirm)).expect(200).body;
+    assert_eq!(deleted, json!({"deleted": 3, "remaining": 0}));
+    life::admin(&mut server, "DELETE", &format!("/tenants/{}", tenant.id), None).expect(204);
+}

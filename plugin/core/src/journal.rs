@@ -13,7 +13,8 @@ mod method;
 
 pub use method::Method;
 
-use crate::ledger::{Damage, Error, Read, TokenUse, Turn, View};
+use crate::ledger::{Damage, Error, Head, Read, TokenUse, Turn, View};
+use crate::pace::AHEAD_SECONDS_MAX;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use jiff::Timestamp;
@@ -44,7 +45,7 @@ pub const WAIT_MAX: Duration = Duration::from_secs(2);
 const SPREAD: Duration = Duration::from_millis(500);
 
 /// How long who writes the records may stay away, so that an instance ends soon after somebody else has written them.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Records of requests without a valid token that a tenant's journal takes in one hour; the last of them stands for all
 /// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
@@ -249,8 +250,17 @@ impl Entry {
 
 /// Writes entries into a turn, in their order.
 pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
+    let mut entries = entries.into_iter().peekable();
+    if entries.peek().is_none() {
+        return;
+    }
+    let now = turn.now();
+    forget_future(&mut turn.head, now);
     for entry in entries {
-        note(turn, &entry);
+        // One that waited while the clock was set right says nothing of the traffic.
+        if entry.record.time.as_second() <= now.as_second().saturating_add(AHEAD_SECONDS_MAX) {
+            note(turn, &entry);
+        }
         if let Some(refused) = Refused::of(&entry)
             && folded(turn, refused, &entry.record)
         {
@@ -340,6 +350,17 @@ fn note(turn: &mut Turn<'_>, entry: &Entry) {
     match head.tokens.iter_mut().find(|used| used.id == *token) {
         Some(used) => used.last = used.last.max(record.time),
         None => head.tokens.push(TokenUse { id: token.clone(), first: record.time, last: record.time }),
+    }
+}
+
+/// Forgets what a head says of a time that has not come, see [`Traffic::forget_future`](crate::traffic::Traffic).
+pub(crate) fn forget_future(head: &mut Head, now: Timestamp) {
+    head.traffic.forget_future(now);
+    for time in [&mut head.last_transfer, &mut head.last_success, &mut head.last_change] {
+        *time = time.map(|time| time.min(now));
+    }
+    for used in &mut head.tokens {
+        (used.first, used.last) = (used.first.min(now), used.last.min(now));
     }
 }
 
@@ -535,6 +556,21 @@ impl Record {
         record.request_body = text(request, request_body)?;
         record.response_body = text(response, response_body)?;
         Some(record)
+    }
+
+    /// The name of a text that is longer than any that is kept; nothing where there is none.
+    pub(crate) fn beyond_limits(&self) -> Option<&'static str> {
+        let texts = [
+            ("path", Some(&self.path)),
+            ("query", self.query.as_ref()),
+            ("operation", Some(&self.operation)),
+            ("detail", self.detail.as_ref()),
+            ("requestBody", self.request_body.as_ref()),
+            ("responseBody", self.response_body.as_ref()),
+        ];
+        let max = LIMITS.journal_body_bytes_max + CUT.len();
+        let long = |text: &Option<&String>| text.is_some_and(|text| text.len() > max);
+        texts.iter().find(|(_, text)| long(text)).map(|(name, _)| *name)
     }
 
     /// The id of the user or group that the request was about.

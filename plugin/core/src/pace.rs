@@ -64,7 +64,18 @@ pub struct Demand {
     peak: u64,
 }
 
+/// How many seconds a clock may be ahead of another one's. What is said to be of a later time counts nothing: with it, one
+/// wrong clock would refuse a tenant's requests until all others have caught up.
+pub(crate) const AHEAD_SECONDS_MAX: i64 = 5;
+
 impl Demand {
+    /// Forgets what is said to be of a time that has not come.
+    pub(crate) fn forget_future(&mut self, now: i64) {
+        if self.second > now.saturating_add(AHEAD_SECONDS_MAX) {
+            *self = Demand::default();
+        }
+    }
+
     /// Counts requests of a second, unless that is too long ago.
     pub(crate) fn note(&mut self, second: i64, requests: u64, rate: u64) {
         *self = self.at(second, rate);
@@ -82,7 +93,9 @@ impl Demand {
 
     /// How many a second are to be expected.
     pub(crate) fn latest(&self, now: i64, rate: u64) -> u64 {
-        let Demand { counts, peak, .. } = self.at(now, rate);
+        let mut known = *self;
+        known.forget_future(now);
+        let Demand { counts, peak, .. } = known.at(now, rate);
         counts.into_iter().fold(peak, u64::max)
     }
 
@@ -297,6 +310,19 @@ mod tests {
         assert_eq!([13, 14].map(|now| demand.latest(now, 100)), [12, 2]);
         demand.note(9, 100, 100);
         assert_eq!(demand.latest(13, 100), 12);
+    }
+
+    #[test]
+    fn demand_of_a_time_that_has_not_come_is_none() {
+        let mut demand = Demand::default();
+        demand.note(3_600, 400, 100);
+        let ahead = |by: i64| demand.latest(3_600 - by, 100);
+        assert_eq!([ahead(0), ahead(AHEAD_SECONDS_MAX), ahead(AHEAD_SECONDS_MAX + 1), ahead(3_600)], [400, 400, 0, 0]);
+        demand.forget_future(3_600 - AHEAD_SECONDS_MAX);
+        assert_eq!(demand.latest(3_600, 100), 400);
+        demand.forget_future(0);
+        demand.note(0, 7, 100);
+        assert_eq!(demand.latest(0, 100), 7);
     }
 
     #[test]

@@ -370,7 +370,7 @@ mod tests {
         let expected = json!({URN: {"pin": "***", "keys": {"code": "***", "label": "l"}}, "shipping": "x", "PIN": "***",
             "op": "add", "path": format!("{URN}:pin"), "value": "***", "password": "***"});
         assert_eq!(document, expected);
-        assert_eq!(mask.words("list users where pin eq \"s\""), "list users where pin ***");
-        assert_eq!(mask.words("list users where shipping eq \"s\""), "list users where shipping eq \"s\"");
+        assert_eq!(mask.text("name.formatted pr and pin eq \"s\""), "name.formatted pr and pin eq ***");
+        assert_eq!(mask.text("shipping eq \"s\""), "shipping eq \"s\"");
     }
 }

@@ -97,6 +97,8 @@ pub struct Limits {
     pub changes_together_max: usize,
     /// Tenants whose requests one instance counts at once, see [`pace`](crate::pace).
     pub tenants_paced_max: usize,
+    /// Tenants of which one instance remembers who came without a valid token, see [`strangers`](crate::http).
+    pub strangers_remembered_max: usize,
     /// Refusals for the rate that an instance answers late, at once; half of what Spin gives an instance.
     pub refusals_held_max: usize,
     /// The largest rate that may be set.
@@ -154,6 +156,7 @@ pub const LIMITS: Limits = Limits {
     connections_remembered_max: 256,
     changes_together_max: 16,
     tenants_paced_max: 256,
+    strangers_remembered_max: 256,
     refusals_held_max: 8,
     requests_per_second_max: 1_000_000,
     mended_at_once: 400,
@@ -181,9 +184,23 @@ pub struct Settings {
     pub store_batches: Option<Batches>,
 }
 
-/// Why the settings cannot be used: where, what was expected, what was found. Never a secret's value.
+/// Why the settings cannot be used: where, what was expected, what was found. Never a secret's value, nor a URL, which may
+/// hold one: everybody may read it at `/healthz`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsError(String);
+
+impl SettingsError {
+    /// A variable could not be read at all.
+    pub fn unread(name: &str) -> SettingsError {
+        SettingsError(format!("variable {name}: expected a value, found one that cannot be read"))
+    }
+}
+
+/// An admin secret has no fewer characters: one that can be guessed opens everything.
+pub const ADMIN_SECRET_CHARS_MIN: usize = 16;
+
+/// Nor more bytes: it has to fit into the body of a sign-in.
+pub const ADMIN_SECRET_BYTES_MAX: usize = 1024;
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -210,8 +227,7 @@ impl Settings {
     /// Reads the variables. One that is empty counts as not set.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
         let get = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
-        let admin_secret = get("admin_secret")
-            .ok_or_else(|| SettingsError("variable admin_secret: expected a secret, found nothing".to_owned()))?;
+        let admin_secret = admin_secret(get("admin_secret"))?;
         Ok(Settings {
             secrets: Secrets::derive(&admin_secret, get("encryption_key").as_deref()),
             public_url: get("public_url").map(|url| public_url(&url)).transpose()?,
@@ -225,17 +241,41 @@ impl Settings {
     }
 }
 
+fn admin_secret(secret: Option<String>) -> Result<String, SettingsError> {
+    let secret =
+        secret.ok_or_else(|| SettingsError("variable admin_secret: expected a secret, found nothing".to_owned()))?;
+    if secret.chars().nth(ADMIN_SECRET_CHARS_MIN - 1).is_some() && secret.len() <= ADMIN_SECRET_BYTES_MAX {
+        return Ok(secret);
+    }
+    Err(SettingsError(format!(
+        "variable admin_secret: expected {ADMIN_SECRET_CHARS_MIN} characters or more, and at most \
+         {ADMIN_SECRET_BYTES_MAX} bytes"
+    )))
+}
+
+/// An address that is not quite one is refused without being said again: it may have a password in it.
 fn public_url(url: &str) -> Result<String, SettingsError> {
-    let parsed: Option<http::Uri> = url.parse().ok();
-    let fits = parsed.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some() && uri.query().is_none()
-    });
-    if fits {
-        Ok(url.trim_end_matches('/').to_owned())
-    } else {
+    let refused = |found: &str| {
         Err(SettingsError(format!(
-            "variable public_url: expected a URL such as https://scim.example.com, found {url:?}"
+            "variable public_url: expected a URL such as https://scim.example.com, found {found}"
         )))
+    };
+    // The fragment first: who reads a URI as a request's target leaves it out.
+    if url.contains('#') {
+        return refused("one with a fragment");
+    }
+    let Ok(uri) = url.parse::<http::Uri>() else {
+        return refused("none");
+    };
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+            refused("one with user information")
+        }
+        (Some("http" | "https"), Some(authority)) if authority.host().is_empty() => refused("one without a host"),
+        (Some("http" | "https"), Some(_)) if uri.query().is_some() => refused("one with a query"),
+        (Some("http" | "https"), Some(_)) => Ok(url.trim_end_matches('/').to_owned()),
+        (Some(_), Some(_)) => refused("another scheme than http and https"),
+        (None, _) | (_, None) => refused("one without scheme or host"),
     }
 }
 
@@ -275,16 +315,32 @@ fn boolean(name: &str, text: Option<&str>, default: bool) -> Result<bool, Settin
     }
 }
 
-/// The text goes into a header, so it must not be able to end the directive.
+/// Sources as in CSP's `frame-ancestors`. Only what is one is taken: the text goes into a header, where it must not be able
+/// to end the directive, and browsers pass over what they do not know, which is not what whoever wrote it has meant.
 fn frame_ancestors(text: Option<&str>) -> Result<String, SettingsError> {
     let text = text.unwrap_or("'none'");
-    if text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';' && byte != b',' || byte == b' ') {
-        Ok(text.to_owned())
-    } else {
-        Err(SettingsError(
-            "variable frame_ancestors: expected sources such as 'self' or https://app.example.com".to_owned(),
-        ))
+    let sources: Vec<&str> = text.split_ascii_whitespace().collect();
+    let fits = match sources.as_slice() {
+        ["'none'"] => true,
+        sources => sources.iter().all(|source| is_source(source)),
+    };
+    if fits && !sources.is_empty() {
+        return Ok(sources.join(" "));
     }
+    Err(SettingsError(
+        "variable frame_ancestors: expected 'none', or sources such as 'self' or https://app.example.com".to_owned(),
+    ))
+}
+
+/// `'self'`, or a host with a scheme, which may have a port, and a `*` in the place of its first label or of its port.
+fn is_source(source: &str) -> bool {
+    let Some((_, host)) = source.split_once("://").filter(|(scheme, _)| ["https", "http"].contains(scheme)) else {
+        return source == "'self'";
+    };
+    let (host, port) = host.split_once(':').unwrap_or((host, "*"));
+    let named = host.strip_prefix("*.").unwrap_or(host);
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    named.split('.').all(is_label) && (port == "*" || port.parse::<u16>().is_ok())
 }
 
 fn store_batches(text: Option<&str>) -> Result<Option<Batches>, SettingsError> {
@@ -307,9 +363,11 @@ mod tests {
         Settings::read(value).map_err(|error| error.to_string())
     }
 
+    const SECRET: &str = "sixteen-or-more!";
+
     #[test]
     fn the_admin_secret_is_the_one_thing_that_has_no_default() {
-        let settings = read(&[("admin_secret", "s")]).unwrap();
+        let settings = read(&[("admin_secret", SECRET)]).unwrap();
         assert_eq!((settings.journal_capacity, settings.journal_bodies), (2_000, true));
         assert_eq!(settings.product_name, "Rollcall");
         assert_eq!(read(&[]).unwrap_err(), "variable admin_secret: expected a secret, found nothing");
@@ -321,33 +379,104 @@ mod tests {
 
     #[test]
     fn a_setting_that_does_not_read_is_named() {
-        let with = |name, value| read(&[("admin_secret", "s"), (name, value)]).unwrap_err();
+        let with = |name, value| read(&[("admin_secret", SECRET), (name, value)]).unwrap_err();
         assert_eq!(
             with("journal_capacity", "0"),
             "variable journal_capacity: expected a whole number from 1 to 1000000, found \"0\""
         );
         assert_eq!(with("journal_bodies", "yes"), "variable journal_bodies: expected true or false, found \"yes\"");
         assert_eq!(
-            with("public_url", "example"),
-            "variable public_url: expected a URL such as https://scim.example.com, found \"example\""
-        );
-        assert_eq!(
             with("store_batches", "atomic"),
             "variable store_batches: expected auto, whole or parts, found \"atomic\""
         );
-        assert!(with("frame_ancestors", "'self'; script-src *").starts_with("variable frame_ancestors"));
+    }
+
+    #[test]
+    fn an_admin_secret_has_sixteen_characters_or_more_and_at_most_a_kilobyte() {
+        for (secret, fits) in [
+            ("s", false),
+            ("fifteen-and-no!", false),
+            (SECRET, true),
+            // Characters, not bytes.
+            ("ééééééééééééééé", false),
+            ("éééééééééééééééé", true),
+            (&"s".repeat(ADMIN_SECRET_BYTES_MAX), true),
+            (&"s".repeat(ADMIN_SECRET_BYTES_MAX + 1), false),
+        ] {
+            let read = read(&[("admin_secret", secret)]);
+            assert_eq!(read.is_ok(), fits, "{secret}");
+            if let Err(error) = read {
+                let expected = "variable admin_secret: expected 16 characters or more, and at most 1024 bytes";
+                assert_eq!(error, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_public_url_has_a_scheme_of_the_web_and_a_host_and_nothing_behind_its_path() {
+        for (url, found) in [
+            ("example", "one without scheme or host"),
+            ("/scim", "one without scheme or host"),
+            ("javascript://x", "another scheme than http and https"),
+            ("ftp://scim.example.com", "another scheme than http and https"),
+            ("https://", "none"),
+            ("https://u:hunter2@scim.example.com", "one with user information"),
+            ("https://u@scim.example.com", "one with user information"),
+            ("https://scim.example.com#c", "one with a fragment"),
+            ("https://scim.example.com/b#c", "one with a fragment"),
+            ("https://scim.example.com/b?c=d", "one with a query"),
+            ("https://scim.example.com?", "one with a query"),
+            ("https://scim example.com", "none"),
+        ] {
+            let error = read(&[("admin_secret", SECRET), ("public_url", url)]).unwrap_err();
+            let expected =
+                format!("variable public_url: expected a URL such as https://scim.example.com, found {found}");
+            assert_eq!(error, expected, "{url}");
+        }
+        for url in
+            ["https://scim.example.com", "http://127.0.0.1:3000", "HTTPS://scim.example.com/base", "http://[::1]:80"]
+        {
+            assert!(read(&[("admin_secret", SECRET), ("public_url", url)]).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn frame_ancestors_are_sources_that_browsers_know() {
+        for text in
+            ["'none'", "'self'", "'self'  https://app.example.com", "https://*.example.com:8443", "http://localhost:*"]
+        {
+            assert!(read(&[("admin_secret", SECRET), ("frame_ancestors", text)]).is_ok(), "{text}");
+        }
+        for text in [
+            "'self'; script-src *",
+            "'self', https://a",
+            "self",
+            "none",
+            "'none' https://app.example.com",
+            "'unsafe-inline'",
+            "*",
+            "https:",
+            "https://",
+            "https://u:p@app.example.com",
+            "https://app.example.com:port",
+            "https://app.example.com/\u{e9}",
+            "javascript://x",
+        ] {
+            let error = read(&[("admin_secret", SECRET), ("frame_ancestors", text)]).unwrap_err();
+            assert!(error.starts_with("variable frame_ancestors: expected "), "{text}: {error}");
+        }
     }
 
     #[test]
     fn the_public_url_loses_the_slash_at_its_end() {
-        let settings = read(&[("admin_secret", "s"), ("public_url", "https://scim.example.com/base/")]).unwrap();
+        let settings = read(&[("admin_secret", SECRET), ("public_url", "https://scim.example.com/base/")]).unwrap();
         assert_eq!(settings.public_url.as_deref(), Some("https://scim.example.com/base"));
     }
 
     #[test]
     fn the_rate_of_requests_is_bounded_at_both_ends_or_off() {
         let with =
-            |value| read(&[("admin_secret", "s"), ("requests_per_second", value)]).map(|s| s.requests_per_second);
+            |value| read(&[("admin_secret", SECRET), ("requests_per_second", value)]).map(|s| s.requests_per_second);
         assert_eq!(
             [with(""), with("1"), with("1000000"), with("off")],
             [Ok(Some(500)), Ok(Some(1)), Ok(Some(1_000_000)), Ok(None)]
@@ -362,7 +491,7 @@ mod tests {
 
     #[test]
     fn the_capacity_of_the_journal_is_bounded_at_both_ends() {
-        let with = |value| read(&[("admin_secret", "s"), ("journal_capacity", value)]).map(|s| s.journal_capacity);
+        let with = |value| read(&[("admin_secret", SECRET), ("journal_capacity", value)]).map(|s| s.journal_capacity);
         assert_eq!(with("1"), Ok(1));
         assert_eq!(with("1000000"), Ok(1_000_000));
         assert!(with("1000001").is_err());

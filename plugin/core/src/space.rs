@@ -187,6 +187,11 @@ impl Space {
         self.key("signed-out")
     }
 
+    /// How often wrong admin secrets were presented; meant for the registry.
+    pub(crate) fn guesses(&self) -> String {
+        self.key("guesses")
+    }
+
     pub(crate) fn connection(&self) -> String {
         self.key("connection")
     }

@@ -7,7 +7,7 @@ use crate::connection::State;
 use crate::connection::provider::IdentityProvider;
 use crate::journal::{Entry, Outcome, Refused};
 use crate::ledger::Head;
-use crate::pace::Demand;
+use crate::pace::{AHEAD_SECONDS_MAX, Demand};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -118,6 +118,26 @@ pub struct Refusal {
 }
 
 impl Traffic {
+    /// Forgets what is said to be of a time that has not come: a clock was wrong, or that of whoever wrote an export is.
+    pub(crate) fn forget_future(&mut self, now: Timestamp) {
+        let latest = now.as_second().saturating_add(AHEAD_SECONDS_MAX);
+        self.demand.forget_future(now.as_second());
+        self.hours.retain(|bucket| bucket.index <= latest.div_euclid(HOUR));
+        self.days.retain(|bucket| bucket.index <= latest.div_euclid(DAY));
+        self.cycles.retain(|cycle| cycle.started.as_second() <= latest);
+        for time in self.cycles.iter_mut().map(|cycle| &mut cycle.last) {
+            *time = (*time).min(now);
+        }
+        for time in self.latest_refusal.iter_mut().map(|refusal| &mut refusal.time) {
+            *time = (*time).min(now);
+        }
+        for refusals in [&mut self.refusals, &mut self.throttles] {
+            if refusals.hour > latest.div_euclid(HOUR) {
+                *refusals = Refusals::default();
+            }
+        }
+    }
+
     /// Takes a record in. Without a rate there is none that the tenant could be above.
     pub(crate) fn note(&mut self, entry: &Entry, number: u64, rate: Option<u64>) {
         let record = &entry.record;
@@ -274,8 +294,6 @@ pub enum Health {
     Healthy,
     /// The connection was ended.
     Ended,
-    /// The data are being mended, and changes are answered 503 meanwhile.
-    Mending,
 }
 
 /// What the page shows of a connection's traffic.
@@ -381,9 +399,6 @@ pub fn health(head: &Head, provider: &IdentityProvider, state: State, now: Times
     let traffic = &head.traffic;
     if state == State::Ended {
         return Health::Ended;
-    }
-    if head.damage().is_some() {
-        return Health::Mending;
     }
     if refused_last(head) {
         return Health::Unauthorized;

@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// What everybody is told who is not let in below a tenant URL.
+const UNAUTHORIZED: &str = "authorization: expected \"Bearer\" and the secret token of this tenant URL; the one, the other or both are not valid here";
+
 /// What a refusal is, to the byte.
 #[derive(Debug, PartialEq)]
 struct Refusal {
@@ -22,7 +25,8 @@ impl Refusal {
         }
     }
 
-    fn scim(presented: bool, detail: &str) -> Refusal {
+    /// Of a caller without a valid token; to HEAD without a body.
+    fn scim(presented: bool, method: &str) -> Refusal {
         let error = if presented { ", error=\"invalid_token\"" } else { "" };
         Refusal {
             status: 401,
@@ -31,9 +35,14 @@ impl Refusal {
             body: json!({
                 "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
                 "status": "401",
-                "detail": format!("authorization: {detail}"),
+                "detail": UNAUTHORIZED,
             }),
         }
+        .to(method)
+    }
+
+    fn to(self, method: &str) -> Refusal {
+        if method == "HEAD" { Refusal { body: Value::Null, ..self } } else { self }
     }
 
     fn admin(status: u16, code: &str, message: &str) -> Refusal {
@@ -59,30 +68,25 @@ fn rows(door: Door) -> Vec<Row> {
 
 #[test]
 fn nobody_gets_in_below_a_tenant_url_without_a_valid_token_of_that_tenant() {
-    const NONE: &str = "expected \"Bearer\" and the secret token, found none";
-    const OTHER: &str = "expected one header with \"Bearer\" and the secret token, found something else";
-    const WRONG: &str = "the token is not valid for this tenant URL";
     let mut setting = Setting::new();
     let cookie = sign_in(&mut setting.server);
     let right = bearer(&setting.ours.token);
-    let callers: Vec<(Vec<(&str, String)>, Refusal)> = vec![
-        (vec![], Refusal::scim(false, NONE)),
-        (vec![("cookie", cookie.clone()), ("origin", format!("http://{HOST}"))], Refusal::scim(false, NONE)),
-        (vec![("authorization", bearer(&setting.theirs.token))], Refusal::scim(true, WRONG)),
-        (vec![("authorization", bearer(&setting.ended))], Refusal::scim(true, WRONG)),
-        (vec![("authorization", bearer(ADMIN_SECRET))], Refusal::scim(true, WRONG)),
-        (vec![("authorization", bearer(&setting.ours.token.to_uppercase()))], Refusal::scim(true, WRONG)),
-        (vec![("authorization", bearer(&format!("{}x", setting.ours.token)))], Refusal::scim(true, WRONG)),
-        (
-            vec![("authorization", bearer(&format!("{} {}", setting.ours.token, ADMIN_SECRET)))],
-            Refusal::scim(true, WRONG),
-        ),
-        (vec![("authorization", format!("Basic {}", setting.ours.token))], Refusal::scim(false, OTHER)),
-        (vec![("authorization", "Bearer".to_owned())], Refusal::scim(false, OTHER)),
-        (vec![("authorization", setting.ours.token.clone())], Refusal::scim(false, OTHER)),
-        (vec![("authorization", right.clone()), ("authorization", right.clone())], Refusal::scim(false, OTHER)),
-        (vec![("authorization", bearer("x")), ("authorization", right.clone())], Refusal::scim(false, OTHER)),
-        (vec![("proxy-authorization", right.clone()), ("x-authorization", right)], Refusal::scim(false, NONE)),
+    // Whether the caller has presented a token, RFC 6750 §3.1.
+    let callers: Vec<(Vec<(&str, String)>, bool)> = vec![
+        (vec![], false),
+        (vec![("cookie", cookie.clone()), ("origin", format!("http://{HOST}"))], false),
+        (vec![("authorization", bearer(&setting.theirs.token))], true),
+        (vec![("authorization", bearer(&setting.ended))], true),
+        (vec![("authorization", bearer(ADMIN_SECRET))], true),
+        (vec![("authorization", bearer(&setting.ours.token.to_uppercase()))], true),
+        (vec![("authorization", bearer(&format!("{}x", setting.ours.token)))], true),
+        (vec![("authorization", bearer(&format!("{} {}", setting.ours.token, ADMIN_SECRET)))], true),
+        (vec![("authorization", format!("Basic {}", setting.ours.token))], false),
+        (vec![("authorization", "Bearer".to_owned())], false),
+        (vec![("authorization", setting.ours.token.clone())], false),
+        (vec![("authorization", right.clone()), ("authorization", right.clone())], false),
+        (vec![("authorization", bearer("x")), ("authorization", right.clone())], false),
+        (vec![("proxy-authorization", right.clone()), ("x-authorization", right)], false),
     ];
     let before = setting.state();
     let tenant_url = format!("/scim/v2/{}", setting.ours.id);
@@ -100,7 +104,8 @@ fn nobody_gets_in_below_a_tenant_url_without_a_valid_token_of_that_tenant() {
             for (headers, expected) in &callers {
                 let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 let response = setting.server.answer(request(method, &path, &headers, body.as_bytes()));
-                assert_eq!(Refusal::of(&response), *expected, "{method} {path} {headers:?}");
+                let expected = Refusal::scim(*expected, method);
+                assert_eq!(Refusal::of(&response), expected, "{method} {path} {headers:?}");
                 assert_eq!(response.headers().get("access-control-allow-origin"), None);
             }
         }
@@ -290,17 +295,138 @@ fn sessions_begin_with_the_secret_and_end_from_the_page() {
 #[test]
 fn what_is_open_to_everybody_is_named_here() {
     let open: Vec<String> = rows(Door::Open).into_iter().map(|row| row.template).collect();
-    assert_eq!(open, ["/admin/api/v1/product", "/openapi.json"]);
+    assert_eq!(open, ["/admin/api/v1/product", "/openapi.json", "/healthz"]);
+}
+
+/// Tenant ids of every kind: connected, ended, never started, being restored, gone, and such that none can have.
+fn every_kind_of_tenant(setting: &mut Setting) -> Vec<(&'static str, String)> {
+    let server = &mut setting.server;
+    let ended = Tenant::connect(server);
+    ended.admin(server, "DELETE", "/connection", None).expect(204);
+    let new = |server: &mut Native| life::admin(server, "POST", "/tenants", Some(&json!({"name": "New"}))).text("/id");
+    let (never_started, gone, restored) = (new(server), new(server), new(server));
+    life::admin(server, "DELETE", &format!("/tenants/{gone}"), None).expect(204);
+    let file = acceptance::backup::export(server, &setting.ours.id);
+    let part: Vec<&str> = file.lines().take(6).collect();
+    assert_eq!(acceptance::backup::import(server, &restored, &(part.join("\n") + "\n")).0, 202);
+    vec![
+        ("connected", setting.ours.id.clone()),
+        ("ended", ended.id),
+        ("never started", never_started),
+        ("being restored", restored),
+        ("gone", gone),
+        ("unknown", "aaaaaaaaaa".to_owned()),
+        ("another spelling", format!("%{:02x}{}", setting.ours.id.as_bytes()[0], &setting.ours.id[1..])),
+        ("no id", "Contoso".to_owned()),
+        ("a way out", "..".to_owned()),
+    ]
 }
 
 #[test]
 fn a_stranger_does_not_learn_which_tenants_there_are() {
     let mut setting = Setting::new();
-    let never_started = life::admin(&mut setting.server, "POST", "/tenants", Some(&json!({"name": "New"}))).text("/id");
-    let token = bearer(&setting.theirs.token);
-    for id in ["aaaaaaaaaa", "Contoso", "..", &never_started] {
-        let path = format!("/scim/v2/{id}/Users");
-        let refused = Refusal::of(&setting.server.answer(request("GET", &path, &[("authorization", &token)], b"")));
-        assert_eq!(refused, Refusal::scim(true, "this tenant URL or its token is not valid here"), "{id}");
+    let tenants = every_kind_of_tenant(&mut setting);
+    let presented =
+        [None, Some(bearer(&setting.theirs.token)), Some("Basic YTpi".to_owned()), Some("Bearer".to_owned())];
+    for authorization in &presented {
+        for method in ["GET", "HEAD", "POST", "DELETE"] {
+            for below in ["", "/Users", "/Users/1", "/Bulk", "/nothing", "//Users"] {
+                let mut answers = tenants.iter().map(|(kind, id)| {
+                    let headers: Vec<(&str, &str)> =
+                        authorization.iter().map(|value| ("authorization", value.as_str())).collect();
+                    let path = format!("/scim/v2/{id}{below}");
+                    let mut response = setting.server.answer(request(method, &path, &headers, b"{}"));
+                    // The one thing that differs: it names the request.
+                    let id = response.headers_mut().remove("x-request-id");
+                    assert!(id.is_some_and(|id| id.len() == 12), "{kind}");
+                    (*kind, (response.status().as_u16(), text_of(&response)))
+                });
+                let (_, first) = answers.next().unwrap();
+                assert_eq!(first.0, 401);
+                for (kind, answer) in answers {
+                    assert_eq!(answer, first, "{kind}: {method} {below} {authorization:?}");
+                }
+            }
+        }
     }
+}
+
+#[test]
+fn the_journal_says_why_a_request_was_not_let_in() {
+    let mut setting = Setting::new();
+    let ours = setting.ours.clone();
+    let newest = |setting: &mut Setting, tenant: &Tenant| tenant.journal(&mut setting.server)[0]["detail"].clone();
+    let wrong = Tenant { token: setting.theirs.token.clone(), ..ours.clone() };
+    wrong.scim(&mut setting.server, "GET", "/Users", None).expect(401);
+    assert_eq!(newest(&mut setting, &ours), "authorization: the token is not valid for this tenant URL");
+    setting.server.answer(request("GET", &format!("/scim/v2/{}/Users", ours.id), &[], b""));
+    assert_eq!(newest(&mut setting, &ours), "authorization: expected \"Bearer\" and the secret token, found none");
+    ours.admin(&mut setting.server, "DELETE", "/connection", None).expect(204);
+    ours.scim(&mut setting.server, "GET", "/Users", None).expect(401);
+    let ended = "authorization: this connection was ended; start the setup again";
+    assert_eq!(newest(&mut setting, &ours), ended);
+}
+
+/// What requests without a valid token cost the store, at one instance: reads, and write transactions until nothing waits.
+fn cost_of_strangers(setting: &Setting, id: &str, requests: usize) -> (usize, usize) {
+    let store = &setting.server.world.store;
+    setting.server.world.time.pass(Duration::from_secs(3_600));
+    store.forget_calls();
+    for number in 0..requests {
+        let authorization = format!("Bearer a-token-that-is-wrong-{number:04}");
+        let headers = [("authorization", authorization.as_str())];
+        setting.server.rollcall.handle(request("GET", &format!("/scim/v2/{id}/Users/{number}"), &headers, b""));
+        if number % 20 == 0 {
+            setting.server.look();
+        }
+    }
+    while let Some(patience) = setting.server.look() {
+        setting.server.world.time.pass(patience);
+    }
+    assert!(!setting.server.rollcall.has_buffered());
+    let reads = store.calls().iter().filter(|call| !call.verb.writes()).count();
+    (reads, store.write_transactions())
+}
+
+#[test]
+fn two_thousand_wrong_tokens_cost_a_tenant_three_turns_and_a_hundred_reads() {
+    let mut setting = Setting::new();
+    let tenants = every_kind_of_tenant(&mut setting);
+    for (kind, id) in tenants {
+        let (reads, writes) = cost_of_strangers(&setting, &id, 2_000);
+        // A turn is an increment and a batch.
+        let written = ["connected", "ended", "never started"].contains(&kind);
+        assert!(reads <= 100 && writes <= if written { 6 } else { 0 }, "{kind}: {reads} reads, {writes} writes");
+    }
+    // All of them are in the journal.
+    let ours = setting.ours.clone();
+    let records = ours.journal(&mut setting.server);
+    let refused = records.iter().filter(|record| record["status"] == 401);
+    let counted: u64 = refused.map(|record| 1 + record["repeats"].as_u64().unwrap_or_default()).sum();
+    assert_eq!(counted, 2_000);
+    let newest = &records[0];
+    assert_eq!(newest["detail"], "authorization: the token is not valid for this tenant URL");
+    assert_eq!(newest["token"], "0020");
+}
+
+#[test]
+fn while_strangers_come_the_right_token_gets_in_and_a_new_one_a_second_later() {
+    let mut setting = Setting::new();
+    let ours = setting.ours.clone();
+    let status = |setting: &Setting, token: &str| {
+        let headers = [("authorization", format!("Bearer {token}"))];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let path = format!("/scim/v2/{}/Users?count=0", ours.id);
+        setting.server.rollcall.handle(request("GET", &path, &headers, b"")).status().as_u16()
+    };
+    setting.server.pass(Duration::from_secs(3_600));
+    assert!((0..100).all(|number| status(&setting, &format!("wrong-{number}")) == 401));
+    assert_eq!(status(&setting, &ours.token), 200);
+    let other = Native::within(&setting.server.world);
+    let rotated = std::mem::replace(&mut setting.server, other);
+    let rotate = json!({"overlapSeconds": 0});
+    let new = ours.admin(&mut setting.server, "POST", "/connection/rotate", Some(&rotate)).text("/secretToken");
+    setting.server = rotated;
+    setting.server.pass(Duration::from_secs(1));
+    assert_eq!((status(&setting, &ours.token), status(&setting, &new)), (401, 200));
 }

@@ -1,7 +1,9 @@
 //! Who is let in, what leaves, and what a hostile client can send.
 
 mod doors;
+mod health;
 mod planted;
+mod signing_in;
 mod sockets;
 mod strange;
 

@@ -185,6 +185,135 @@ fn with_password(user: &str) -> Vec<Request<Vec<u8>>> {
     requests
 }
 
+/// Names that make what is called so a secret.
+const NAMES: [&str; 12] = [
+    "password",
+    "PassWord",
+    "pwd",
+    "passwd",
+    "passphrase",
+    "secret",
+    "clientSecret",
+    "client_secret",
+    "credentials",
+    "apiKey",
+    "accessToken",
+    "refresh_token",
+];
+
+/// Every way to write a filter, or what is nearly one, that asks for a secret of this name.
+fn filters(name: &str) -> Vec<String> {
+    let urn = "urn:ietf:params:scim:schemas:core:2.0:User";
+    let forms = [
+        "N eq \"X\"",
+        "N eq X",
+        "N eq 'X'",
+        "N eq \"X",
+        "N eq X\"",
+        "N EQ \"X\"",
+        "N = \"X\"",
+        "N=X",
+        "N==X",
+        "N:X",
+        "N X",
+        "\"X\" eq N",
+        "'X' eq N",
+        "X eq N",
+        "X=N",
+        "not (N eq X)",
+        "(N co \"X\"",
+        "title pr and N sw \"X\"",
+        "N eq \"X\" or title eq \"X\"",
+        "emails[N eq \"X\"]",
+        "emails[N eq X]",
+        "emails[type eq \"work\" and N eq 'X'].value",
+        "emails[\"X\" eq N",
+        "N[value eq \"X\"]",
+        "N[X]",
+        "N.value eq \"X\"",
+        "U:N eq \"X\"",
+        "U:N eq X",
+        "N eq \"\\\"X\\\"\"",
+        "N eq {\"value\":\"X\"}",
+        "N eq [\"X\"]",
+        "N eq\t\"X\"",
+        "N  eq  X",
+        "N pr X",
+    ];
+    forms.iter().map(|form| form.replace('N', name).replace('X', PASSWORD).replace('U', urn)).collect()
+}
+
+fn encoded(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// Requests with a secret of this name wherever a text can have it, in every spelling.
+fn with_secret(name: &str, user: &str) -> Vec<Request<Vec<u8>>> {
+    let mut requests = Vec::new();
+    let mut add = |method: &str, path: &str, body: &Value| {
+        let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        requests.push(request(method, path, &[], &bytes));
+    };
+    let user = format!("/Users/{user}");
+    let patch = |operation: Value| json!({"Operations": [operation]});
+    let mut texts = filters(name);
+    // What is a document or a form itself.
+    texts.extend([
+        json!({name: PASSWORD}).to_string(),
+        json!({"a": {name: [PASSWORD]}}).to_string(),
+        json!({"a": json!({name: PASSWORD}).to_string()}).to_string(),
+        format!("{name}: {PASSWORD}"),
+        format!("a=b&{name}={PASSWORD}&c=d"),
+    ]);
+    for text in &texts {
+        let query = encoded(text);
+        for parameter in
+            ["filter", "sortBy", "sortOrder", "attributes", "excludedAttributes", "startIndex", "count", "cursor"]
+        {
+            add("GET", &format!("/Users?{parameter}={query}"), &Value::Null);
+        }
+        add("GET", &format!("/Users?{query}"), &Value::Null);
+        add("GET", &format!("/Users?{query}=1"), &Value::Null);
+        let segment = percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+        for path in ["/Users/", "/Groups/", "/Schemas/", "/ResourceTypes/", "/"] {
+            add("GET", &format!("{path}{segment}"), &Value::Null);
+        }
+        add("PATCH", &format!("/Users/{segment}"), &patch(json!({"op": "replace", "path": "title", "value": "x"})));
+        add("POST", "/Users/.search", &json!({"filter": text}));
+        add("POST", "/.search", &json!({"sortBy": text, "attributes": [text], "count": text}));
+        add("PATCH", &user, &patch(json!({"op": "replace", "path": text, "value": "x"})));
+        add("PATCH", &user, &patch(json!({"op": "remove", "path": text})));
+        add("PATCH", &user, &patch(json!({"op": "add", "value": {text: "x"}})));
+        add("POST", "/Bulk", &json!({"Operations": [{"method": "DELETE", "path": format!("/Users/{text}")}]}));
+        add(
+            "POST",
+            "/Bulk",
+            &json!({"Operations": [{"method": "PATCH", "path": user, "data": patch(json!({"op": "remove", "path": text}))}]}),
+        );
+    }
+    for parameter in ["attributes", "excludedAttributes", "filter", "sortOrder", "cursor", "other"] {
+        add("GET", &format!("/Users?sortBy={name}&{parameter}={PASSWORD}"), &Value::Null);
+        add("GET", &format!("/Users?{parameter}={PASSWORD}&sortBy={name}"), &Value::Null);
+    }
+    add("GET", &format!("/Users?{name}={PASSWORD}"), &Value::Null);
+    add("POST", "/Users/.search", &json!({"sortBy": name, "attributes": [PASSWORD], "sortOrder": PASSWORD}));
+    for value in [json!(PASSWORD), json!([PASSWORD]), json!({"value": PASSWORD}), json!({"a": {"b": [PASSWORD]}})] {
+        add("POST", "/Users", &json!({"userName": 1, name: value}));
+        add("PUT", &user, &json!({"userName": "alice", "active": "x", name: value}));
+        add("PATCH", &user, &patch(json!({"op": "replace", "path": name, "value": value})));
+        add("PATCH", &user, &patch(json!({"op": "bogus", "path": name, "value": value})));
+        add("PATCH", &user, &patch(json!({"op": "replace", "value": {name: value, "active": "x"}})));
+        add(
+            "POST",
+            "/Bulk",
+            &json!({"Operations": [{"method": "POST", "path": "/Users", "bulkId": "1", "data": {"userName": 1, name: value}}]}),
+        );
+    }
+    requests.push(request("POST", "/Users", &[], format!("{name}={PASSWORD}").as_bytes()));
+    requests.push(request("POST", "/Users", &[], format!("{{\"{name}\": \"{PASSWORD}\"").as_bytes()));
+    requests
+}
+
 /// The request below a tenant URL, with this token.
 fn below(tenant: &Tenant, token: &str, request: &Request<Vec<u8>>) -> Request<Vec<u8>> {
     let mut parts = request.clone().into_parts();
@@ -291,6 +420,75 @@ fn a_password_is_not_said_again() {
     }
     for key in setting.server.world.store.keys() {
         clean(&key, &String::from_utf8_lossy(&setting.server.world.store.value(&key).unwrap()), &[PASSWORD]);
+    }
+}
+
+#[test]
+fn what_is_called_a_secret_is_not_said_again_in_any_spelling() {
+    for name in NAMES {
+        let mut setting = Setting::new();
+        let ours = setting.ours.clone();
+        for request in with_secret(name, &setting.user) {
+            let response = setting.server.answer(below(&ours, &ours.token, &request));
+            let what = format!("{} {}: {}", request.method(), request.uri(), String::from_utf8_lossy(request.body()));
+            let sent = String::from_utf8_lossy(request.body()).into_owned();
+            clean(&what, &text_of(&response), &[PASSWORD]);
+            // The pieces that a reader of filters makes of it.
+            let pieces = ["correct", "horse", "battery", "staple"];
+            let answer = text_of(&response);
+            assert!(!pieces.iter().any(|piece| answer.contains(piece)), "{what} {sent}: {answer}");
+        }
+        for (what, text) in visible(&mut setting) {
+            clean(&what, &text, &[PASSWORD]);
+            assert!(!["correct-", "\"battery", "staple"].iter().any(|piece| text.contains(piece)), "{what}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_parameter_that_others_have_for_a_secret_is_not_written_down() {
+    let mut setting = Setting::new();
+    let ours = setting.ours.clone();
+    for name in ["code", "sig", "assertion", "key", "token", "access_token", "Authorization", "jwt", "client_assertion"]
+    {
+        for query in [format!("{name}={PASSWORD}"), format!("count=1&{name}={PASSWORD}&filter=title+pr")] {
+            let request = request("GET", &format!("/Users?{query}"), &[], b"");
+            setting.server.answer(below(&ours, &ours.token, &request));
+        }
+    }
+    for (what, text) in visible(&mut setting) {
+        clean(&what, &text, &[PASSWORD]);
+    }
+}
+
+#[test]
+fn a_token_in_base64_is_not_said_again() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    let mut setting = Setting::new();
+    let ours = setting.ours.clone();
+    let mut hidden = Vec::new();
+    for before in ["", "u", "u:", "user:", "entra:"] {
+        let text = format!("{before}{}", ours.token);
+        hidden.extend([STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)]);
+    }
+    for token in &hidden {
+        for request in with_token(&percent(token), &setting.user, &setting.group).into_iter().take(60) {
+            setting.server.answer(below(&ours, &ours.token, &request));
+        }
+        for body in [json!({"userName": token}), json!({"userName": 1, "title": token})] {
+            let request = request("POST", "/Users", &[], body.to_string().as_bytes());
+            let response = setting.server.answer(below(&ours, &ours.token, &request));
+            if !response.status().is_success() {
+                clean("answer", &text_of(&response), &[&token[8..]]);
+            }
+        }
+    }
+    // Users are called so now, and an operator sees what they are called; of what was sent nothing is said.
+    for (what, text) in visible(&mut setting).into_iter().filter(|(what, _)| what.contains("/requests")) {
+        for token in &hidden {
+            clean(&what, &text, &[&token[12..]]);
+        }
     }
 }
 

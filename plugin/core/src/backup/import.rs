@@ -5,7 +5,7 @@
 //! says that it is being restored.
 
 use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, parse};
-use crate::connection::Connection;
+use crate::connection::{Connection, provider};
 use crate::directory::check;
 use crate::directory::restore::{self, Restored};
 use crate::journal;
@@ -84,6 +84,11 @@ impl Import {
     /// Whether it is not finished.
     pub(crate) fn is_under_way(&self) -> bool {
         self.finished_at.is_none()
+    }
+
+    /// The connection that the file has, as far as it was read.
+    pub(crate) fn into_connection(self) -> Option<Connection> {
+        self.connection
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -281,7 +286,7 @@ impl Restorer<'_> {
             Line::Tenant(profile) => import.profile = Some(profile),
             Line::State(state) => {
                 import.stated = true;
-                return Ok(begin_at(turn, *state));
+                return Ok(begin_at(turn, *state, self.ports.clock.now()));
             }
             Line::Schema(own) => {
                 let put = schemas::put(turn, own)?;
@@ -289,11 +294,19 @@ impl Restorer<'_> {
                     .map(|_| ())
                     .map_err(|refusal| format!("schema: expected one that the tenant may have, found {refusal:?}")));
             }
+            Line::Connection(connection) if !connection.has_known_provider() => {
+                let found: String = connection.identity_provider.chars().take(40).collect();
+                return Ok(Err(format!("identityProvider: expected {}, found {found:?}", provider::ids())));
+            }
             Line::Connection(connection) => import.connection = Some(connection),
             Line::User(document) => return restore::resource(turn, Kind::User, document),
             Line::Group(document) => return restore::resource(turn, Kind::Group, document),
             Line::Members(members) => return restore::members(turn, &members.group, &members.seats),
             Line::Record(record) => {
+                if let Some(name) = record.beyond_limits() {
+                    let max = LIMITS.journal_body_bytes_max;
+                    return Ok(Err(format!("{name}: expected at most {max} bytes, found more")));
+                }
                 let next = turn.head.next_record;
                 if record.number <= import.latest_record || record.number >= next {
                     let (latest, found) = (import.latest_record, record.number);
@@ -410,7 +423,7 @@ fn is_of(import: &Import, text: &str) -> bool {
 }
 
 /// Sets the head to where the exported tenant stood, but for what is counted anew while users and groups come in.
-fn begin_at(turn: &mut Turn<'_>, state: State) -> Result<(), String> {
+fn begin_at(turn: &mut Turn<'_>, state: State, now: Timestamp) -> Result<(), String> {
     let within = |name: &str, found: u64, least: u64, most: u64| {
         let fits = (least..=most).contains(&found);
         fits.then_some(()).ok_or_else(|| format!("{name}: expected {least} to {most}, found {found}"))
@@ -426,5 +439,6 @@ fn begin_at(turn: &mut Turn<'_>, state: State) -> Result<(), String> {
     head.last_change = state.last_change;
     head.tokens = state.tokens;
     head.traffic = state.traffic;
+    journal::forget_future(head, now);
     Ok(())
 }

@@ -94,6 +94,11 @@ impl Connection {
         provider::of(&self.identity_provider).unwrap_or(&provider::GENERIC)
     }
 
+    /// Whether this version knows the provider.
+    pub(crate) fn has_known_provider(&self) -> bool {
+        provider::of(&self.identity_provider).is_some()
+    }
+
     /// Where the connection stands.
     pub fn state(&self, head: &Head) -> State {
         if self.ended_at.is_some() {

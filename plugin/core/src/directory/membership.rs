@@ -5,7 +5,7 @@
 //! member has a list of the groups that it is in. All three are written in the batch of the change, together with the
 //! group's document. What a change costs is what it changes, however large the group is.
 
-use super::{Document, Error, find, roster};
+use super::{Document, Error, find, readable, roster};
 use crate::ledger::{self, Extent, Read, Turn};
 use crate::scim::filter::{Effort, ElementFilter, Reads};
 use crate::scim::{self, Resource, Step};
@@ -386,8 +386,11 @@ impl<'v, V: Read> Relations<'v, V> {
         let named = self.named && count <= LIMITS.members_named_max;
         let mut elements = Vec::new();
         for (_, member) in all(self.view, Some(group))? {
-            let resource =
-                if named { find(self.view, member.kind, &member.id)?.map(|found| found.resource) } else { None };
+            let resource = if named {
+                readable(find(self.view, member.kind, &member.id))?.map(|found| found.resource)
+            } else {
+                None
+            };
             elements.push(element(&member, resource.as_ref(), Some(self.base)));
         }
         Ok(elements)
@@ -432,7 +435,8 @@ impl<'v, V: Read> Relations<'v, V> {
         if let Some(known) = self.groups.get(id) {
             return Ok(known.clone());
         }
-        let name = find(self.view, Kind::Group, id)?.and_then(|group| group.resource.display_name().map(str::to_owned));
+        let group = readable(find(self.view, Kind::Group, id))?;
+        let name = group.and_then(|group| group.resource.display_name().map(str::to_owned));
         let found = (name, groups_of(self.view, id)?);
         self.groups.insert(id.to_owned(), found.clone());
         Ok(found)

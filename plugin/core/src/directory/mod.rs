@@ -240,6 +240,14 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, E
     Ok(document)
 }
 
+/// Takes a seat out of the roster that no resource has, as where a store has lost a document.
+pub(crate) fn vacate(turn: &mut Turn<'_>, kind: Kind, slot: u64) -> Result<(), ledger::Error> {
+    let mut extent = *extent(&mut turn.head, kind);
+    roster::remove(turn, &kind.roll(), &mut extent, slot)?;
+    *self::extent(&mut turn.head, kind) = extent;
+    Ok(())
+}
+
 fn extent(head: &mut Head, kind: Kind) -> &mut Extent {
     match kind {
         Kind::User => &mut head.main,
@@ -296,6 +304,26 @@ fn find(view: &impl Read, kind: Kind, id: &str) -> Result<Option<Document>, Erro
         Some(key) => view.read(&key)?,
         None => None,
     })
+}
+
+/// One of a list. A resource that was deleted since the roster was read, or that cannot be read, makes the list one shorter
+/// and does not end it; the view knows of what cannot be read.
+fn entry(view: &ledger::View<'_>, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
+    match find(view, kind, id) {
+        Err(Error::Ledger(ledger::Error::Corrupt(why))) => {
+            view.leave_out(&[kind.noun(), " ", id].concat(), &why);
+            Ok(None)
+        }
+        found => found,
+    }
+}
+
+/// What is said of a resource beside another one: one that cannot be read is not there.
+fn readable(found: Result<Option<Document>, Error>) -> Result<Option<Document>, Error> {
+    match found {
+        Err(Error::Ledger(ledger::Error::Corrupt(_))) => Ok(None),
+        found => found,
+    }
 }
 
 /// The resource of this kind and name, compared without case.
@@ -443,8 +471,7 @@ fn listed(view: &ledger::View<'_>, kind: Kind, skip: u64, count: usize) -> Resul
     let mut documents = Vec::new();
     if count > 0 {
         for (_, id) in roster::page(view, &kind.roll(), skip, count)? {
-            // Deleted since the roster was read: the page is one shorter.
-            documents.extend(find(view, kind, &id)?);
+            documents.extend(entry(view, kind, &id)?);
         }
     }
     Ok((documents, total))

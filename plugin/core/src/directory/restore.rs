@@ -81,6 +81,9 @@ fn fits(turn: &Turn<'_>, kind: Kind, document: &Document) -> Restored {
         let found = document.members.next_slot;
         return Ok(Err(format!("members.nextSlot: expected at most {}, found {found}", LIMITS.slots_max)));
     }
+    if let Err(error) = resource.check_stored(of) {
+        return Ok(Err(format!("attributes: {error}")));
+    }
     for kind in Kind::ALL {
         if membership::exists(turn, kind, id)? {
             return Ok(Err(format!("id: expected one that no line before has, found {id:?}")));

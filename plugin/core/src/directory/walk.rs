@@ -6,7 +6,7 @@
 //! [`Limits::cursor_scan_max`](crate::settings::Limits::cursor_scan_max) resources. An order has to read everything, as it
 //! has to where pages are counted, and is refused where that is refused.
 
-use super::{Document, Error, Query, Relations, candidates, extent, find, keyed, roster};
+use super::{Document, Error, Query, Relations, candidates, entry, extent, keyed, roster};
 use crate::ledger::View;
 use crate::scim::filter::Lookup;
 use crate::scim::sort::{self, Key};
@@ -193,7 +193,7 @@ impl Leg {
                 return Ok(ControlFlow::Break(()));
             }
             self.left -= 1;
-            let Some(document) = find(view, kind, id)? else {
+            let Some(document) = entry(view, kind, id)? else {
                 return Ok(ControlFlow::Continue(()));
             };
             let keeps = match &query.sieve {

@@ -11,7 +11,7 @@ use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
-use crate::ledger::{self, Promise, Turn};
+use crate::ledger::{self, Turn, View};
 use crate::schemas::Types;
 use crate::scim::{Dialect, Parameters, Resource};
 use crate::secrets;
@@ -146,10 +146,6 @@ impl Rollcall {
         let mut document = serde_json::to_value(&*report).expect("a report is plain data");
         document["testedAt"] = time(Some(report.tested_at));
         document["refusal"] = json!(report.refusal());
-        let promise = Promise::of(&self.ports, &self.settings, report.batches);
-        document["guarded"] = json!(promise.guarded);
-        document["takeoverMilliseconds"] = json!(u64::try_from(promise.takeover.as_millis()).unwrap_or(u64::MAX));
-        document["assumption"] = json!(promise.assumption);
         Ok(admin_body(StatusCode::OK, &document))
     }
 
@@ -424,7 +420,8 @@ impl Rollcall {
         };
         let found = found.map_err(|error| self.refused(&error.into()))?;
         let users: Vec<Value> = found.documents.iter().map(|(_, document)| user_row(&document.resource)).collect();
-        let document = json!({"users": users, "totalResults": found.total, "startIndex": start});
+        let mut document = json!({"users": users, "totalResults": found.total, "startIndex": start});
+        tell_left_out(&mut document, &view);
         Ok(admin_body(StatusCode::OK, &document))
     }
 
@@ -475,16 +472,21 @@ impl Rollcall {
         for kind in Resources::ALL {
             let open = LIMITS.users_deleted_at_once - gone.len();
             let seats = directory::roster::page(&turn, &kind.roll(), 0, open).map_err(failed)?;
-            gone.extend(seats.into_iter().map(|(_, id)| (kind, id)));
+            gone.extend(seats.into_iter().map(|(slot, id)| (kind, slot, id)));
         }
         let deleted = gone.len();
-        for (kind, id) in gone {
+        for (kind, slot, id) in gone {
             let change = Change::Delete { id };
             let carried = directory::plan(&turn, kind, &change, &None, self.own_terms())
                 .and_then(|plan| directory::carry_out(&mut turn, &plan));
-            if let Err(error) = carried {
-                turn.release().map_err(failed)?;
-                return Err(self.refused(&error.into()));
+            match carried {
+                Ok(_) => {}
+                // A seat without a document is what a store has lost: it goes, or nothing of the tenant ever could.
+                Err(directory::Error::NotFound(..)) => directory::vacate(&mut turn, kind, slot).map_err(failed)?,
+                Err(error) => {
+                    turn.release().map_err(failed)?;
+                    return Err(self.refused(&error.into()));
+                }
             }
         }
         let remaining = turn.head.main.members + turn.head.groups.members;
@@ -504,10 +506,12 @@ impl Rollcall {
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
         let all = directory::Query::all(Resources::Group);
-        let found = directory::search(&self.view(id), &[all], false, start - 1, count)
-            .map_err(|error| self.refused(&error.into()))?;
+        let view = self.view(id);
+        let found =
+            directory::search(&view, &[all], false, start - 1, count).map_err(|error| self.refused(&error.into()))?;
         let groups: Vec<Value> = found.documents.iter().map(|(_, document)| group_row(document)).collect();
-        let document = json!({"groups": groups, "totalResults": found.total, "startIndex": start});
+        let mut document = json!({"groups": groups, "totalResults": found.total, "startIndex": start});
+        tell_left_out(&mut document, &view);
         Ok(admin_body(StatusCode::OK, &document))
     }
 
@@ -604,6 +608,14 @@ fn basics(tenant: &Tenant) -> Map<String, Value> {
     row.insert("createdAt".into(), time(Some(tenant.created_at)));
     row.insert("seats".into(), json!(tenant.seats));
     row
+}
+
+/// Says which resources a list has left out because they cannot be read.
+fn tell_left_out(document: &mut Value, view: &View<'_>) {
+    let left_out = view.left_out();
+    if !left_out.is_empty() {
+        document["unreadable"] = json!(left_out);
+    }
 }
 
 fn user_row(resource: &Resource) -> Value {

@@ -4,6 +4,8 @@ mod admin;
 mod asset;
 mod backup;
 mod export;
+pub mod guesses;
+pub mod health;
 mod mend;
 mod openapi;
 pub mod respond;
@@ -21,13 +23,17 @@ use crate::ledger::{self, Head, Look, View, Waiter};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::schemas::Types;
-use crate::scim::Sent;
+use crate::scim::{Sent, messages};
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
-use http::{Request, Response};
+use guesses::Guesses;
+use http::header::HOST;
+use http::uri::Authority;
+use http::{Request, Response, StatusCode};
 use jiff::Timestamp;
 use route::Route;
+use scim::Strangers;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -42,6 +48,8 @@ pub struct Rollcall {
     /// Spaces whose layout this instance has seen to.
     prepared: RefCell<BTreeSet<Space>>,
     limiter: Limiter,
+    strangers: Strangers,
+    guesses: Guesses,
 }
 
 /// Spaces that an instance remembers as prepared. Forgetting them costs a read each.
@@ -100,6 +108,8 @@ impl Rollcall {
             connections: Cache::default(),
             prepared: RefCell::default(),
             limiter: Limiter::default(),
+            strangers: Strangers::default(),
+            guesses: Guesses::default(),
         }
     }
 
@@ -114,26 +124,37 @@ impl Rollcall {
     /// Answers one HTTP request, unless it is a change that has to wait for the turn of its tenant: that is given back, to
     /// be carried out together with others by [`Rollcall::advance`].
     pub fn begin(&self, request: Request<Vec<u8>>) -> Begun {
-        Begun::Answered(match Route::of(request.uri().path()) {
+        let route = Route::of(request.uri().path());
+        if let Err(refused) = check_host(&route, &request) {
+            return Begun::Answered(refused.map(Body::Full));
+        }
+        Begun::Answered(match route {
             Route::Scim(Some(tenant)) => return self.begin_scim(tenant, request),
-            Route::Scim(None) => self.without_tenant().map(Body::Full),
+            Route::Scim(None) => respond::to(request.method(), self.without_tenant(request.headers())).map(Body::Full),
             Route::Admin(admin) => self.admin(&admin, &request),
+            Route::Health => health::answer(&request, &*self.ports.store, &*self.ports.log).map(Body::Full),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),
             Route::Nowhere => respond::empty(http::StatusCode::NOT_FOUND).map(Body::Full),
         })
     }
 
-    /// Whether records wait in memory for [`Rollcall::flush`].
+    /// Whether records wait in memory for [`Rollcall::flush`], now or later.
     pub fn has_buffered(&self) -> bool {
-        !self.buffer.borrow().is_empty()
+        !self.buffer.borrow().is_empty() || !self.strangers.is_empty()
     }
 
     /// How long the records that wait in memory may wait on before somebody looks again; nothing where they are to be
     /// written now, see [`journal`].
     pub fn patience(&self) -> Option<Duration> {
         let buffer = self.buffer.borrow();
-        buffer.patience(self.ports.clock.elapsed(), self.batch(&buffer)).filter(|_| !self.limiter.has_news())
+        let now = self.ports.clock.elapsed();
+        let of_strangers = self.strangers.patience(now)?;
+        if buffer.is_empty() {
+            return Some(of_strangers);
+        }
+        let patience = buffer.patience(now, self.batch(&buffer)).filter(|_| !self.limiter.has_news())?;
+        Some(patience.min(of_strangers))
     }
 
     /// Whether the records that wait in memory are to be written now, whatever the time: because there are so many, or
@@ -147,9 +168,12 @@ impl Rollcall {
         self.settings.requests_per_second.map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since()))
     }
 
-    /// The tenants whose records wait in memory.
+    /// The tenants whose records wait in memory and are written next.
     pub fn buffered(&self) -> Vec<TenantId> {
-        self.buffer.borrow().tenants()
+        let mut tenants = self.buffer.borrow().tenants();
+        let due = self.strangers.due(self.ports.clock.elapsed());
+        tenants.extend(due.into_iter().filter(|tenant| !self.buffer.borrow().has(tenant)));
+        tenants
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
@@ -160,7 +184,7 @@ impl Rollcall {
 
     /// Writes the records of one tenant that wait in memory; it neither waits for another tenant nor writes to it.
     pub fn flush_tenant(&self, tenant: &TenantId) {
-        if !self.buffer.borrow().has(tenant) {
+        if !self.buffer.borrow().has(tenant) && !self.strangers.holds(tenant) {
             return;
         }
         let turn = self.turn(tenant);
@@ -317,6 +341,35 @@ impl Rollcall {
         id
     }
 }
+
+/// Refuses a request whose host is none, or has user information: such a URL passes itself off as another host's (RFC 9110
+/// §4.2.4), and what the request asked for stands in the URLs that we answer.
+fn check_host(route: &Route, request: &Request<Vec<u8>>) -> Result<(), Response<Vec<u8>>> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_host = |text: &str| {
+        text.parse::<Authority>().is_ok_and(|authority| {
+            let port = text.strip_prefix(authority.host()).unwrap_or_default();
+            port.is_empty() || port == ":" || authority.port_u16().is_some()
+        }) && !text.contains('@')
+    };
+    let fits = match (hosts.next(), hosts.next()) {
+        (Some(host), None) => host.to_str().is_ok_and(is_host),
+        (None, _) => true,
+        (Some(_), Some(_)) => false,
+    };
+    if fits && request.uri().authority().is_none_or(|authority| is_host(authority.as_str())) {
+        return Ok(());
+    }
+    let message = "host: expected one host, with or without a port, found something else";
+    let response = match route {
+        Route::Scim(_) => respond::scim_body(BAD_REQUEST, &messages::error(BAD_REQUEST.as_u16(), None, message)),
+        Route::Admin(_) | Route::Health => respond::admin_error(BAD_REQUEST, "invalid_host", message),
+        Route::OpenApi | Route::Page(_) | Route::Nowhere => respond::empty(BAD_REQUEST),
+    };
+    Err(respond::to(request.method(), response))
+}
+
+const BAD_REQUEST: StatusCode = StatusCode::BAD_REQUEST;
 
 /// JSON as text.
 pub fn json_text(document: &impl Serialize) -> String {

@@ -19,6 +19,13 @@ fn make() -> Value {
     let written = inflated(include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json")));
     let mut document: Value = serde_json::from_slice(&written).expect("a test reads the document");
     document["info"]["version"] = json!(env!("CARGO_PKG_VERSION"));
+    for (path, item) in document["paths"].as_object_mut().into_iter().flatten() {
+        if path.starts_with("/scim/")
+            && let Some(head) = item.get("get").map(head)
+        {
+            item["head"] = head;
+        }
+    }
     let schemas = &mut document["components"]["schemas"];
     for of in [ResourceType::user(), ResourceType::group()] {
         let name = &of.name;
@@ -29,6 +36,16 @@ fn make() -> Value {
         schemas[format!("{name}Resource")] = all_of(&["schemas", "id"]);
     }
     document
+}
+
+/// The operation that answers HEAD where this one answers GET.
+fn head(get: &Value) -> Value {
+    let mut head = get.clone();
+    let text = |name: &str| get[name].as_str().unwrap_or_default();
+    head["operationId"] = json!(format!("{}Head", text("operationId")));
+    head["summary"] = json!(format!("The headers of: {}", text("summary")));
+    head["responses"] = json!({"200": {"description": "As of GET, without a body"}, "default": {"description": "As of GET, without a body"}});
+    head
 }
 
 /// A resource as JSON Schema: the common attributes of RFC 7643 §3.1, those of its schema, and each extension below its

@@ -27,10 +27,11 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 pub(crate) enum Problem {
     /// No such path.
     Misrouted(Misrouted),
-    /// No token, or one that is not valid here.
+    /// No token, or one that is not valid here. The client is told the same whatever the reason is: otherwise it would
+    /// learn which tenants there are, and how each is connected.
     Unauthorized {
-        /// What the client is told.
-        detail: &'static str,
+        /// The reason, for the tenant's journal.
+        why: &'static str,
         /// Whether there was a token at all: RFC 6750 §3.1 has no error code for a request without one.
         presented: bool,
     },
@@ -94,8 +95,14 @@ pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
     pub(crate) scim_type: Option<&'static str>,
     pub(crate) detail: String,
+    /// What the journal has in the place of the detail.
+    pub(crate) noted: Option<&'static str>,
     headers: Vec<(HeaderName, String)>,
 }
+
+/// What whoever is not let in is told, whatever the reason is.
+const UNAUTHORIZED: &str = "authorization: expected \"Bearer\" and the secret token of this tenant URL; the one, the other or \
+                            both are not valid here";
 
 impl Problem {
     /// The one place where problems become statuses. Store text goes to the error output under the request's id.
@@ -109,10 +116,11 @@ impl Problem {
                 let detail = format!("method: expected {}", known.join(", "));
                 Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, known.join(", "))
             }
-            Problem::Unauthorized { detail, presented } => {
+            Problem::Unauthorized { why, presented } => {
                 let error = if *presented { ", error=\"invalid_token\"" } else { "" };
-                Refusal::plain(StatusCode::UNAUTHORIZED, detail)
-                    .with(WWW_AUTHENTICATE, format!("Bearer realm=\"SCIM\"{error}"))
+                let refusal = Refusal::plain(StatusCode::UNAUTHORIZED, UNAUTHORIZED)
+                    .with(WWW_AUTHENTICATE, format!("Bearer realm=\"SCIM\"{error}"));
+                Refusal { noted: Some(why), ..refusal }
             }
             Problem::TooMany { rate } => {
                 let detail = format!("rate: expected at most {rate} requests a second, found more");
@@ -203,7 +211,7 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
 impl Refusal {
     fn plain(status: StatusCode, detail: &str) -> Refusal {
         // A detail may quote a name as long as the body; it has to fit into a record.
-        Refusal { status, scim_type: None, detail: journal::cut(detail), headers: Vec::new() }
+        Refusal { status, scim_type: None, detail: journal::cut(detail), noted: None, headers: Vec::new() }
     }
 
     fn with(mut self, name: HeaderName, value: String) -> Refusal {
@@ -239,6 +247,14 @@ impl Refusal {
         }
         response
     }
+}
+
+/// The answer to a method: to HEAD that of GET without its body, RFC 9110 §9.3.2.
+pub(crate) fn to(method: &Method, mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+    if *method == Method::HEAD {
+        response.body_mut().clear();
+    }
+    response
 }
 
 const IDENTITY: &str = "identity";

@@ -16,6 +16,8 @@ pub enum Route {
     Admin(Admin),
     /// The OpenAPI document.
     OpenApi,
+    /// Whether the service can be used.
+    Health,
     /// The page and its assets, by file name.
     Page(String),
     /// Nothing of ours.
@@ -111,14 +113,14 @@ pub enum OfTenant {
 
 impl Route {
     /// Reads a path. Each segment is decoded by itself, so an encoded slash never makes two of one; segments that
-    /// decode to something that no name of ours holds lead nowhere.
+    /// decode to something that no name of ours holds lead nowhere. A tenant's id is not decoded: it has one spelling, so
+    /// that whoever stands before us and shares out by tenant sees the same tenant as we do.
     ///
     /// Below a tenant URL only the tenant is read here: whatever else the path is, the tenant's token is asked for
     /// first, and its journal keeps the request.
     pub fn of(path: &str) -> Route {
         if let Some(rest) = path.strip_prefix("/scim/v2/") {
-            let tenant = rest.split('/').next().and_then(segment);
-            return Route::Scim(tenant.as_deref().and_then(TenantId::parse));
+            return Route::Scim(rest.split('/').next().and_then(TenantId::parse));
         }
         let Some(segments) = segments(path) else {
             return Route::Nowhere;
@@ -126,7 +128,17 @@ impl Route {
         if let [first, second, third, rest @ ..] = segments.as_slice()
             && [first, second, third] == ["admin", "api", "v1"]
         {
-            return Route::Admin(admin(rest).unwrap_or(Admin::Nowhere));
+            let as_written = |route: &Admin| match route {
+                Admin::Tenant(tenant, _) => path.split('/').any(|segment| segment == tenant.as_str()),
+                Admin::Product
+                | Admin::Session
+                | Admin::IdentityProviders
+                | Admin::IdentityProvider(_)
+                | Admin::Store
+                | Admin::Tenants
+                | Admin::Nowhere => true,
+            };
+            return Route::Admin(admin(rest).filter(as_written).unwrap_or(Admin::Nowhere));
         }
         if let Some(route) = open(&segments) {
             return route;
@@ -147,18 +159,18 @@ impl Scim {
         segments.and_then(|segments| scim(&segments)).unwrap_or(Scim::Nowhere)
     }
 
-    /// The methods that the resource knows, RFC 7644 §3.2.
+    /// The methods that the resource knows, RFC 7644 §3.2. What knows GET knows HEAD, RFC 9110 §9.1.
     pub fn methods(&self) -> &'static [Method] {
         match self {
-            Scim::Resources(_) => &[Method::GET, Method::POST],
-            Scim::Resource(..) => &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
+            Scim::Resources(_) => &[Method::GET, Method::HEAD, Method::POST],
+            Scim::Resource(..) => &[Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE],
             Scim::Root
             | Scim::ServiceProviderConfig
             | Scim::ResourceTypes
             | Scim::ResourceType(_)
             | Scim::Schemas
-            | Scim::Schema(_) => &[Method::GET],
-            Scim::Me => &[Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
+            | Scim::Schema(_) => &[Method::GET, Method::HEAD],
+            Scim::Me => &[Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
             Scim::Bulk | Scim::Search(_) => &[Method::POST],
             Scim::Nowhere => &[],
         }
@@ -316,6 +328,7 @@ routes!(admin, ADMIN_PATHS, Admin, {
 
 routes!(open, OPEN_PATHS, Route, {
     ["openapi.json"] => Some(Route::OpenApi),
+    ["healthz"] => Some(Route::Health),
 });
 
 /// The methods of the page's files, and of every other document that is the same for everybody.
@@ -391,6 +404,8 @@ mod tests {
             "/admin/api/v1/%2574enants",
             "/Admin/api/v1/tenants",
             "/admin/api/v1/tenants/abcdefghjk%00",
+            "/admin/api/v1/tenants/%61bcdefghjk",
+            "/admin/api/v1/tenants/abcdefghj%6b/users",
             "",
             "admin",
         ];
@@ -412,7 +427,13 @@ mod tests {
         for below in ["", "/"] {
             assert_eq!(Scim::of(below), Scim::Root, "{below}");
         }
-        for path in ["/scim/v2/", "/scim/v2/..", "/scim/v2/%2e%2e/admin", "/scim/v2/abcdefghjk%2FUsers"] {
+        for path in [
+            "/scim/v2/",
+            "/scim/v2/..",
+            "/scim/v2/%2e%2e/admin",
+            "/scim/v2/abcdefghjk%2FUsers",
+            "/scim/v2/%61bcdefghjk",
+        ] {
             assert_eq!(Route::of(path), Route::Scim(None), "{path}");
         }
     }
@@ -440,7 +461,7 @@ mod tests {
             let (methods, door) = match Route::of(&path.join("/")) {
                 Route::Scim(_) => (Scim::of(&format!("/{}", path[4..].join("/"))).methods(), Door::Token),
                 Route::Admin(admin) => (admin.methods(), admin.door()),
-                Route::OpenApi => (FILE_METHODS, Door::Open),
+                Route::OpenApi | Route::Health => (FILE_METHODS, Door::Open),
                 Route::Page(_) | Route::Nowhere => panic!("{}", row.template),
             };
             assert!(!methods.is_empty() && methods == row.methods && door == row.door, "{}", row.template);

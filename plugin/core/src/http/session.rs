@@ -1,29 +1,35 @@
-//! Signing in to the page: a signed cookie. The store keeps a count of failures, and which sessions were signed out.
+//! Signing in to the page: a signed cookie. The store keeps which sessions were signed out, and how often whom a wrong
+//! secret was presented by, see [`guesses`](super::guesses).
 
+use super::guesses::Client;
 use super::respond::{self, admin_body, admin_error};
 use super::{Body, Rollcall};
 use crate::ledger::{self, Read as _, Turn, View};
+use crate::settings::ADMIN_SECRET_BYTES_MAX;
 use crate::space::Space;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const COOKIE_NAME: &str = "rollcall_session";
 
 /// A working day; then the secret is asked for again.
 const SESSION_HOURS: i64 = 12;
 
-/// Wrong secrets that all of the world may try in one minute, on the page and at the API together.
-pub(super) const FAILURES_A_MINUTE_MAX: i64 = 20;
+/// The body of a sign-in. It comes from anybody.
+pub(super) const SIGN_IN_BYTES_MAX: usize = 4 * 1024;
+
+// Every character of a secret may be escaped, `\u0000`.
+const _: () = assert!(ADMIN_SECRET_BYTES_MAX * 3 < SIGN_IN_BYTES_MAX);
 
 impl Rollcall {
     /// Lets the caller in, or says why not.
     pub(super) fn admit(&self, request: &Request<Vec<u8>>) -> Result<(), Response<Vec<u8>>> {
         let headers = request.headers();
         if let Some(presented) = super::scim::bearer(headers) {
-            return self.check_secret(presented, Door::Api);
+            return self.check_secret(presented, headers);
         }
         if headers.contains_key(AUTHORIZATION) {
             return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
@@ -56,11 +62,14 @@ impl Rollcall {
         if request.headers().contains_key(ORIGIN) && !same_origin(request) {
             return admin_error(StatusCode::FORBIDDEN, "origin_mismatch", "origin: sign in from the page itself");
         }
-        let body: Value = serde_json::from_slice(request.body()).unwrap_or_default();
-        let Some(secret) = body.get("secret").and_then(Value::as_str) else {
+        if request.body().len() > SIGN_IN_BYTES_MAX {
+            let message = format!("body: expected at most {SIGN_IN_BYTES_MAX} bytes, found more");
+            return admin_error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message);
+        }
+        let Ok(SignIn { secret }) = serde_json::from_slice(request.body()) else {
             return admin_error(StatusCode::BAD_REQUEST, "invalid_body", "body: expected {\"secret\": \"…\"}");
         };
-        if let Err(refused) = self.check_secret(secret, Door::Page) {
+        if let Err(refused) = self.check_secret(&secret, request.headers()) {
             return refused;
         }
         let now = self.ports.clock.now();
@@ -72,48 +81,23 @@ impl Rollcall {
         response
     }
 
-    /// Compares a secret, counts those who guess and slows them down.
-    ///
-    /// At the page a right secret is not looked at while too many were wrong: otherwise the slowing down would slow nobody
-    /// down. At the API it is, since anybody could shut an operator's programs out by guessing.
-    fn check_secret(&self, presented: &str, door: Door) -> Result<(), Response<Vec<u8>>> {
-        let right = self.settings.secrets.is_admin(presented);
-        if right && door == Door::Api {
-            return Ok(());
-        }
-        let failures = self.count_failures(i64::from(!right));
-        if failures > FAILURES_A_MINUTE_MAX {
+    /// Compares a secret, unless whoever presents it has presented too many wrong ones.
+    fn check_secret(&self, presented: &str, headers: &HeaderMap) -> Result<(), Response<Vec<u8>>> {
+        let client = Client::of(headers);
+        let (store, log) = (&*self.ports.store, &*self.ports.log);
+        let (minute, now) = (self.ports.clock.now().as_second().div_euclid(60), self.ports.clock.elapsed());
+        if self.guesses.is_over(&client, minute, now, store, log) {
             let message = "secret: too many wrong ones; try again in a minute";
             let mut response = admin_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message);
             respond::set(&mut response, RETRY_AFTER, "60");
             return Err(response);
         }
-        if right {
+        if self.settings.secrets.is_admin(presented) {
             return Ok(());
         }
+        self.guesses.count(&client, minute, now, store, log);
         self.ports.log.line("sign-in: a wrong admin secret was presented");
         Err(admin_error(StatusCode::UNAUTHORIZED, "wrong_secret", "secret: this is not the admin secret"))
-    }
-
-    /// Adds to this minute's failures, of all instances, and answers how many there are. A store that does not count stops
-    /// nobody from signing in.
-    fn count_failures(&self, more: i64) -> i64 {
-        let minute = self.ports.clock.now().as_second() / 60;
-        let counter = |minute: i64| format!("r.failures.{minute}");
-        let failures = match self.ports.store.increment(&counter(minute), more) {
-            Ok(failures) => failures,
-            Err(error) => {
-                self.ports.log.line(&format!("sign-in: failures are not counted: {error}"));
-                return 0;
-            }
-        };
-        if failures == 1 && more == 1 {
-            let old = [counter(minute - 1), counter(minute - 2)];
-            if let Err(error) = self.ports.store.delete_many(&old) {
-                self.ports.log.line(&format!("sign-in: old counts were not deleted: {error}"));
-            }
-        }
-        failures
     }
 
     /// Ends a session for good: its cookie is remembered as signed out until it would have ended by itself.
@@ -166,11 +150,10 @@ impl Rollcall {
     }
 }
 
-/// Where a secret was presented.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
-    Page,
-    Api,
+/// What signs in.
+#[derive(Deserialize)]
+struct SignIn {
+    secret: String,
 }
 
 /// A signed-in browser.
@@ -216,11 +199,36 @@ pub(super) fn authority<'r>(uri: &'r http::Uri, headers: &'r HeaderMap) -> Optio
     host.or_else(|| uri.authority().map(http::uri::Authority::as_str))
 }
 
-/// The scheme that the client used, as far as the last proxy tells.
-pub(super) fn scheme<'r>(uri: &'r http::Uri, headers: &'r HeaderMap) -> &'r str {
+/// The scheme that the client used, as far as the proxies tell: the first of them has seen the client.
+pub(super) fn scheme(uri: &http::Uri, headers: &HeaderMap) -> &'static str {
     let forwarded = headers.get("x-forwarded-proto").and_then(|proto| proto.to_str().ok());
-    match forwarded.or_else(|| uri.scheme_str()) {
-        Some("https") => "https",
+    let first = forwarded.and_then(|schemes| schemes.split(',').next()).map(str::trim);
+    match first.or_else(|| uri.scheme_str()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
         Some(_) | None => "http",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_is_the_first_of_those_that_proxies_name_in_any_case() {
+        let scheme = |forwarded: Option<&str>, uri: &str| {
+            let mut headers = HeaderMap::new();
+            forwarded.map(|value| headers.insert("x-forwarded-proto", value.parse().unwrap()));
+            super::scheme(&uri.parse().unwrap(), &headers)
+        };
+        for secure in ["https", "HTTPS", "Https", "https, http", "https,http", " https , http"] {
+            assert_eq!(scheme(Some(secure), "http://a/"), "https", "{secure}");
+        }
+        for plain in ["http", "http, https", "", "httpsx", "x"] {
+            assert_eq!(scheme(Some(plain), "http://a/"), "http", "{plain}");
+        }
+        assert_eq!(
+            [scheme(None, "https://a/"), scheme(None, "HTTPS://a/"), scheme(None, "/")],
+            ["https", "https", "http"]
+        );
     }
 }

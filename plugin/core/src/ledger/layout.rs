@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings::read(|name| (name == "admin_secret").then(|| "s".to_owned())).unwrap()
+        Settings::read(|name| (name == "admin_secret").then(|| "the-admin-secret-of-the-tests".to_owned())).unwrap()
     }
 
     fn ports(map: &Map) -> Ports {

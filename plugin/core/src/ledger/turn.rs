@@ -9,6 +9,7 @@ use crate::backend;
 use crate::ports::{Change, Ports};
 use crate::settings::Settings;
 use crate::space::Space;
+use jiff::Timestamp;
 use serde::Serialize;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
@@ -316,6 +317,11 @@ impl<'a> Turn<'a> {
         if let Some(window) = &mut self.head.in_flight {
             window.is_looked_through();
         }
+    }
+
+    /// The time of day.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.lease.ports.clock.now()
     }
 
     /// What the operator has set.

@@ -26,7 +26,7 @@ pub use bulk::BulkRequest;
 pub use dialect::Dialect;
 pub use error::{Error, Scan, ScimType};
 pub use filter::BoundFilter;
-pub use mask::Mask;
+pub use mask::{Mask, Taint};
 pub use parameters::Parameters;
 pub use patch::{PatchRequest, Step};
 pub use projection::Projection;

@@ -148,6 +148,32 @@ impl Resource {
         Ok(())
     }
 
+    /// Whether a resource that was stored elsewhere could have been let in here: what the built-in schemas have is of their
+    /// types, nothing that nobody may read is there, and all bounds hold. Of a tenant's own schemas the bounds hold alone:
+    /// they may have changed since, and what does not fit them is kept and not seen.
+    pub(crate) fn check_stored(&self, of: &ResourceType) -> Result<(), Error> {
+        if let Some(found) = self.external_id.as_ref().map(String::len).filter(|len| *len > LIMITS.value_bytes_max) {
+            let max = LIMITS.value_bytes_max;
+            return Err(Error::value(format!("externalId: expected at most {max} bytes, found {found}")));
+        }
+        check(of, &self.attributes)?;
+        for (name, value) in &self.attributes {
+            match of.extension(name).filter(|schema| schema.is_built_in()) {
+                Some(schema) => {
+                    let Value::Object(parts) = value else {
+                        return Err(Error::value(format!("{name}: expected an object, found something else")));
+                    };
+                    for (part, value) in parts {
+                        check_value(schema, part, value, &format!("{name}:{part}"))?;
+                    }
+                }
+                None if is_urn(name) => {}
+                None => check_value(of.schema, name, value, name)?,
+            }
+        }
+        Ok(())
+    }
+
     /// Whether an attribute of an extension outlives a replacement that is silent about it: it is not the client's to unset.
     fn stays(&self, schema: &Schema, name: &str) -> bool {
         match schema.attribute(name) {
@@ -451,6 +477,19 @@ pub(crate) fn check(of: &ResourceType, attributes: &Map<String, Value>) -> Resul
         return Err(Error::value(format!("body: expected at most {max} bytes of attributes, found {bytes}")));
     }
     Ok(())
+}
+
+/// What a stored attribute of a built-in schema is to be.
+fn check_value(schema: &Schema, name: &str, value: &Value, place: &str) -> Result<(), Error> {
+    // Formats were not asked of every client.
+    const AS_STORED: Dialect = Dialect { any_format: true, ..Dialect::strict() };
+    match schema.attribute(name).filter(|attribute| attribute.name == name) {
+        Some(attribute) if attribute.is_hidden() => {
+            Err(Error::value(format!("{place}: expected none, since nobody may read it, found one")))
+        }
+        Some(attribute) => value::admit(attribute, value, place, &AS_STORED).map(|_| ()),
+        None => Err(Error::value(format!("{place}: expected an attribute of {}, found another", schema.id))),
+    }
 }
 
 /// RFC 7644 §3.3 asks for `schemas`, RFC 7643 §3 for no others than those of the resource type, each once. Entra leaves out extensions that it uses, lists some that it does not, and misspells

@@ -298,7 +298,8 @@ impl<'j> Job<'j> {
     fn note(&mut self, at: usize, operation: &Operation<'_>, response: &Response<Vec<u8>>) {
         let success = response.status().is_success();
         let path = operation.resolved_path(&self.made).unwrap_or_else(|_| operation.path.clone());
-        let asked = || format!("{}{path}", self.context.base);
+        // Of one that failed it is what the client has sent.
+        let asked = || format!("{}{}", self.context.base, self.context.mask.path(&path));
         let location = match header(response, LOCATION) {
             Some(location) => Some(location),
             None => (operation.method != "POST" && operation.names_resource()).then(asked),

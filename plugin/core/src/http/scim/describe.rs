@@ -74,12 +74,12 @@ pub(super) fn describe_query(
         }
         (Some(_), Some(filter)) => {
             event.action = Some(Action::Match);
-            event.operation = ["look up ", noun, " by ", cap(&mask.words(filter))].concat();
+            event.operation = ["look up ", noun, " by ", cap(&mask.text(filter))].concat();
             if let [(kind, only)] = documents {
                 event.about(*kind, &only.resource);
             }
         }
-        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask.words(filter))),
+        (None, Some(filter)) => event.operation = format!("list {noun}s where {}", cap(&mask.text(filter))),
         (_, None) => {}
     }
 }

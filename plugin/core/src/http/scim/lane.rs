@@ -1,7 +1,7 @@
 //! How a change comes to its turn: by itself, or together with others of its tenant that came while it waited.
 
 use super::Rollcall;
-use crate::http::Body;
+use crate::http::{Body, respond};
 use crate::ledger::{self, Look, Turn, Waiter};
 use crate::settings::LIMITS;
 use crate::space::{Space, TenantId};
@@ -115,7 +115,8 @@ impl Rollcall {
     /// Answers a request that came to a path below `/scim/v2/`, but for a change that has to wait for its turn.
     pub(in crate::http) fn begin_scim(&self, tenant: TenantId, request: Request<Vec<u8>>) -> Begun {
         let arrival = self.arrival();
-        match self.over_http(&tenant, &request, &arrival, Lane::Ahead) {
+        let answer = self.over_http(&tenant, &request, &arrival, Lane::Ahead);
+        match answer.map(|response| respond::to(request.method(), response)) {
             Some(response) => Begun::Answered(response.map(Body::Full)),
             None => Begun::Waiting(Waiting { tenant, request, arrival }),
         }

@@ -8,15 +8,17 @@ mod describe;
 mod lane;
 mod read;
 mod record;
+mod strangers;
 #[cfg(test)]
 mod tests;
 
 pub use lane::{Begun, Place, Progress, Waiting};
+pub(super) use strangers::Strangers;
 
 use super::Rollcall;
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
-use crate::backup::import;
+use crate::backup::import::Import;
 use crate::connection::Connection;
 use crate::journal::Action;
 use crate::ledger::{self, Head, View};
@@ -34,6 +36,7 @@ use lane::{Arrival, Held, Lane};
 use read::{discovered, no_groups};
 use record::Span;
 use std::rc::Rc;
+use strangers::Found;
 
 /// A SCIM request without its listener.
 pub struct Provision<'r> {
@@ -72,9 +75,8 @@ impl Answer<'_, '_> {
 
 impl Rollcall {
     /// Answers a request that came to a path below `/scim/v2/` which names no tenant.
-    pub(super) fn without_tenant(&self) -> Response<Vec<u8>> {
-        let id = self.request_id();
-        Problem::Unauthorized { detail: NOT_A_TENANT, presented: true }.refusal(&self.ports, &id).scim()
+    pub(super) fn without_tenant(&self, headers: &HeaderMap) -> Response<Vec<u8>> {
+        self.unknown(&self.arrival(), unauthorized(NOT_A_TENANT, bearer(headers)))
     }
 
     fn over_http<'r>(
@@ -101,7 +103,7 @@ impl Rollcall {
     /// Answers a SCIM request and leaves its record.
     pub fn provision(&self, request: Provision<'_>) -> Response<Vec<u8>> {
         let answer = self.travel(&request, &self.arrival(), Lane::Own);
-        answer.expect("only who is ahead of a turn waits for one")
+        respond::to(request.method, answer.expect("only who is ahead of a turn waits for one"))
     }
 
     /// The way of a request. Nothing where a change has to wait for a turn.
@@ -119,23 +121,22 @@ impl Rollcall {
         };
         let presented = bearer(request.headers);
         let digest = presented.map(Digest::of);
-        let connection = match self.connection_for(&view, request.tenant, digest.as_ref(), arrival) {
-            Ok(Some(connection)) => connection,
-            Ok(None) => {
-                let problem = Problem::Unauthorized { detail: NOT_A_TENANT, presented: presented.is_some() };
-                // A tenant whose setup was never started has a journal all the same; an id that names none has nothing.
-                if !matches!(tenant::read(&self.ports, &self.settings, request.tenant), Ok(Some(_))) {
-                    return Some(self.unknown(arrival, problem));
-                }
-                // Its journal is the restored one, so what comes in meanwhile leaves no record.
-                if matches!(import::under_way(&view), Ok(true)) {
-                    return Some(self.unknown(arrival, Problem::BeingRestored));
-                }
-                let mask = &Mask::of(BUILT_IN.all());
-                let span = Span { request, parameters, arrival, presented, token: None, provider: None, mask };
-                return Some(self.finish(span, Answer::refused(refused_event(), problem)));
-            }
+        let found = match self.find(&view, request.tenant, digest.as_ref(), arrival) {
+            Ok(found) => found,
             Err(error) => return Some(self.unknown(arrival, error.into())),
+        };
+        let fits = |connection: &Connection| {
+            digest.as_ref().is_some_and(|digest| connection.token(digest, arrival.now).is_some())
+        };
+        let connection = match &found {
+            Found::Connected(connection) if fits(connection) => connection.clone(),
+            // Its journal is the restored one, so what comes in meanwhile leaves no record.
+            Found::BeingRestored(Some(connection)) if fits(connection) => {
+                return Some(self.unknown(arrival, Problem::BeingRestored));
+            }
+            Found::Connected(_) | Found::Unconnected | Found::BeingRestored(_) | Found::Nobody => {
+                return Some(self.refuse_stranger(&view, request, parameters, arrival, &found));
+            }
         };
         let types = match Types::of_connection(&view, &connection) {
             Ok(types) => types,
@@ -144,33 +145,57 @@ impl Rollcall {
         let (types, mask) = (&types, &Mask::of(types.all()));
         let token = digest.as_ref().and_then(|digest| connection.token(digest, arrival.now));
         let provider = Some(connection.provider().id);
-        let span = Span { request, parameters, arrival, presented, token, provider, mask };
-        let answer = match token {
-            Some(_) if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) => {
-                if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
-                    return Some(self.unknown(arrival, self.too_many()));
-                }
-                Answer::refused(refused_event(), self.too_many())
+        let span = Span { request, parameters, arrival, presented, token, provider, mask, folds: false };
+        let answer = if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) {
+            if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
+                return Some(self.unknown(arrival, self.too_many()));
             }
-            Some(_) => {
-                let dialect = (connection.provider().dialect)();
-                let base = self.base(request);
-                let groups = connection.groups;
-                let context = Context { request, parameters, arrival, base, dialect, types, mask, groups };
-                self.answer(&view, &context, &span, lane)
-            }
-            None => Answer::refused(
-                refused_event(),
-                Problem::Unauthorized {
-                    detail: why(&connection, presented, request.headers),
-                    presented: presented.is_some(),
-                },
-            ),
+            Answer::refused(refused_event(), self.too_many())
+        } else {
+            let dialect = (connection.provider().dialect)();
+            let base = self.base(request);
+            let groups = connection.groups;
+            // Which of the two it was counts for the record alone.
+            let method = if request.method == Method::HEAD { &Method::GET } else { request.method };
+            let request = &Provision { method, ..*request };
+            let context = Context { request, parameters, arrival, base, dialect, types, mask, groups };
+            self.answer(&view, &context, &span, lane)
         };
         match answer.held {
             Held::Awaited => None,
             Held::Nothing | Held::Own(_) | Held::Shared(_) => Some(self.finish(span, answer)),
         }
+    }
+
+    /// Refuses a request without a valid token, in the same words whatever the tenant is. An id that names none has no
+    /// journal; a tenant's has the reason.
+    fn refuse_stranger(
+        &self,
+        view: &View<'_>,
+        request: &Provision<'_>,
+        parameters: &Parameters<'_>,
+        arrival: &Arrival,
+        found: &Found,
+    ) -> Response<Vec<u8>> {
+        let (presented, tenant) = (bearer(request.headers), request.tenant);
+        let (connection, why) = match found {
+            Found::Connected(connection) => (Some(connection), why(connection, presented, request.headers)),
+            Found::Unconnected => (None, NOT_CONNECTED),
+            Found::BeingRestored(_) | Found::Nobody => (None, NOT_A_TENANT),
+        };
+        let problem = unauthorized(why, presented);
+        let folds = !self.strangers.has_record(tenant, arrival.started);
+        if matches!(found, Found::BeingRestored(_) | Found::Nobody) || folds && self.strangers.repeats(tenant) {
+            return self.unknown(arrival, problem);
+        }
+        let types = match connection.map(|connection| Types::of_connection(view, connection)).transpose() {
+            Ok(types) => types,
+            Err(error) => return self.unknown(arrival, error.into()),
+        };
+        let mask = &Mask::of(types.as_ref().unwrap_or(BUILT_IN).all());
+        let provider = connection.map(|connection| connection.provider().id);
+        let span = Span { request, parameters, arrival, presented, token: None, provider, mask, folds };
+        self.finish(span, Answer::refused(refused_event(), problem))
     }
 
     /// Whether the tenant may send this request, see [`pace`](crate::pace). The head is there where it has just been read.
@@ -192,24 +217,38 @@ impl Rollcall {
         Problem::TooMany { rate: self.settings.requests_per_second.unwrap_or_default() }
     }
 
-    /// The tenant's connection: as this instance has seen it a moment ago where the token fits that, otherwise as it is.
-    fn connection_for(
+    /// What a tenant id names: as this instance has seen it a moment ago where the token fits that or too many come without
+    /// one that does, otherwise as it is.
+    fn find(
         &self,
         view: &View<'_>,
         tenant: &TenantId,
         presented: Option<&Digest>,
         arrival: &Arrival,
-    ) -> Result<Option<Rc<Connection>>, ledger::Error> {
+    ) -> Result<Found, ledger::Error> {
         let (started, now) = (arrival.started, arrival.now);
         let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
         if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
-            return Ok(Some(connection));
+            return Ok(Found::Connected(connection));
         }
-        let connection = Connection::read(view)?.map(Rc::new);
-        if let Some(connection) = connection.as_ref().filter(|connection| fits(connection)) {
-            self.connections.keep(tenant, started, connection);
+        if let Some(found) = self.strangers.recall(tenant, started) {
+            return Ok(found);
         }
-        Ok(connection)
+        let found = match Connection::read(view)?.map(Rc::new) {
+            Some(connection) => Found::Connected(connection),
+            None if tenant::read(&self.ports, &self.settings, tenant)?.is_none() => Found::Nobody,
+            None => match Import::read(view)?.filter(Import::is_under_way) {
+                Some(import) => Found::BeingRestored(import.into_connection().map(Rc::new)),
+                None => Found::Unconnected,
+            },
+        };
+        match &found {
+            Found::Connected(connection) if fits(connection) => self.connections.keep(tenant, started, connection),
+            Found::Connected(_) | Found::Unconnected | Found::BeingRestored(_) | Found::Nobody => {
+                self.strangers.remember(tenant, started, &found);
+            }
+        }
+        Ok(found)
     }
 
     /// Routes, and reads what the route needs.
@@ -283,10 +322,15 @@ impl Rollcall {
 
 const BUILT_IN: &Types = &Types::built_in();
 
-const NOT_A_TENANT: &str = "authorization: this tenant URL or its token is not valid here";
+const NOT_A_TENANT: &str = "authorization: no tenant has this URL";
+const NOT_CONNECTED: &str = "authorization: no connection was set up; start the setup";
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 
-/// What the provider is told about its token: enough to find the mistake, nothing about what would be right.
+fn unauthorized(why: &'static str, presented: Option<&str>) -> Problem {
+    Problem::Unauthorized { why, presented: presented.is_some() }
+}
+
+/// What the journal says about a token: enough to find the mistake.
 fn why(connection: &Connection, presented: Option<&str>, headers: &HeaderMap) -> &'static str {
     match presented {
         None if headers.contains_key(AUTHORIZATION) => {

@@ -49,6 +49,13 @@ impl Rollcall {
             };
             Ok(respond::scim_body(StatusCode::OK, &response))
         })();
+        let left_out = view.left_out();
+        if !left_out.is_empty() {
+            let named: Vec<&str> = left_out.iter().take(LEFT_OUT_NAMED_MAX).map(String::as_str).collect();
+            let more = if left_out.len() > named.len() { ", …" } else { "" };
+            let words = format!("; {} cannot be read: {}{more}", left_out.len(), named.join(", "));
+            event.operation.push_str(&words);
+        }
         Answer::without_turn(event, listed)
     }
 
@@ -100,6 +107,9 @@ impl Rollcall {
         Answer::without_turn(event, read)
     }
 }
+
+/// Resources that cannot be read and are named in the record of a list.
+const LEFT_OUT_NAMED_MAX: usize = 10;
 
 /// A page of a list.
 struct Page {

@@ -8,7 +8,7 @@ use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::ledger::{self, Turn};
 use crate::scim::mask::MASK;
-use crate::scim::{Mask, Parameters};
+use crate::scim::{Mask, Parameters, Taint};
 use crate::secrets::scrub;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
@@ -31,8 +31,9 @@ impl Rollcall {
             }
         };
         event.changed &= refusal.is_none();
+        let refusal = refusal.map(noted_refusal);
+        let mut response = respond::to(span.request.method, response);
         let entry = self.entry(&span, &event, &response, refusal.as_ref());
-        let mut response = response;
         match held {
             Held::Nothing | Held::Awaited => self.keep(&span, entry),
             Held::Shared(turn) => stage(turn, entry, event.changed),
@@ -41,6 +42,7 @@ impl Rollcall {
                     let refusal = self.refusal(&problem, &span);
                     event.changed = false;
                     response = refusal.scim();
+                    let refusal = noted_refusal(refusal);
                     let entry = self.entry(&span, &event, &response, Some(&refusal));
                     self.keep(&span, entry);
                 }
@@ -50,11 +52,12 @@ impl Rollcall {
         response
     }
 
-    /// A detail quotes what was wrong, and that may have been a token or, in a filter, a password: the clients' logs and
-    /// error pages are no place for them.
+    /// A detail quotes what was wrong, and that may have been a token or a password: the clients' logs and error pages are no
+    /// place for them.
     fn refusal(&self, problem: &Problem, span: &Span<'_>) -> respond::Refusal {
         let mut refusal = problem.refusal(&self.ports, &span.arrival.request_id);
-        refusal.detail = unhidden(&span.mask.literals(&refusal.detail), span.presented).into_owned();
+        let taint = span.taint();
+        refusal.detail = unhidden(&taint.out_of(&refusal.detail), span.presented).into_owned();
         refusal
     }
 
@@ -82,7 +85,8 @@ impl Rollcall {
 
     /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
     pub(in crate::http) fn stage_waiting(&self, tenant: &TenantId, turn: &mut Turn<'_>) -> usize {
-        let entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
+        let mut entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
+        entries.extend(self.strangers.take(tenant));
         let count = entries.len();
         journal::append(turn, entries);
         self.stage_news(tenant, turn);
@@ -109,6 +113,10 @@ impl Rollcall {
 
     fn keep(&self, span: &Span<'_>, entry: Entry) {
         let now = span.arrival.started + Duration::from_micros(entry.record.duration_us);
+        let entry = if span.folds { self.strangers.fold(span.request.tenant, entry, now) } else { Some(entry) };
+        let Some(entry) = entry else {
+            return;
+        };
         // Written by whoever has time for it: the request may hold the turn that this would wait for.
         let lost = self.buffer.borrow_mut().push(span.request.tenant, entry, now);
         if lost > 0 {
@@ -126,7 +134,8 @@ impl Rollcall {
         let request = span.request;
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
-        let clean = |text: &str| unhidden(text, span.presented).into_owned();
+        // Who has put a password into a name has it in a name; the journal is read by others than those who see the name.
+        let clean = |text: &str| unhidden(&span.mask.assigned(text), span.presented).into_owned();
         let kept = |text: &str| {
             let start = beginning(text);
             journal::cut_of(unhidden(start, span.presented), start.len() < text.len())
@@ -145,21 +154,25 @@ impl Rollcall {
             time: span.arrival.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             method: journal::Method::of(&clean(request.method.as_str())),
-            path: kept(request.path),
+            path: kept(&span.mask.path(request.path)),
             query: span.mask.query(span.parameters).map(|query| kept(&query)),
-            operation: kept(&operation(span.mask, event, refusal)),
+            operation: kept(&operation(span, event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
             kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
-            detail: refusal.map(|refusal| kept(&span.mask.words(&refusal.detail))).filter(|detail| !detail.is_empty()),
+            detail: refusal.map(|refusal| kept(&refusal.detail)).filter(|detail| !detail.is_empty()),
             changed: event.changed,
             user: event.subject.as_ref().map(subject),
             group: event.group.as_ref().map(group),
             token: span.presented.map(hint),
             request_id: span.arrival.request_id.clone(),
-            request_body: bodies.then(|| body_text(span.mask, request.body)).flatten().map(|text| kept(&text)),
+            // A body that came without a valid token is nobody's.
+            request_body: (bodies && span.token.is_some())
+                .then(|| body_text(span.mask, request.body))
+                .flatten()
+                .map(|text| kept(&text)),
             response_body: bodies.then(|| answer_text(span.mask, response.body())).flatten().map(|text| kept(&text)),
             before: values(&event.before),
             after: values(&event.after),
@@ -168,6 +181,14 @@ impl Rollcall {
         };
         Entry { record, token_id: span.token.map(|token| token.id.clone()), sign }
     }
+}
+
+/// The refusal as the journal has it.
+fn noted_refusal(mut refusal: respond::Refusal) -> respond::Refusal {
+    if let Some(noted) = refusal.noted {
+        noted.clone_into(&mut refusal.detail);
+    }
+    refusal
 }
 
 /// Takes a change of a turn that others share for good, with its record. A refused one leaves nothing but that.
@@ -190,6 +211,15 @@ pub(super) struct Span<'r> {
     /// Whom the connection was set up for; nothing where there is none.
     pub(super) provider: Option<&'static str>,
     pub(super) mask: &'r Mask<'r>,
+    /// Whether the record is to stand for further requests without a valid token, see [`strangers`](super::strangers).
+    pub(super) folds: bool,
+}
+
+impl Span<'_> {
+    /// What the request has sent as a secret.
+    fn taint(&self) -> Taint {
+        Taint::of(self.mask, self.request.path, self.parameters, self.request.body)
+    }
 }
 
 /// The last four characters of a token that is long enough to keep its secret all the same.
@@ -199,10 +229,12 @@ fn hint(token: &str) -> String {
     end.unwrap_or("…").to_owned()
 }
 
-fn operation<'e>(mask: &Mask<'_>, event: &'e Event, refusal: Option<&respond::Refusal>) -> Cow<'e, str> {
+fn operation<'e>(span: &Span<'_>, event: &'e Event, refusal: Option<&respond::Refusal>) -> Cow<'e, str> {
     match (refusal, event.operation.as_str()) {
-        (Some(refusal), "") => Cow::Owned(["refused: ", &mask.words(&refusal.detail)].concat()),
-        (_, words) => Cow::Borrowed(words),
+        (Some(refusal), "") => Cow::Owned(["refused: ", &refusal.detail].concat()),
+        // It names what was asked for, in the client's words.
+        (Some(_), words) => span.taint().out_of(words),
+        (None, words) => span.mask.assigned(words),
     }
 }
 

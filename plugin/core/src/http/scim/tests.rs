@@ -1,5 +1,6 @@
 //! Requests against a store in memory.
 
+use super::strangers::RECORDS_AT_ONCE;
 use crate::connection::TOKEN_PREFIX;
 use crate::http::{Body, Rollcall};
 use crate::journal::{self, REFUSALS_AN_HOUR};
@@ -12,6 +13,8 @@ use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+const ADMIN_SECRET: &str = "the-admin-secret-of-the-tests";
 
 #[derive(Default)]
 struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
@@ -83,7 +86,7 @@ struct Trial {
 
 impl Trial {
     fn unconnected() -> Trial {
-        let settings = Settings::read(|name| (name == "admin_secret").then(|| "admin".to_owned())).unwrap();
+        let settings = Settings::read(|name| (name == "admin_secret").then(|| ADMIN_SECRET.to_owned())).unwrap();
         let ports = Ports {
             store: Box::<Memory>::default(),
             clock: Box::new(Still),
@@ -113,7 +116,7 @@ impl Trial {
 
     fn admin(&self, method: &str, path: &str, body: Value) -> Value {
         let uri = format!("/admin/api/v1/tenants{path}");
-        self.call(method, &uri, "admin", &[], body).1
+        self.call(method, &uri, ADMIN_SECRET, &[], body).1
     }
 
     fn scim(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> (u16, Value) {
@@ -342,8 +345,8 @@ fn a_condition_holds_for_every_method() {
 #[test]
 fn a_request_that_could_not_write_is_a_read() {
     let trial = Trial::connected();
-    for (method, kind) in [("HEAD", "read"), ("OPTIONS", "read"), ("PUT", "change")] {
-        assert_eq!(trial.scim(method, "/Users", &[], Value::Null).0, 405);
+    for (method, kind, status) in [("HEAD", "read", 200), ("OPTIONS", "read", 405), ("PUT", "change", 405)] {
+        assert_eq!(trial.scim(method, "/Users", &[], Value::Null).0, status);
         assert_eq!(trial.records()[0]["kind"], kind, "{method}");
     }
 }
@@ -361,7 +364,26 @@ fn a_filter_on_what_is_served_whole_is_refused() {
 fn who_has_no_token_cannot_wash_the_journal_out() {
     let (mut trial, _) = Trial::with_alice();
     let right = std::mem::replace(&mut trial.token, "wrong".to_owned());
+    let others = u64::from(RECORDS_AT_ONCE);
+    for number in 0..others + 7 {
+        assert_eq!(trial.scim("GET", &format!("/Users/{number}"), &[], Value::Null).0, 401);
+    }
+    trial.token = right.clone();
+    let records = trial.records();
+    assert_eq!(records.len() as u64, others + 2);
+    // The first of those that share one, and how many more it stands for.
+    let told = (&records[0]["path"], &records[0]["repeats"], &records[1]["repeats"]);
+    assert_eq!(told, (&json!(format!("/Users/{others}")), &json!(6), &Value::Null));
+    assert_eq!(trial.scim("GET", "/Users", &[], Value::Null).0, 200);
+}
+
+#[test]
+fn an_hour_has_so_many_records_of_requests_without_a_token() {
+    let (mut trial, _) = Trial::with_alice();
+    let right = std::mem::replace(&mut trial.token, "wrong".to_owned());
     for number in 0..REFUSALS_AN_HOUR + 7 {
+        // A further instance knows nothing of those before.
+        trial.rollcall.strangers.forget();
         assert_eq!(trial.scim("GET", &format!("/Users/{number}"), &[], Value::Null).0, 401);
     }
     trial.token = right;
