@@ -294,6 +294,7 @@ fn a_filtered_page_of_the_journal() {
         setting.create(json!({})).expect(201);
         for _ in 1..LIMITS.journal_scan_max {
             setting.server.rollcall.handle(setting.tenant.request("GET", "/Users?count=0", None));
+            setting.server.look();
         }
         let page = |setting: &mut Setting| setting.admin("GET", "/requests?kind=change", None).expect(200).body;
         let whole = page(&mut setting);
@@ -337,7 +338,9 @@ fn tenants_in_a_page_and_in_all() {
         let store = &setting.server.world.store;
         let mut head: Value = serde_json::from_slice(&store.get("r.head").unwrap().unwrap()).unwrap();
         head["members"] = json!(LIMITS.tenants_max - 1);
-        store.set_many(&[("r.head".to_owned(), head.to_string().into_bytes())]).unwrap();
+        let counts = json!([LIMITS.tenants_max - 1]).to_string().into_bytes();
+        let head = head.to_string().into_bytes();
+        store.set_many(&[("r.head".to_owned(), head), ("r.l3.0".to_owned(), counts)]).unwrap();
         life::admin(&mut setting.server, "POST", "/tenants", Some(&tenant)).expect(201);
         let above = life::admin(&mut setting.server, "POST", "/tenants", Some(&tenant)).expect(409);
         assert_eq!(above.text("/error/code"), "too_many_tenants");

@@ -182,6 +182,11 @@ impl Space {
         self.key(&format!("tenant.{tenant}"))
     }
 
+    /// What the keys of all tenants' records start with.
+    pub(crate) fn registered_prefix(&self) -> String {
+        self.key("tenant.")
+    }
+
     /// Sessions of the page that were signed out before their end; meant for the registry.
     pub(crate) fn signed_out(&self) -> String {
         self.key("signed-out")

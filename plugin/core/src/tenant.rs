@@ -1,5 +1,7 @@
 //! The registry: which tenants there are.
 
+pub(crate) mod registry;
+
 use crate::backend;
 use crate::connection::Connection;
 use crate::directory::roster;
@@ -51,7 +53,7 @@ pub fn create(
     let Some(name) = proper(name) else {
         return Ok(Err(Refusal::BadName));
     };
-    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let mut turn = registry::turn(ports, settings)?;
     if turn.head.main.members >= LIMITS.tenants_max {
         turn.release()?;
         return Ok(Err(Refusal::Full));
@@ -66,7 +68,15 @@ pub fn create(
         return Ok(Err(Refusal::IdTaken));
     }
     let mut extent = turn.head.main;
-    let slot = roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str())?;
+    let slot = match roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str()) {
+        Err(Error::Damaged(found)) => {
+            turn.undo();
+            turn.close_to_mend(&found);
+            turn.commit()?;
+            return Err(Error::Damaged(found));
+        }
+        slot => slot?,
+    };
     turn.head.main = extent;
     let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ports.clock.now(), seats: None, slot };
     turn.write(Space::registry().registered(&id), &tenant);
@@ -113,7 +123,7 @@ pub fn change(
         None => None,
     };
     let key = Space::registry().registered(id);
-    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let mut turn = registry::turn(ports, settings)?;
     let Some(mut tenant) = turn.read::<Tenant>(&key)? else {
         turn.release()?;
         return Ok(Err(Refusal::NoSuchTenant));
@@ -132,7 +142,7 @@ pub fn change(
 /// Gives a tenant the name, the age and the seats that an export says it had.
 pub(crate) fn restore(ports: &Ports, settings: &Settings, id: &TenantId, as_it_was: &Profile) -> Result<(), Error> {
     let key = Space::registry().registered(id);
-    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let mut turn = registry::turn(ports, settings)?;
     let Some(tenant) = turn.read::<Tenant>(&key)? else {
         return turn.release();
     };
@@ -175,7 +185,7 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
         return Ok(Err(Refusal::NotEmpty));
     }
     let key = Space::registry().registered(id);
-    let mut turn = Turn::take(ports, settings, Space::registry())?;
+    let mut turn = registry::turn(ports, settings)?;
     let Some(tenant) = turn.read::<Tenant>(&key)? else {
         turn.release()?;
         own.release()?;

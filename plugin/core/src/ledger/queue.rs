@@ -112,11 +112,11 @@ impl Waiter {
 
     /// A waiter for a turn that this instance has asked for and that no request waits for any more.
     pub fn to_give_on(ports: &Ports, space: Space) -> Waiter {
-        Waiter::arrive(ports, space).to_mend()
+        Waiter::arrive(ports, space).mending()
     }
 
     /// The same waiter for a turn in which a damaged space is mended.
-    pub(super) fn to_mend(self) -> Waiter {
+    pub(super) fn mending(self) -> Waiter {
         Waiter { mends: true, ..self }
     }
 

@@ -58,7 +58,7 @@ impl<'a> Turn<'a> {
 
     /// Waits for this caller's turn in a space that may be damaged, to mend it.
     pub fn take_to_mend(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
-        Turn::wait_for(Waiter::arrive(ports, space).to_mend(), ports, settings)
+        Turn::wait_for(Waiter::arrive(ports, space).mending(), ports, settings)
     }
 
     fn wait_for(waiter: Waiter, ports: &'a Ports, settings: &'a Settings) -> Result<Turn<'a>, Error> {
