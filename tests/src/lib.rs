@@ -22,6 +22,7 @@ pub mod meter;
 pub mod native;
 pub mod pretty;
 pub mod program;
+pub mod proxy;
 pub mod real;
 pub mod run;
 pub mod store;

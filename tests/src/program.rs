@@ -36,6 +36,17 @@ impl Process {
         process
     }
 
+    /// SIGSTOP for a while: it is suspended in the midst of whatever it does, and then goes on.
+    pub fn pause(&self, duration: Duration) {
+        let signal = |name: &str| {
+            let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+            assert!(sent.unwrap().success(), "kill {name}");
+        };
+        signal("-STOP");
+        std::thread::sleep(duration);
+        signal("-CONT");
+    }
+
     /// SIGKILL: no destructor runs, no buffer is written.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
@@ -181,6 +192,11 @@ impl Redis {
         Process::start(command.args(["--port", &address.port().to_string()]), address)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.process.address
+    }
+
     /// What `--store` takes.
     pub fn url(&self) -> String {
         format!("redis://{}/", self.process.address)
@@ -194,13 +210,19 @@ impl Redis {
 
     /// A host with its data here.
     pub fn host(&self, name: &str) -> Host {
-        let (url, secret) = (self.url(), secret());
+        self.host_by(name, self.process.address)
+    }
+
+    /// A host with its data here, on a way that begins at another address.
+    pub fn host_by(&self, name: &str, address: SocketAddr) -> Host {
+        let (url, secret) = (format!("redis://{address}/"), secret());
         let options = ["--store", &url, "--variable", &secret, "--variable", UNPACED];
         Host::with(&self.folder.join(name), &[&options[..], &["--variable", "journal_capacity=100000"]].concat())
     }
 }
 
-fn secret() -> String {
+/// The variable of the admin secret of the tests.
+pub fn secret() -> String {
     format!("admin_secret={ADMIN_SECRET}")
 }
 

@@ -4,7 +4,8 @@
 use acceptance::backup::{content, export, furnish, restore};
 use acceptance::hosted::{self, Hosted};
 use acceptance::life::{self, Tenant, Wire};
-use acceptance::program::{Host, Redis, fresh};
+use acceptance::program::{self, Host, Redis, fresh};
+use acceptance::proxy::Proxy;
 use acceptance::{run, transcript};
 use rollcall_host::keyvalue;
 use serde_json::{Value, json};
@@ -131,21 +132,44 @@ struct Known {
     deleted: bool,
 }
 
-/// Two hosts, where they listen now, and whether clients go on.
+/// Hosts, where they listen now, and whether clients go on.
 struct Load {
     tenant: Tenant,
     group: String,
-    hosts: Mutex<[SocketAddr; 2]>,
+    hosts: Mutex<Vec<SocketAddr>>,
     over: AtomicBool,
 }
 
 impl Load {
+    /// A tenant with a group for everybody.
+    fn of(hosts: &mut [Host]) -> Load {
+        let tenant = Tenant::connect(&mut hosts[0]);
+        tenant.admin(&mut hosts[0], "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+        let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Everybody"});
+        let group = tenant.scim(&mut hosts[0], "POST", "/Groups", Some(&body)).expect(201).text("/id");
+        let addresses = hosts.iter().map(Host::address).collect();
+        Load { tenant, group, hosts: Mutex::new(addresses), over: AtomicBool::new(false) }
+    }
+
+    /// What the clients were answered while something happens.
+    fn during(&self, happens: impl FnOnce()) -> Vec<Known> {
+        thread::scope(|scope| {
+            let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || self.client(client))).collect();
+            happens();
+            self.over.store(true, Ordering::Relaxed);
+            clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        })
+    }
+
     /// Sends a request until it is answered otherwise than 503, to the one host and the other in turns, as a provider
     /// behind a load balancer does. The number says how often it was sent.
     fn send(&self, client: usize, method: &str, path: &str, body: Option<&Value>) -> (u16, Value, usize) {
         let begun = Instant::now();
         for attempt in 0.. {
-            let address = self.hosts.lock().unwrap()[(client + attempt) % 2];
+            let address = {
+                let hosts = self.hosts.lock().unwrap();
+                hosts[(client + attempt) % hosts.len()]
+            };
             let answer = hosted::exchange(address, &self.tenant.request(method, path, body));
             if let Ok(answer) = answer
                 && answer.status() != 503
@@ -208,15 +232,8 @@ fn nothing_that_was_answered_is_lost_when_hosts_and_redis_are_killed_under_load(
         return;
     };
     let mut hosts = [redis.host("one"), redis.host("other")];
-    let tenant = Tenant::connect(&mut hosts[0]);
-    tenant.admin(&mut hosts[0], "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
-    let body = json!({"schemas": ["urn:ietf:params:scim:schemas:core:2.0:Group"], "displayName": "Everybody"});
-    let group = tenant.scim(&mut hosts[0], "POST", "/Groups", Some(&body)).expect(201).text("/id");
-    let addresses = Mutex::new([hosts[0].address(), hosts[1].address()]);
-    let load = Load { tenant: tenant.clone(), group, hosts: addresses, over: AtomicBool::new(false) };
-    let users: Vec<Known> = thread::scope(|scope| {
-        let load = &load;
-        let clients: Vec<_> = (0..CLIENTS).map(|client| scope.spawn(move || load.client(client))).collect();
+    let load = Load::of(&mut hosts);
+    let users = load.during(|| {
         for (at, name) in [(0, "one"), (1, "other")] {
             thread::sleep(Duration::from_secs(2));
             hosts[at].process.kill();
@@ -226,11 +243,52 @@ fn nothing_that_was_answered_is_lost_when_hosts_and_redis_are_killed_under_load(
             redis.kill_and_start();
         }
         thread::sleep(Duration::from_secs(2));
-        load.over.store(true, Ordering::Relaxed);
-        clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
     });
     assert!(users.len() > CLIENTS, "{} users", users.len());
     println!("{} users, {} of them deleted", users.len(), users.iter().filter(|user| user.deleted).count());
+    verify(&mut hosts[0], &load, &users);
+}
+
+/// How much later than it was sent a commit reaches Redis.
+const LATE: [u64; 4] = [1, 3, 6, 3];
+
+#[test]
+fn nothing_that_was_answered_is_lost_when_a_commit_reaches_redis_late() {
+    let Some((redis, _)) = redis("redis-late") else {
+        return;
+    };
+    for names in [&["alone"][..], &["one", "other"]] {
+        let proxy = Proxy::to(redis.address());
+        let mut hosts: Vec<Host> = names.iter().map(|name| redis.host_by(name, proxy.address)).collect();
+        let load = Load::of(&mut hosts);
+        let users = load.during(|| {
+            for seconds in LATE {
+                thread::sleep(Duration::from_millis(500));
+                proxy.delay_next(b"EVALSHA", Duration::from_secs(seconds));
+                thread::sleep(Duration::from_secs(seconds) + Duration::from_millis(500));
+            }
+        });
+        assert_eq!(proxy.delayed(), LATE.len());
+        println!("{} hosts, {} late commits, {} users", hosts.len(), proxy.delayed(), users.len());
+        verify(&mut hosts[0], &load, &users);
+    }
+}
+
+#[test]
+fn nothing_that_was_answered_is_lost_when_one_of_two_hosts_on_one_file_is_suspended() {
+    let state = fresh("suspended");
+    let options = ["--variable", &program::secret(), "--variable", "requests_per_second=off"];
+    let options = [&options[..], &["--variable", "journal_capacity=100000"]].concat();
+    let mut hosts: Vec<Host> = (0..2).map(|_| Host::with(&state, &options)).collect();
+    let load = Load::of(&mut hosts);
+    let users = load.during(|| {
+        thread::sleep(Duration::from_secs(1));
+        hosts[0].process.pause(Duration::from_secs(9));
+        thread::sleep(Duration::from_secs(1));
+        hosts[1].process.pause(Duration::from_secs(4));
+        thread::sleep(Duration::from_secs(1));
+    });
+    assert!(users.len() > CLIENTS, "{} users", users.len());
     verify(&mut hosts[0], &load, &users);
 }
 

@@ -1,6 +1,8 @@
-//! Every transcript, answered by the core itself. `UPDATE=1` writes down what it answers now; read every line of that.
+//! Every transcript, answered by the core itself, on a store with a guard as the host has it. `UPDATE=1` writes down what it answers now; read every line of that.
 
 use acceptance::native::Native;
+use acceptance::store::Backend;
+use acceptance::world::World;
 use acceptance::{run, transcript};
 
 #[test]
@@ -11,7 +13,7 @@ fn the_core_answers_every_transcript_byte_for_byte() {
     let mut problems = Vec::new();
     for (name, transcript) in &all {
         let file = transcript::folder().join(format!("{name}.http"));
-        let mut server = Native::new(&run::variables(transcript));
+        let mut server = Native::within(&World::on(Backend::GUARDED_SQLITE, &run::variables(transcript)));
         if update {
             let renewed = run::renew(&mut server, &given, transcript);
             std::fs::write(file, renewed.to_string()).unwrap();

@@ -55,7 +55,7 @@ pub use queue::{Look, Tickets, Waiter};
 pub(crate) use snapshot::{Mark, Snapshot, leavings};
 pub use turn::Turn;
 
-use crate::backend::{self, Unusable};
+use crate::backend::{self, Batches, Unusable};
 use crate::ports::{Ports, StoreError};
 use crate::settings::Settings;
 use crate::space::Space;
@@ -63,6 +63,7 @@ use crate::traffic::Traffic;
 use damage::InFlight;
 use intent::{Intent, Pair};
 use jiff::Timestamp;
+use lease::Commits;
 use serde::{Deserialize, Serialize};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +151,31 @@ impl From<Unusable> for Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Error {
         Error::Store(error)
+    }
+}
+
+/// What the store lets the ledger promise.
+pub struct Promise {
+    /// Whether the store refuses a commit that comes late, however late that is.
+    pub guarded: bool,
+    /// How long a turn is seen unfinished before its holder is taken for dead.
+    pub takeover: Duration,
+    /// What a commit that was answered relies on beyond the store's own checks; nothing with a guard.
+    pub assumption: Option<String>,
+}
+
+impl Promise {
+    /// Of a store that takes batches so.
+    pub fn of(ports: &Ports, settings: &Settings, batches: Batches) -> Promise {
+        let commits = Commits::of(ports, settings, settings.store_batches.unwrap_or(batches));
+        let (guarded, takeover) = (commits.is_guarded(), commits.takeover());
+        let within = takeover.saturating_sub(HOLD).as_secs();
+        let assumption = format!(
+            "a write that was sent arrives within {within} seconds; one that arrives later, within {} seconds, is seen and \
+             mended",
+            IN_FLIGHT_MAX.as_secs()
+        );
+        Promise { guarded, takeover, assumption: (!guarded).then_some(assumption) }
     }
 }
 

@@ -294,6 +294,8 @@ pub enum Health {
     Healthy,
     /// The connection was ended.
     Ended,
+    /// The data are being mended, and changes are answered 503 meanwhile.
+    Mending,
 }
 
 /// What the page shows of a connection's traffic.
@@ -399,6 +401,9 @@ pub fn health(head: &Head, provider: &IdentityProvider, state: State, now: Times
     let traffic = &head.traffic;
     if state == State::Ended {
         return Health::Ended;
+    }
+    if head.damage().is_some() {
+        return Health::Mending;
     }
     if refused_last(head) {
         return Health::Unauthorized;

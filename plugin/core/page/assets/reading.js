@@ -9,7 +9,7 @@ import { line, target } from './shell.js';
 const CHANGES = ['create', 'update', 'rename', 'disable', 'enable', 'delete'];
 const NAMED = [...CHANGES, 'match', 'read'];
 /** What a record can be about. */
-export const OPERATIONS = [...NAMED, 'probe', 'list', 'discover', 'refused'];
+export const OPERATIONS = [...NAMED, 'probe', 'list', 'discover', 'mend', 'refused'];
 
 /** "Created alice@contoso.com", "Not created: bob@contoso.com. The userName is already taken". */
 export function sentence(record) {

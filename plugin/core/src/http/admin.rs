@@ -11,7 +11,7 @@ use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
-use crate::ledger::{self, Turn, View};
+use crate::ledger::{self, Promise, Turn, View};
 use crate::schemas::Types;
 use crate::scim::{Dialect, Parameters, Resource};
 use crate::secrets;
@@ -146,6 +146,10 @@ impl Rollcall {
         let mut document = serde_json::to_value(&*report).expect("a report is plain data");
         document["testedAt"] = time(Some(report.tested_at));
         document["refusal"] = json!(report.refusal());
+        let promise = Promise::of(&self.ports, &self.settings, report.batches);
+        document["guarded"] = json!(promise.guarded);
+        document["takeoverMilliseconds"] = json!(u64::try_from(promise.takeover.as_millis()).unwrap_or(u64::MAX));
+        document["assumption"] = json!(promise.assumption);
         Ok(admin_body(StatusCode::OK, &document))
     }
 

@@ -303,7 +303,6 @@ impl<'a> Queue<'a> {
             return Ok(());
         }
         let Head { done, .. } = stored.head;
-        self.ports.log.line(&format!("turns: epoch {epoch} of {} ended at turn {done}", self.space.head()));
         let lease = self.lease(&stored, since);
         let mut head = stored.head;
         if let Some(intent) = head.intent.take() {
@@ -321,6 +320,7 @@ impl<'a> Queue<'a> {
             }
         }
         lease.carry_out(&[next.pair(&self.space)])?;
+        self.ports.log.line(&format!("turns: epoch {epoch} of {} ended at turn {done}", self.space.head()));
         (epoch..next.epoch)
             .try_for_each(|ended| self.ports.store.increment(&self.space.turns(ended), closing()).map(drop))?;
         Ok(())

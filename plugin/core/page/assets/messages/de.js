@@ -50,6 +50,7 @@ export default {
     unusable: 'In den Datenspeicher wird nichts geschrieben', unusableText: 'Er hält nicht ein, worauf Änderungen angewiesen sind. Sie werden abgelehnt, bis eine Prüfung ihn für geeignet befindet. Lesen ist möglich.',
     refusal: 'Was die Prüfung ergeben hat:', backend: 'Verhält sich wie', backendUnknown: 'kein bekannter', batches: 'Mehrere Werte auf einmal',
     whole: 'Ganz', wholeText: 'Es werden alle geschrieben oder keiner.',
+    late: 'Verspätete Schreibzugriffe', guarded: 'Abgewiesen', guardedText: 'Wie spät sie auch kommen, sie machen nichts rückgängig.', unguarded: 'Behoben', unguardedText: 'Andere Instanzen warten {n} Sekunden, bevor sie übernehmen; was noch später kommt, wird binnen einer Minute erkannt und behoben.',
     parts: 'In Teilen', partsText: 'Jede Änderung wird zuerst als Ganzes vermerkt; das kostet zwei Schreibzugriffe mehr.',
     tested: 'Letzte Prüfung', version: 'Geprüft von Version', checks: 'Prüfungen', check: 'Prüfung', expected: 'Erwartet', found: 'Ergebnis',
   },
@@ -79,7 +80,7 @@ export default {
     connection: 'Verbindung', log: 'Synchronisierung', users: 'Benutzer', settings: 'Einstellungen',
   },
   health: {
-    waiting: 'Wartet', healthy: 'In Ordnung', failing: 'Fehler', overdue: 'Überfällig', ended: 'Beendet', unauthorized: 'Token abgelehnt',
+    waiting: 'Wartet', healthy: 'In Ordnung', failing: 'Fehler', overdue: 'Überfällig', ended: 'Beendet', unauthorized: 'Token abgelehnt', mending: 'Wird instand gesetzt',
     none: 'Nicht eingerichtet',
   },
   setup: {
@@ -140,6 +141,8 @@ export default {
     failing: 'Einige Änderungen schlagen fehl',
     failingText: '{idp} meldet sich, aber ein Teil der Anfragen schlägt fehl. Die meisten werden später erneut versucht.', overdue: '{idp} ist überfällig',
     overdueText: '{idp} hätte sich inzwischen melden sollen. {provisioning} Prüfen Sie, ob die Synchronisierung dort angehalten wurde.',
+    mending: 'Die Daten werden instand gesetzt',
+    mendingText: 'Ein Schreibvorgang kam zu spät und wurde rückgängig gemacht. Änderungen {fromIdp} sollen wiederkommen, bis alles ist, wie es beantwortet wurde; zu tun ist nichts.',
     unauthorized: 'Das Token {fromIdp} wird abgelehnt',
     unauthorizedText: '{idp} sendet ein Token, das nicht stimmt. Tragen Sie das Token unter {tokenField} neu ein; bis dahin wird nichts synchronisiert.',
     failures: 'Fehler anzeigen',
@@ -225,12 +228,12 @@ export default {
   },
   operation: {
     create: 'Anlegen', update: 'Aktualisieren', rename: 'Umbenennen', disable: 'Deaktivieren', enable: 'Aktivieren', delete: 'Löschen',
-    match: 'Nachschlagen', read: 'Lesen', probe: 'Verbindungstest', list: 'Auflisten', discover: 'Fähigkeiten lesen', refused: 'Abgelehnt',
+    match: 'Nachschlagen', read: 'Lesen', probe: 'Verbindungstest', list: 'Auflisten', discover: 'Fähigkeiten lesen', mend: 'Instandsetzen', refused: 'Abgelehnt',
   },
   sentence: {
     someone: 'ein Benutzer', group: 'eine Gruppe', create: '{user} angelegt', update: '{user} aktualisiert', rename: '{user} umbenannt', disable: '{user} deaktiviert',
     enable: '{user} aktiviert', delete: '{user} gelöscht', unchanged: '{user}: nichts zu ändern', read: '{user} gelesen',
-    match: '{user} nachgeschlagen', probe: 'Verbindungstest erfolgreich', list: 'Benutzer aufgelistet', listGroups: 'Gruppen aufgelistet', discover: 'Fähigkeiten des Servers gelesen',
+    match: '{user} nachgeschlagen', probe: 'Verbindungstest erfolgreich', list: 'Benutzer aufgelistet', listGroups: 'Gruppen aufgelistet', discover: 'Fähigkeiten des Servers gelesen', mend: 'Daten nach einem zu spät eingetroffenen Schreibvorgang instand gesetzt',
     refused: 'Anfrage beantwortet', createFailed: '{user} nicht angelegt:', updateFailed: '{user} nicht aktualisiert:',
     renameFailed: '{user} nicht umbenannt:', disableFailed: '{user} nicht deaktiviert:', enableFailed: '{user} nicht aktiviert:',
     deleteFailed: '{user} nicht gelöscht:', readFailed: '{user} nicht gelesen:', matchFailed: '{user} nicht nachgeschlagen:',

@@ -47,6 +47,7 @@ export default {
     unusable: 'Nothing is written to the storage', unusableText: 'It does not keep what changes rely on, so they are refused until a test finds it fit. What is there can be read.',
     refusal: 'What the test found:', backend: 'Behaves like', backendUnknown: 'none that is known', batches: 'Several values at once',
     whole: 'Whole', wholeText: 'All of them are written, or none.',
+    late: 'Writes that come late', guarded: 'Refused', guardedText: 'However late they are, they undo nothing.', unguarded: 'Mended', unguardedText: 'Other instances wait {n} seconds before they take over; what comes later still is seen and mended within a minute.',
     parts: 'In parts', partsText: 'Each change is written down as a whole first, which costs two writes more.',
     tested: 'Last test', version: 'Tested by version', checks: 'Checks', check: 'Check', expected: 'Expected', found: 'Result',
   },
@@ -75,7 +76,7 @@ export default {
     connection: 'Connection', log: 'Synchronization', users: 'Users', settings: 'Settings',
   },
   health: {
-    waiting: 'Waiting', healthy: 'Healthy', failing: 'Failing', overdue: 'Overdue', ended: 'Ended', unauthorized: 'Token refused', none: 'Not set up',
+    waiting: 'Waiting', healthy: 'Healthy', failing: 'Failing', overdue: 'Overdue', ended: 'Ended', unauthorized: 'Token refused', mending: 'Being mended', none: 'Not set up',
   },
   setup: {
     title: 'Set up synchronization', progress: 'Progress of the setup',
@@ -130,6 +131,8 @@ export default {
     healthy: 'Synchronization is working', healthyText: '{idp} is in contact and its changes arrive.', failing: 'Some changes fail',
     failingText: '{idp} is in contact, but part of its requests fails. Most are tried again later.', overdue: '{idp} is overdue',
     overdueText: '{idp} should have been in contact by now. {provisioning} Check whether it is paused or has stopped.',
+    mending: 'The data are being mended',
+    mendingText: 'A write came too late and was undone. Changes {fromIdp} are told to come again until everything is as it was answered; nothing has to be done.',
     unauthorized: 'The token {fromIdp} is refused',
     unauthorizedText: '{idp} sends a token that does not match. Enter the token again under {tokenField}; until then nothing is synchronized.',
     failures: 'Show the failures',
@@ -211,12 +214,12 @@ export default {
   },
   operation: {
     create: 'Create', update: 'Update', rename: 'Rename', disable: 'Disable', enable: 'Enable', delete: 'Delete', match: 'Look up', read: 'Read',
-    probe: 'Connection test', list: 'List', discover: 'Discovery', refused: 'Refused',
+    probe: 'Connection test', list: 'List', discover: 'Discovery', mend: 'Mend', refused: 'Refused',
   },
   sentence: {
     someone: 'a user', group: 'a group', create: 'Created {user}', update: 'Updated {user}', rename: 'Renamed {user}', disable: 'Disabled {user}',
     enable: 'Enabled {user}', delete: 'Deleted {user}', unchanged: 'Nothing to change for {user}', read: 'Read {user}', match: 'Looked up {user}',
-    probe: 'Connection test succeeded', list: 'Listed users', listGroups: 'Listed groups', discover: 'Read the server’s capabilities', refused: 'Request answered',
+    probe: 'Connection test succeeded', list: 'Listed users', listGroups: 'Listed groups', discover: 'Read the server’s capabilities', mend: 'Mended the data after a write that came too late', refused: 'Request answered',
     createFailed: 'Refused to create {user}:', updateFailed: 'Refused to update {user}:', renameFailed: 'Refused to rename {user}:',
     disableFailed: 'Refused to disable {user}:', enableFailed: 'Refused to enable {user}:', deleteFailed: 'Refused to delete {user}:',
     readFailed: 'Could not read {user}:', matchFailed: 'Could not look up {user}:', refusedFailed: 'Refused:',

@@ -63,7 +63,7 @@ export const connectionOf = (tenant) => (tenant.connection === null ? null : api
 /** Forgets what was known: after a change that the frame would show wrongly. */
 export const forget = (id) => known.delete(id);
 
-const TONES = { waiting: 'busy', healthy: 'good', failing: 'bad', overdue: 'warn', ended: 'quiet', unauthorized: 'bad', none: 'quiet' };
+const TONES = { waiting: 'busy', healthy: 'good', failing: 'bad', overdue: 'warn', ended: 'quiet', unauthorized: 'bad', mending: 'warn', none: 'quiet' };
 
 export const healthOf = (tenant) => (tenant.connection ? tenant.health?.state ?? 'waiting' : 'none');
 export const healthTone = (state) => TONES[state] ?? 'quiet';

@@ -4,7 +4,7 @@ import { api, button, currentLanguage, dialog, empty, field, fill, h, load, numb
 import { live } from '../live.js';
 import { healthBadge, healthOf } from './frame.js';
 
-const URGENCY = ['unauthorized', 'failing', 'overdue', 'waiting', 'healthy', 'ended', 'none'];
+const URGENCY = ['mending', 'unauthorized', 'failing', 'overdue', 'waiting', 'healthy', 'ended', 'none'];
 const providerNames = new Map();
 
 export function organizations(main, here) {

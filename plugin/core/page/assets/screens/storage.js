@@ -35,6 +35,7 @@ function page(report, test) {
       facts([
         [t('store.backend'), backend === 'unknown' ? t('store.backendUnknown') : backend],
         [t('store.batches'), h('span', t(`store.${batches}`), h('span.hint', t(`store.${batches}Text`)))],
+        [t('store.late'), h('span', t(report.guarded ? 'store.guarded' : 'store.unguarded'), h('span.hint', t(report.guarded ? 'store.guardedText' : 'store.unguardedText', { n: Math.round(report.takeoverMilliseconds / 1000) })))],
         [t('store.tested'), h('span', when(testedAt), h('span.hint', exact(testedAt)))],
         [t('store.version'), version],
       ])),
