@@ -10,8 +10,8 @@ mod lines;
 mod ports;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Limited};
-use rollcall_core::http::{Begun, Body, Rollcall, health};
+use http_body_util::BodyExt as _;
+use rollcall_core::http::{Begun, Body, Rollcall, health, respond};
 use rollcall_core::settings::{LIMITS, Settings, SettingsError};
 use spin_sdk::http::{BoxBody, FullBody, Request, box_body};
 use spin_sdk::{http_service, variables};
@@ -29,10 +29,12 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
     let mut response = if Rollcall::takes_parts(&head.method, head.uri.path()) {
         in_parts(&rollcall, head, body).await
     } else {
-        let body = whole(&head, body).await;
-        match rollcall.begin(http::Request::from_parts(head, body)) {
-            Begun::Answered(response) => response,
-            Begun::Waiting(change) => lines::answer(&rollcall, change).await,
+        match whole(&head, body).await {
+            Ok(body) => match rollcall.begin(http::Request::from_parts(head, body)) {
+                Begun::Answered(response) => response,
+                Begun::Waiting(change) => lines::answer(&rollcall, change).await,
+            },
+            Err(BrokenOff) => respond::broken_off(head.uri.path()),
         }
     };
     clerk::see_to(&rollcall);
@@ -49,19 +51,27 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
     })
 }
 
+/// A body that ended before its end, be it that the client went or that what came was no HTTP.
+struct BrokenOff;
+
 /// The body, or one byte above the limit, which is enough for the core to see that there is too much.
-async fn whole<B>(head: &http::request::Parts, body: B) -> Vec<u8>
+async fn whole<B>(head: &http::request::Parts, mut body: B) -> Result<Vec<u8>, BrokenOff>
 where
-    B: http_body::Body<Data = Bytes>,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B: http_body::Body<Data = Bytes> + Unpin,
 {
+    let mut whole = Vec::new();
     if has_no_body(head) {
-        return Vec::new();
+        return Ok(whole);
     }
-    match Limited::new(body, LIMITS.body_bytes_max + 1).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
-        Err(_) => vec![b' '; LIMITS.body_bytes_max + 1],
+    while whole.len() <= LIMITS.body_bytes_max
+        && let Some(frame) = body.frame().await
+    {
+        if let Ok(data) = frame.map_err(|_| BrokenOff)?.into_data() {
+            let room = LIMITS.body_bytes_max + 1 - whole.len();
+            whole.extend_from_slice(&data[..data.len().min(room)]);
+        }
     }
+    Ok(whole)
 }
 
 /// Finding out that nothing comes costs a stream and a future of the host. RFC 9112 §6.3: a request with neither of these
@@ -76,7 +86,8 @@ fn has_no_body(head: &http::request::Parts) -> bool {
     }
 }
 
-/// Answers a request whose body may have any size: part after part, each cut behind a line, until one is refused.
+/// Answers a request whose body may have any size: part after part, each cut behind a line, until one is refused. Of a body
+/// that breaks off, the part that has begun is dropped, because what stands behind its last line may be half a line.
 async fn in_parts<B>(rollcall: &Rollcall, head: http::request::Parts, mut body: B) -> http::Response<Body>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
@@ -84,11 +95,12 @@ where
     let mut waiting = Vec::new();
     loop {
         let frame = body.frame().await;
-        let last = !matches!(frame, Some(Ok(_)));
-        if let Some(Ok(frame)) = frame
-            && let Ok(data) = frame.into_data()
-        {
-            waiting.extend_from_slice(&data);
+        let last = frame.is_none();
+        match frame.map(|frame| frame.map(http_body::Frame::into_data)) {
+            Some(Ok(Ok(data))) => waiting.extend_from_slice(&data),
+            Some(Err(_)) => return respond::broken_off(head.uri.path()),
+            // Trailers, or nothing more.
+            Some(Ok(Err(_))) | None => {}
         }
         while waiting.len() >= LIMITS.body_bytes_max || last {
             let window = &waiting[..waiting.len().min(LIMITS.body_bytes_max)];
@@ -107,7 +119,8 @@ where
     }
 }
 
-/// A body that is read from the store as the client takes it.
+/// A body that is read from the store as the client takes it. Where the store fails, the body breaks off behind the line
+/// that says so, so that no client takes it for whole.
 struct Pull {
     rollcall: Rc<Rollcall>,
     stream: rollcall_core::http::Stream,
@@ -124,7 +137,7 @@ impl Drop for Pull {
 
 impl http_body::Body for Pull {
     type Data = Bytes;
-    type Error = std::convert::Infallible;
+    type Error = std::io::Error;
 
     fn poll_frame(
         mut self: std::pin::Pin<&mut Self>,
@@ -132,7 +145,11 @@ impl http_body::Body for Pull {
     ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
         let chunk = this.rollcall.next_chunk(&mut this.stream);
-        std::task::Poll::Ready(chunk.map(|chunk| Ok(http_body::Frame::data(Bytes::from(chunk)))))
+        std::task::Poll::Ready(match chunk {
+            Some(chunk) => Some(Ok(http_body::Frame::data(Bytes::from(chunk)))),
+            None if this.stream.is_whole() => None,
+            None => Some(Err(std::io::Error::other("the file is not complete"))),
+        })
     }
 }
 

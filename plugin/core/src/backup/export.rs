@@ -30,6 +30,8 @@ pub(crate) struct Export {
     chain: Chain,
     totals: Totals,
     place: Place,
+    /// The trailer was written.
+    is_whole: bool,
 }
 
 /// What comes next.
@@ -54,6 +56,7 @@ impl Export {
             chain: Chain::default(),
             totals: Totals::default(),
             place: Place::Head,
+            is_whole: false,
         })
     }
 
@@ -69,6 +72,11 @@ impl Export {
             "# the store did not answer; this file is not complete\n".to_owned()
         });
         Some(text.into_bytes())
+    }
+
+    /// Whether the file has come to its end, its trailer included.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.is_whole
     }
 
     /// Gives the snapshot up, where the client went away before the end.
@@ -101,6 +109,7 @@ impl Export {
         }
         if self.place == Place::Trailer {
             text += &self.chain.print(&Line::Trailer(self.totals.clone()));
+            self.is_whole = true;
             self.end(ports, settings);
         }
         Ok(text)

@@ -57,6 +57,8 @@ enum Place {
     Start,
     Before(u64),
     End,
+    /// The store failed.
+    Cut,
 }
 
 impl Stream {
@@ -66,6 +68,15 @@ impl Stream {
 
     pub(super) fn of_tenant(export: Export) -> Stream {
         Stream(File::Tenant(Box::new(export)))
+    }
+
+    /// Whether all of it was read. Where [`Rollcall::next_chunk`] has nothing more of one that is not, whoever listens breaks
+    /// the connection, because the client would take the end of the body for the end of the file.
+    pub fn is_whole(&self) -> bool {
+        match &self.0 {
+            File::Journal(journal) => matches!(journal.place, Place::End),
+            File::Tenant(export) => export.is_whole(),
+        }
     }
 }
 
@@ -97,7 +108,7 @@ impl Rollcall {
                 None
             }
             Place::Before(number) => Some(number),
-            Place::End => return None,
+            Place::End | Place::Cut => return None,
         };
         match journal::page(&self.view(&stream.tenant), before, RECORDS_A_CHUNK, &stream.filter) {
             Ok(page) => {
@@ -109,7 +120,7 @@ impl Rollcall {
             Err(error) => {
                 self.ports.log.line(&format!("export: {error:?}"));
                 text.push_str("# the store did not answer; this file is not complete\r\n");
-                stream.place = Place::End;
+                stream.place = Place::Cut;
             }
         }
         Some(text.into_bytes())

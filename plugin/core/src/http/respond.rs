@@ -1,6 +1,7 @@
 //! Answers. Every status, header and error body of this crate is made here.
 
-use super::route::Misrouted;
+use super::Body;
+use super::route::{Misrouted, Route};
 use crate::directory;
 use crate::journal;
 use crate::ledger;
@@ -88,6 +89,18 @@ impl From<Misrouted> for Problem {
     fn from(error: Misrouted) -> Problem {
         Problem::Misrouted(error)
     }
+}
+
+/// The answer to a request whose body ended before its end (RFC 9112 §8): 400, in the form that its path has.
+pub fn broken_off(path: &str) -> Response<Body> {
+    let refusal = Refusal::plain(StatusCode::BAD_REQUEST, "body: expected all of it, found that it breaks off");
+    let response = match Route::of(path) {
+        Route::Scim(_) => refusal.scim(),
+        Route::Admin(_) | Route::OpenApi | Route::Health | Route::Page(_) | Route::Nowhere => {
+            admin_error(StatusCode::BAD_REQUEST, "invalid_body", &refusal.detail)
+        }
+    };
+    response.map(Body::Full)
 }
 
 /// A refusal as the client and the journal see it.
