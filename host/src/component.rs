@@ -3,18 +3,22 @@
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use rand_core::TryRng;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{InstancePre, Linker, ResourceTable};
-use wasmtime::{Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store};
+use wasmtime::{
+    Cache, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, UpdateDeadline,
+};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 use crate::keyvalue::{self, KeyValueView, Stores};
+use crate::limits::{INSTANCE_BYTES_MAX, INSTANCES_MAX};
+use crate::memory::Reserved;
 use crate::variables::{Variables, add_variables_to_linker};
 
 /// A component that is ready to be instantiated.
@@ -53,9 +57,21 @@ impl MemoryGauge {
     }
 }
 
-impl ResourceLimiter for MemoryGauge {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        self.0.fetch_max(desired, Ordering::Relaxed);
+/// Bounds the memory of an instance.
+struct Limiter {
+    gauge: MemoryGauge,
+    /// Nothing where the embedder made the instance, and bounds it.
+    reserved: Option<Reserved>,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let more = desired.saturating_sub(current);
+        if self.reserved.as_ref().is_some_and(|reserved| !reserved.grow(more)) {
+            eprintln!("An instance of the component asks for {more} bytes more than all instances may have");
+            return Ok(false);
+        }
+        self.gauge.0.fetch_max(desired, Ordering::Relaxed);
         Ok(true)
     }
 
@@ -74,12 +90,6 @@ pub trait Sources: Send + Sync + 'static {
     fn random_byte(&self) -> u8;
 }
 
-/// The most instances at a time. Each may hold a thread while it waits for the store.
-pub(crate) const INSTANCES_MAX: u32 = 256;
-
-/// Far more than the component needs, far less than would hurt.
-const INSTANCE_MEMORY_BYTES_MAX: usize = 256 << 20;
-
 impl Component {
     /// Compiles the file, or takes it from the cache of compiled code, and links it.
     pub fn load(path: &Path, environment: Environment) -> Result<Self> {
@@ -96,8 +106,8 @@ impl Component {
         Ok(Self { instance, environment: Arc::new(environment) })
     }
 
-    /// The store of a new instance.
-    pub(crate) fn store(&self) -> Store<Guest> {
+    /// The store of a new instance, and where the memory that it may have is counted.
+    pub(crate) fn store(&self, reserved: Option<Reserved>) -> Store<Guest> {
         let mut store = Store::new(
             self.instance.engine(),
             Guest {
@@ -105,13 +115,18 @@ impl Component {
                 http: WasiHttpCtx::new(),
                 no_way_out: NoWayOut,
                 table: ResourceTable::new(),
-                memory: self.environment.memory.clone(),
+                memory: Limiter { gauge: self.environment.memory.clone(), reserved },
+                yielded: Arc::default(),
                 environment: self.environment.clone(),
             },
         );
         store.limiter(|guest| &mut guest.memory);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        let yielded = store.data().yielded();
+        store.epoch_deadline_callback(move |_| {
+            yielded.store(true, Ordering::Relaxed);
+            Ok(UpdateDeadline::Yield(1))
+        });
         store
     }
 }
@@ -180,7 +195,9 @@ pub(crate) struct Guest {
     http: WasiHttpCtx,
     no_way_out: NoWayOut,
     table: ResourceTable,
-    memory: MemoryGauge,
+    memory: Limiter,
+    /// The engine's clock ticked while it computed.
+    yielded: Arc<AtomicBool>,
     environment: Arc<Environment>,
 }
 
@@ -197,6 +214,11 @@ impl WasiHttpView for Guest {
 }
 
 impl Guest {
+    /// Set when the engine's clock ticks while the instance computes.
+    pub(crate) fn yielded(&self) -> Arc<AtomicBool> {
+        self.yielded.clone()
+    }
+
     fn key_value(&mut self) -> KeyValueView<'_> {
         KeyValueView { stores: &self.environment.stores, table: &mut self.table }
     }
@@ -244,7 +266,7 @@ fn pool() -> PoolingAllocationConfig {
         .total_memories(INSTANCES_MAX)
         .total_tables(INSTANCES_MAX * 8)
         .total_stacks(INSTANCES_MAX * 16)
-        .max_memory_size(INSTANCE_MEMORY_BYTES_MAX);
+        .max_memory_size(INSTANCE_BYTES_MAX);
     pool
 }
 
@@ -304,9 +326,9 @@ fn first_line(error: &wasmtime::Error) -> String {
     error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
-/// Makes every guest yield now and then, so that one that computes for long can be ended.
+/// Makes every guest yield now and then, so that others have their turn and one that computes for long can be ended.
 fn tick(engine: &Engine) {
-    const INTERVAL: Duration = Duration::from_millis(10);
+    const INTERVAL: Duration = Duration::from_millis(5);
     let engine = engine.weak();
     std::thread::spawn(move || {
         while let Some(engine) = engine.upgrade() {
@@ -334,7 +356,7 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         let server = Component::load(&path, Environment::default()).and_then(|component| {
             let listener = crate::serve::listen(([127, 0, 0, 1], 0).into())?;
-            crate::Server::start(component, listener, crate::Reuse::default())
+            crate::Server::start(component, listener, crate::Limits::default())
         });
         server.err().map(|error| format!("{error:#}")).unwrap()
     }
@@ -343,6 +365,19 @@ mod tests {
     fn problem_with_import(ty: &[u8], export: &[u8]) -> String {
         let interface = [b"\x01\x42\x02\x01", ty, b"\x04\x00\x01f", export].concat();
         problem(&[(7, &interface), (10, b"\x01\x00\x05a:b/c\x05\x00")])
+    }
+
+    #[tokio::test]
+    async fn no_request_leaves_the_host_whatever_time_it_may_take() {
+        for options in [None, Some(RequestOptions::default())] {
+            let request = http::Request::new(http_body_util::Empty::new());
+            let request = request.map(|body| {
+                http_body_util::BodyExt::boxed_unsync(http_body_util::BodyExt::map_err(body, |never| match never {}))
+            });
+            let sent = Box::new(async { Ok(()) });
+            let answer = Box::into_pin(NoWayOut.send_request(request, options, sent)).await;
+            assert!(matches!(answer, Err(wasmtime_wasi_http::Error::HttpRequestDenied)));
+        }
     }
 
     #[test]

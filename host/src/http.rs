@@ -1,125 +1,138 @@
-//! `wasi:http/handler@0.3.0`: instances are kept and reused as Spin does it, and each sees requests as Spin shows them.
+//! One request, from the connection to an instance and back, as Spin shows it to the component.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
+use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Empty};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio::time::Sleep;
-use wasmtime::component::GuestTaskId;
-use wasmtime::{Store, StoreContextMut};
-use wasmtime_wasi_http::handler::{
-    ExpirationError, HandlerState, Instance, Proxy, ProxyHandler, Request, Response, ShouldAccept, WorkerExpiration,
-    WorkerState, WorkerStatus,
-};
-use wasmtime_wasi_http::p3::bindings::ServicePre;
-use wasmtime_wasi_http::{WasiBody, WasiHttpView};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use wasmtime_wasi_http::WasiBody;
+use wasmtime_wasi_http::handler::{Request, Response};
 
-use crate::component::{Component, Guest, INSTANCES_MAX};
+use crate::body::{Answer, Gatherer};
+use crate::component::Component;
+use crate::connection::Connection;
+use crate::instances::{Held, Instances, Unanswered};
+use crate::limits::Limits;
+use crate::memory::Memory;
 use crate::processors;
-use crate::shares::{Shares, keep_until};
-
-/// How long instances live and what they take on.
-#[derive(Clone, Copy, Debug)]
-pub struct Reuse {
-    /// The requests that an instance answers in its life.
-    pub requests: usize,
-    /// The requests that it has under way at most.
-    pub requests_at_once: usize,
-    /// How long it is kept without a request.
-    pub idle: Duration,
-    /// How long a request may take. Spin sets no limit unless it is told to.
-    pub request: Duration,
-}
-
-impl Default for Reuse {
-    /// Spin's numbers, where it has them.
-    fn default() -> Self {
-        Self { requests: 128, requests_at_once: 16, idle: Duration::from_secs(1), request: Duration::from_secs(30) }
-    }
-}
+use crate::pulse::Pulse;
+use crate::shares::{Shares, Streams};
 
 /// Answers HTTP requests with a component.
 pub(crate) struct Handler {
-    instances: ProxyHandler<Instances>,
-    shares: Shares,
-    /// For as many as can compute at a time.
-    entrance: Semaphore,
+    instances: Arc<Instances>,
+    streams: Streams,
+    gatherer: Gatherer,
 }
 
 impl Handler {
     /// Once `stopping` is true, instances without work end at once.
-    pub(crate) fn new(component: Component, reuse: Reuse, stopping: watch::Receiver<bool>) -> Result<Self> {
-        let service = ServicePre::new(component.instance.clone())
-            .map_err(|_| anyhow!("the component does not export wasi:http/handler@0.3.0"))?;
-        let instances = ProxyHandler::new(Instances {
-            component,
-            service,
-            reuse,
-            stopping,
-            free: Arc::new(Semaphore::new(INSTANCES_MAX as usize)),
-        });
-        let processors = processors();
-        Ok(Self { instances, shares: Shares::new(processors), entrance: Semaphore::new(processors) })
+    pub(crate) fn new(component: Component, limits: &Limits, stopping: watch::Receiver<bool>) -> Result<Self> {
+        let (shares, memory) = (Shares::new(processors()), Memory::new(limits.machine.instance_bytes));
+        let instances = Instances::new(component, limits.reuse, shares, memory, stopping)?;
+        Ok(Self { instances, streams: Streams::new(), gatherer: Gatherer::new(limits.patience) })
     }
 
     /// Waits until no instance is left.
     pub(crate) async fn drain(&self) {
-        // The semaphore is never closed, and if it were there would be nothing to wait for.
-        let _ = self.instances.state().free.acquire_many(INSTANCES_MAX).await;
+        self.instances.drain().await;
     }
 
-    /// Answers a request. What the component leaves unanswered is a 500, as in Spin, and a 504 after the time limit.
-    pub(crate) async fn answer(&self, mut request: Request, client: SocketAddr) -> Response {
+    /// Answers a request of a client.
+    pub(crate) async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+        connection: &Arc<Connection>,
+    ) -> http::Response<Answer> {
+        connection.request_begins();
+        let (response, held) = match self.pass_on(request, connection.client()).await {
+            Ok((response, held)) => (response, Some(held)),
+            Err(response) => (response, None),
+        };
+        response.map(|body| Answer::new(body, held, connection.clone()))
+    }
+
+    /// Asks the component something by itself.
+    pub(crate) async fn ask(&self, path: &'static str, host: SocketAddr) -> (StatusCode, Bytes) {
+        let mut request = http::Request::new(full(""));
+        *request.uri_mut() = Uri::from_static(path);
+        let host_header = HeaderValue::from_str(&host.to_string()).expect("an address is printable");
+        request.headers_mut().insert(header::HOST, host_header);
+        let answered = self.have_answered(request, host, Arc::new(Pulse::begin())).await;
+        let (response, _held) = match answered {
+            Ok((response, held)) => (response, Some(held)),
+            Err(response) => (response, None),
+        };
+        let (head, body) = response.into_parts();
+        (head.status, body.collect().await.map(|body| body.to_bytes()).unwrap_or_default())
+    }
+
+    async fn pass_on(&self, request: http::Request<Incoming>, client: SocketAddr) -> Answered {
         if let Some(name) = request.uri().path().strip_prefix(WELL_KNOWN) {
-            return empty(if name == "health" { StatusCode::OK } else { StatusCode::NOT_FOUND });
+            return Err(plain(if name == "health" { StatusCode::OK } else { StatusCode::NOT_FOUND }, ""));
         }
-        if complete(&mut request, client).is_none() {
-            return empty(StatusCode::BAD_REQUEST);
-        }
-        let stream = self.shares.stream(request.uri().path());
-        let answer = self.shares.run(stream, self.pass_on(request)).await;
-        answer.unwrap_or_else(|error| {
-            eprintln!("The component did not answer: {error}");
-            empty(if error.is::<ExpirationError>() {
-                StatusCode::GATEWAY_TIMEOUT
-            } else {
-                StatusCode::INTERNAL_SERVER_ERROR
-            })
-        })
+        let pulse = Arc::new(Pulse::begin());
+        let (head, body) = request.into_parts();
+        let body = self.gatherer.gather(body, &pulse).await.map_err(|refused| {
+            let (status, text) = refused.answer();
+            plain(status, text)
+        })?;
+        self.have_answered(http::Request::from_parts(head, body), client, pulse).await
     }
 
-    /// Gives the request to an instance.
-    ///
-    /// Where none is free a new one is made, so of many requests that come together each would have its own, as in Spin.
-    /// Here few at a time look for one, and find those that earlier requests have left to wait for the store: fewer
-    /// instances know more each, and changes that wait in the same one share a write transaction.
-    async fn pass_on(&self, request: Request) -> wasmtime::Result<Response> {
-        let entering = self.entrance.acquire().await;
-        let (taken_on, is_taken_on) = oneshot::channel();
-        // The other end is dropped without a word.
-        let until = tokio::time::timeout(ENTERS_FOR, is_taken_on);
-        keep_until(until, entering, self.instances.handle(taken_on, request)).await
+    /// What the component leaves unanswered is a 500, as in Spin, and a 504 after the time limit.
+    async fn have_answered(&self, mut request: Request, client: SocketAddr, pulse: Arc<Pulse>) -> Answered {
+        let origin = self.streams.origin(request.uri().path(), request.headers());
+        if complete(&mut request, client).is_none() {
+            return Err(plain(StatusCode::BAD_REQUEST, "The request does not say clearly which host it is for\n"));
+        }
+        let answered = self.instances.answer(origin.stream, request, pulse).await.map_err(|unanswered| {
+            let (status, text) = match unanswered {
+                Unanswered::Busy => (StatusCode::SERVICE_UNAVAILABLE, "Too many requests at once\n"),
+                Unanswered::TimedOut => (StatusCode::GATEWAY_TIMEOUT, "The request took too long\n"),
+                Unanswered::Failed(error) => {
+                    eprintln!("The component did not answer: {error}");
+                    (StatusCode::INTERNAL_SERVER_ERROR, "")
+                }
+            };
+            plain(status, text)
+        })?;
+        if answered.0.status().is_success() {
+            self.streams.trust(origin);
+        }
+        Ok(answered)
     }
 }
 
-/// How long a request may keep others from an instance while it waits for its own. An instance that computes for long
-/// can look as if it were free.
-const ENTERS_FOR: Duration = Duration::from_millis(25);
+/// With what has to be kept until the end of its body, or what the host answers by itself.
+type Answered = Result<(Response, Held), Response>;
 
 /// Below it Spin answers by itself.
 const WELL_KNOWN: &str = "/.well-known/spin/";
 
-fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+/// How long whoever is answered 503 should wait, in seconds.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// An answer of the host's own: a sentence, or nothing.
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    let mut response = Response::new(full(text));
     *response.status_mut() = status;
+    if !text.is_empty() {
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
     response
+}
+
+fn full(text: &'static str) -> WasiBody {
+    Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// Gives the request the absolute URI and the headers that Spin gives it, if it says which host it is for.
@@ -163,111 +176,12 @@ fn describe(headers: &mut HeaderMap, uri: &Uri, client: SocketAddr) -> Option<()
     Some(())
 }
 
-struct Instances {
-    component: Component,
-    service: ServicePre<Guest>,
-    reuse: Reuse,
-    stopping: watch::Receiver<bool>,
-    /// A new instance waits here while there are too many.
-    free: Arc<Semaphore>,
-}
-
-impl HandlerState for Instances {
-    type StoreData = Guest;
-    type WorkerExpiration = Expiration;
-    type WorkerState = Worker;
-
-    async fn instantiate(&self) -> wasmtime::Result<Instance<Guest, Expiration, Worker>> {
-        let place = self.free.clone().acquire_owned().await?;
-        let mut store = self.component.store();
-        let service = self.service.instantiate_async(&mut store).await?;
-        Ok(Instance {
-            store,
-            proxy: Proxy::P3(service),
-            view: Guest::http,
-            expiration: Expiration {
-                reuse: self.reuse,
-                sleep: Box::pin(tokio::time::sleep(self.reuse.idle)),
-                stopped: Box::pin(stopped(self.stopping.clone())),
-            },
-            state: Worker { reuse: self.reuse, _place: place },
-        })
-    }
-}
-
-struct Worker {
-    reuse: Reuse,
-    _place: OwnedSemaphorePermit,
-}
-
-impl WorkerState for Worker {
-    type StoreData = Guest;
-    /// Dropped when an instance has taken the request on.
-    type RequestData = oneshot::Sender<()>;
-
-    fn should_accept_request(&self, under_way: usize, so_far: usize) -> ShouldAccept {
-        if so_far >= self.reuse.requests {
-            ShouldAccept::Never
-        } else if under_way >= self.reuse.requests_at_once {
-            ShouldAccept::No
-        } else {
-            ShouldAccept::Yes
-        }
-    }
-
-    fn on_request_start(
-        &self,
-        _store: StoreContextMut<'_, Guest>,
-        taken_on: oneshot::Sender<()>,
-        _task: GuestTaskId,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
-        drop(taken_on);
-        Box::pin(tokio::time::sleep(self.reuse.request))
-    }
-
-    fn drop(&self, _store: Store<Guest>, result: wasmtime::Result<()>) {
-        if let Err(error) = result {
-            eprintln!("An instance of the component ended: {error:?}");
-        }
-    }
-}
-
-/// Ends an instance that is idle for too long or while the server stops, or one that computes for too long to notice its own time limit.
-struct Expiration {
-    reuse: Reuse,
-    sleep: Pin<Box<Sleep>>,
-    stopped: Pin<Box<dyn Future<Output = ()> + Send + Sync>>,
-}
-
-impl WorkerExpiration for Expiration {
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, status: WorkerStatus, start: Instant) -> Poll<()> {
-        if status == WorkerStatus::Idle && self.stopped.as_mut().poll(context).is_ready() {
-            return Poll::Ready(());
-        }
-        let limit = match status {
-            WorkerStatus::Idle => self.reuse.idle,
-            WorkerStatus::Requests | WorkerStatus::PostReturn => self.reuse.request,
-        };
-        let deadline = (start + limit).into();
-        if self.sleep.deadline() != deadline {
-            self.sleep.as_mut().reset(deadline);
-        }
-        self.sleep.as_mut().poll(context)
-    }
-}
-
-/// Resolves when the server is to stop.
-pub(crate) async fn stopped(mut stopping: watch::Receiver<bool>) {
-    // An error means that the server is gone, which comes to the same.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn seen(uri: &str, host: Option<&str>) -> Option<http::Request<WasiBody>> {
-        let mut request = http::Request::new(empty(StatusCode::OK).into_body());
+        let mut request = http::Request::new(full(""));
         *request.uri_mut() = uri.parse().unwrap();
         request.headers_mut().insert("connection", HeaderValue::from_static("close"));
         if let Some(host) = host {

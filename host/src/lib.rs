@@ -6,19 +6,25 @@
 //! One file for each import and each task:
 //!
 //! - [`manifest`] reads `spin.toml`, [`toolchain`] runs its build command, [`state`] keeps data and secret;
-//! - [`component`] compiles and links, [`http`] keeps and reuses instances, [`serve`] listens,
-//!   `shares` decides who goes first;
+//! - [`component`] compiles and links, [`serve`] listens, `connection` bounds clients, `http` and `body` pass a request on,
+//!   `instances` keeps and reuses instances, `shares` decides who computes next, `memory` and [`limits`] bound all of it;
 //! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables`.
 //!
 //! The host promises a component nothing that Spin does not. Where Spin's own behaviour is odd, this one's is the same, and
 //! [`keyvalue::Weakness`] gives a test store the oddities of the backends that are not here.
 
 mod bindings;
+mod body;
 pub mod component;
-pub mod http;
+mod connection;
+mod http;
+mod instances;
 pub mod keyvalue;
+pub mod limits;
 pub mod manifest;
+mod memory;
 pub mod plugin;
+mod pulse;
 pub mod serve;
 mod shares;
 pub mod state;
@@ -26,7 +32,7 @@ pub mod toolchain;
 pub mod variables;
 
 pub use component::{Component, Environment};
-pub use http::Reuse;
+pub use limits::{Limits, Reuse};
 pub use manifest::Manifest;
 pub use plugin::Plugin;
 pub use serve::Server;

@@ -42,7 +42,7 @@ impl Plugin {
     pub async fn instantiate(component: &Component) -> Result<Self> {
         let exports = PluginPre::new(component.instance.clone())
             .map_err(|_| anyhow!("the component does not export the interfaces of rollcall:scim@0.1.0"))?;
-        let mut store = component.store();
+        let mut store = component.store(None);
         let exports = exports.instantiate_async(&mut store).await.map_err(ended)?;
         Ok(Self { store, exports })
     }

@@ -7,29 +7,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use http_body_util::BodyExt as _;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde::Deserialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::component::Component;
-use crate::http::{Handler, Reuse, stopped};
+use crate::connection::{Register, Registered, Wire};
+use crate::http::Handler;
+use crate::limits::Limits;
+use crate::processors;
 
 /// A server on threads of its own.
 pub struct Server {
     address: SocketAddr,
     runtime: Option<Runtime>,
-    connections: Arc<Connections>,
+    listening: Arc<Listening>,
 }
-
-/// Enough for a test that opens one for each request; each is a task and a few buffers.
-const CONNECTIONS_MAX: usize = 1024;
-
-/// How long a client may take for the head of its next request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// How long what is under way may take once the server is to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -47,23 +44,44 @@ pub fn listen(address: SocketAddr) -> Result<net::TcpListener> {
 
 impl Server {
     /// Answers what comes in at the listener, with this component.
-    pub fn start(component: Component, listener: net::TcpListener, reuse: Reuse) -> Result<Self> {
+    pub fn start(component: Component, listener: net::TcpListener, limits: impl Into<Limits>) -> Result<Self> {
+        let limits = limits.into();
         let stopping = watch::Sender::new(false);
-        let handler = Arc::new(Handler::new(component, reuse, stopping.subscribe())?);
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let handler = Handler::new(component, &limits, stopping.subscribe())?;
+        // Instances compute on as many threads as there are processors, so one is left for whatever comes in meanwhile.
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(processors() + 1).enable_all().build()?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let connections = Arc::new(Connections { free: Arc::new(Semaphore::new(CONNECTIONS_MAX)), handler, stopping });
+        let register = Arc::new(Register::new(limits.machine, limits.patience, limits.reuse.request));
+        let listening = Arc::new(Listening { register, handler, limits, stopping });
         let entered = runtime.enter();
         let listener = TcpListener::from_std(listener)?;
-        tokio::spawn(connections.clone().accept(listener));
+        tokio::spawn(listening.clone().accept(listener));
+        let register = listening.register.clone();
+        tokio::spawn(async move { register.sweep().await });
         drop(entered);
-        Ok(Self { address, runtime: Some(runtime), connections })
+        Ok(Self { address, runtime: Some(runtime), listening })
     }
 
     /// Where it listens; the port is the real one where it was to be any.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Asks the component whether it can do its work with the settings that it has. An error is its own sentence. A
+    /// component that knows no `/healthz` is not asked further.
+    pub fn expect_configured(&self) -> Result<()> {
+        let runtime = self.runtime.as_ref().expect("there is a runtime until the end");
+        let (status, body) = runtime.block_on(self.listening.handler.ask(HEALTH, self.address));
+        if status.is_success() || status == http::StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        // Whatever else it cannot do now, such as to reach its store, may be otherwise in a moment.
+        match serde_json::from_slice::<Unhealthy>(&body) {
+            Ok(Unhealthy { error }) if error.code == "misconfigured" => Err(anyhow!(error.message)),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Waits until the process is asked to end.
@@ -80,23 +98,41 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            runtime.block_on(self.connections.drain());
+            runtime.block_on(self.listening.drain());
             runtime.shutdown_background();
         }
     }
 }
 
-struct Connections {
-    free: Arc<Semaphore>,
-    handler: Arc<Handler>,
+/// Where the component says how it is.
+const HEALTH: &str = "/healthz";
+
+/// What it answers there when it is not well.
+#[derive(Deserialize)]
+struct Unhealthy {
+    error: Complaint,
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    code: String,
+    message: String,
+}
+
+struct Listening {
+    register: Arc<Register>,
+    handler: Handler,
+    limits: Limits,
     stopping: watch::Sender<bool>,
 }
 
-impl Connections {
+impl Listening {
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         let next = async || {
-            let permit = self.free.clone().acquire_owned().await.ok()?;
-            Some((listener.accept().await, permit))
+            let accepted = listener.accept().await;
+            // Only now, since whoever makes room is closed.
+            self.register.room().await;
+            accepted
         };
         loop {
             let accepted = tokio::select! {
@@ -104,28 +140,48 @@ impl Connections {
                 accepted = next() => accepted,
             };
             match accepted {
-                Some((Ok((stream, client)), permit)) => {
-                    let connection = serve(stream, client, self.handler.clone(), self.stopping.subscribe());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(permit);
-                    });
+                Ok((stream, client)) => {
+                    if let Some(registered) = self.register.enter(client) {
+                        tokio::spawn(self.clone().serve(stream, registered));
+                    }
                 }
                 // Out of file descriptors, most likely. Connections that end give some back.
-                Some((Err(error), _)) => {
+                Err(error) => {
                     eprintln!("Cannot accept a connection: {error}");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
-                None => return,
             }
+        }
+    }
+
+    async fn serve(self: Arc<Self>, stream: TcpStream, registered: Registered) {
+        // A client that waits for each answer would wait 40 ms for Nagle's algorithm.
+        let _ = stream.set_nodelay(true);
+        let connection = &registered.connection;
+        let service = service_fn(async |request| Ok::<_, Infallible>(self.handler.answer(request, connection).await));
+        let serving = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // Of a head that came in part behind an earlier request. The rest is seen to by the register.
+            .header_read_timeout(self.limits.patience.idle)
+            .serve_connection(TokioIo::new(Wire::new(stream, connection.clone())), service);
+        tokio::pin!(serving);
+        // A connection that breaks is the client's affair.
+        tokio::select! {
+            _ = serving.as_mut() => return,
+            () = connection.over() => return,
+            () = stopped(self.stopping.subscribe()) => {}
+        }
+        serving.as_mut().graceful_shutdown();
+        tokio::select! {
+            _ = serving => {}
+            () = connection.over() => {}
         }
     }
 
     async fn drain(&self) {
         self.stopping.send_replace(true);
-        let all = u32::try_from(CONNECTIONS_MAX).expect("the limit is small");
         let drained = async {
-            let _ = self.free.acquire_many(all).await;
+            self.register.empty().await;
             self.handler.drain().await;
         };
         // When the time is over the rest is cut off.
@@ -133,25 +189,10 @@ impl Connections {
     }
 }
 
-async fn serve(stream: TcpStream, client: SocketAddr, handler: Arc<Handler>, stopping: watch::Receiver<bool>) {
-    // A client that waits for each answer would wait 40 ms for Nagle's algorithm.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(async |request: hyper::Request<hyper::body::Incoming>| {
-        let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
-        Ok::<_, Infallible>(handler.answer(request, client).await)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    // A connection that breaks is the client's affair.
-    tokio::select! {
-        _ = connection.as_mut() => return,
-        () = stopped(stopping) => {}
-    }
-    connection.as_mut().graceful_shutdown();
-    let _ = connection.await;
+/// Resolves when the server is to stop.
+pub(crate) async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that the server is gone, which comes to the same.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 #[cfg(unix)]

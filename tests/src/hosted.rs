@@ -5,7 +5,7 @@ use crate::world::{ADMIN_SECRET, Random, Time};
 use http::{Request, Response};
 use rollcall_host::component::Sources;
 use rollcall_host::keyvalue::{Database, Probe, Store, Stores};
-use rollcall_host::{Component, Environment, Manifest, Reuse, serve, toolchain};
+use rollcall_host::{Component, Environment, Limits, Manifest, Reuse, serve, toolchain};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -108,10 +108,10 @@ impl Sources for Surprises {
 }
 
 /// A component's file behind a listener.
-pub fn serve(component: &Path, environment: Environment, reuse: Reuse) -> rollcall_host::Server {
+pub fn serve(component: &Path, environment: Environment, limits: impl Into<Limits>) -> rollcall_host::Server {
     let component = Component::load(component, environment).unwrap();
     let listener = serve::listen(([127, 0, 0, 1], 0).into()).unwrap();
-    rollcall_host::Server::start(component, listener, reuse).unwrap()
+    rollcall_host::Server::start(component, listener, limits).unwrap()
 }
 
 /// What the component is given where tenants may send as fast as they can, with the system's time and randomness.

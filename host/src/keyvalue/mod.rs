@@ -195,5 +195,6 @@ fn value_within_limit(value: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
 /// thread has nobody to hand over to, so there the call simply runs.
 fn on_this_thread<R>(call: impl FnOnce() -> R) -> R {
     let flavor = Handle::try_current().map(|handle| handle.runtime_flavor());
+    let call = || crate::shares::without_place(call);
     if matches!(flavor, Ok(RuntimeFlavor::MultiThread)) { tokio::task::block_in_place(call) } else { call() }
 }

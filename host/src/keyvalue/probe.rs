@@ -2,6 +2,7 @@
 
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::{Cas, Change, Condition, Pair, Result, Store, StoreError, Swap};
 
@@ -93,15 +94,22 @@ impl Probe {
     /// or a component that dies there.
     pub fn fail(&self, calls: impl RangeBounds<usize>, fault: Fault) {
         let mut log = self.log();
-        let begin = log.calls.len();
-        let bound = |bound: Bound<&usize>| bound.map(|number| begin + number);
-        let calls = (bound(calls.start_bound()), bound(calls.end_bound()));
+        let calls = log.from_now(&calls);
         log.faults.push((calls, fault));
     }
 
-    /// Lets no further call fail.
+    /// Lets the calls with these numbers take so long before they are done.
+    pub fn stall(&self, calls: impl RangeBounds<usize>, duration: Duration) {
+        let mut log = self.log();
+        let calls = log.from_now(&calls);
+        log.stalls.push((calls, duration));
+    }
+
+    /// Lets no further call fail or take long.
     pub fn heal(&self) {
-        self.log().faults.clear();
+        let mut log = self.log();
+        log.faults.clear();
+        log.stalls.clear();
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
@@ -113,8 +121,13 @@ impl Probe {
         let mut log = self.log();
         let number = log.calls.len();
         log.calls.push(Call { operation, keys });
-        let due = log.faults.iter().find(|(calls, _)| calls.contains(&number));
-        due.map(|(_, fault)| *fault)
+        let due = log.faults.iter().find(|(calls, _)| calls.contains(&number)).map(|(_, fault)| *fault);
+        let stall = log.stalls.iter().find(|(calls, _)| calls.contains(&number)).map(|(_, duration)| *duration);
+        drop(log);
+        if let Some(duration) = stall {
+            std::thread::sleep(duration);
+        }
+        due
     }
 
     fn call<T>(&self, operation: Operation, key: &str, call: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -145,6 +158,15 @@ impl Probe {
 struct Log {
     calls: Vec<Call>,
     faults: Vec<(Calls, Fault)>,
+    stalls: Vec<(Calls, Duration)>,
+}
+
+impl Log {
+    /// Calls that are counted from the next one on.
+    fn from_now(&self, calls: &impl RangeBounds<usize>) -> Calls {
+        let bound = |bound: Bound<&usize>| bound.map(|number| self.calls.len() + number);
+        (bound(calls.start_bound()), bound(calls.end_bound()))
+    }
 }
 
 /// From which number to which.
