@@ -9,10 +9,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, ensure};
-use clap::Parser;
+use clap::{Parser, value_parser};
 use rollcall_host::keyvalue::{Database, Redis, Stores};
+use rollcall_host::limits::Machine;
 use rollcall_host::manifest::environment_name;
-use rollcall_host::{Component, Environment, Manifest, Reuse, Server, State, serve, toolchain};
+use rollcall_host::state::Secret;
+use rollcall_host::{Component, Environment, Limits, Manifest, Server, State, serve, toolchain};
 
 /// Builds the component that spin.toml describes and serves it, as `spin up --build` does.
 #[derive(Parser)]
@@ -39,6 +41,12 @@ struct Options {
     /// A variable of the application; otherwise SPIN_VARIABLE_<NAME> is taken from the environment.
     #[arg(long, value_name = "name=value", value_parser = assignment)]
     variable: Vec<(String, String)>,
+    /// Connections that one client address may have at a time. A proxy in front is one address.
+    #[arg(long, value_name = "COUNT", default_value_t = Machine::default().connections_per_address as u64, value_parser = value_parser!(u64).range(1..))]
+    connections_per_address: u64,
+    /// Memory that all instances of the component may have together, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = Machine::default().instance_bytes as u64 >> 20, value_parser = value_parser!(u64).range(64..=1 << 20))]
+    memory: u64,
     /// Prints the address alone, and drops what the component prints except for its errors.
     #[arg(long)]
     quiet: bool,
@@ -65,7 +73,12 @@ fn run(options: Options) -> Result<()> {
     for name in given.keys() {
         ensure!(manifest.declares(name), "--variable {name}: the manifest has no such variable");
     }
-    let made_secret = make_admin_secret(&manifest, &state, &mut given)?;
+    let machine = Machine {
+        connections_per_address: usize::try_from(options.connections_per_address)?,
+        instance_bytes: usize::try_from(options.memory << 20)?,
+        ..Machine::default()
+    };
+    let secret = own_admin_secret(&manifest, &state, &mut given)?;
     let variables = manifest.resolve(|name| given_value(&given, name))?;
     // What can be wrong is found before the build, which takes its time.
     let redis = options.store.as_deref().map(Redis::connect).transpose()?.map(Arc::new);
@@ -85,9 +98,10 @@ fn run(options: Options) -> Result<()> {
         ..Environment::default()
     };
     let component = Component::load(&manifest.source, environment)?;
-    let server = Server::start(component, listener, Reuse::default())?;
+    let server = Server::start(component, listener, Limits { machine, ..Limits::default() })?;
+    server.expect_configured()?;
     let data = redis.map_or_else(|| place(&state), |redis| redis.to_string());
-    announce(server.address(), &data, made_secret, options.quiet)?;
+    announce(server.address(), &data, secret.as_deref(), options.quiet)?;
     server.wait_for_signal()?;
     server.stop();
     Ok(())
@@ -96,17 +110,18 @@ fn run(options: Options) -> Result<()> {
 /// The variable that this host makes up when nobody gives it.
 const ADMIN_SECRET: &str = "admin_secret";
 
-fn make_admin_secret(
-    manifest: &Manifest,
-    state: &State,
-    given: &mut HashMap<String, String>,
-) -> Result<Option<String>> {
+/// Takes the secret that this host makes itself where nobody gives one, and what is to be said of it: the secret when it
+/// is made, and later only where it stands, because what is printed stands in logs.
+fn own_admin_secret(manifest: &Manifest, state: &State, given: &mut HashMap<String, String>) -> Result<Option<String>> {
     if !manifest.declares(ADMIN_SECRET) || given_value(given, ADMIN_SECRET).is_some() {
         return Ok(None);
     }
-    let secret = state.admin_secret()?;
-    given.insert(ADMIN_SECRET.to_owned(), secret.clone());
-    Ok(Some(secret))
+    let Secret { text, made, path } = state.admin_secret()?;
+    given.insert(ADMIN_SECRET.to_owned(), text.clone());
+    Ok(Some(match (made, path) {
+        (false, Some(path)) => format!("in {}", path.display()),
+        (true, _) | (false, None) => text,
+    }))
 }
 
 fn given_value(given: &HashMap<String, String>, name: &str) -> Option<String> {
@@ -129,12 +144,12 @@ fn assignment(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn announce(address: SocketAddr, data: &str, made_secret: Option<String>, quiet: bool) -> Result<()> {
+fn announce(address: SocketAddr, data: &str, secret: Option<&str>, quiet: bool) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "Rollcall serves on http://{address}/")?;
     if !quiet {
         writeln!(out, "  admin page    http://{address}/")?;
-        if let Some(secret) = made_secret {
+        if let Some(secret) = secret {
             writeln!(out, "  admin secret  {secret}")?;
         }
         writeln!(out, "  data          {data}")?;

@@ -16,9 +16,11 @@ use std::time::Instant;
 
 fn main() {
     let directory = PathBuf::from(argument("--state").expect("--state: expected a directory"));
-    let secret = State::Directory(directory.clone()).admin_secret().unwrap();
+    let state = State::Directory(directory.clone());
+    // Makes the file, too, with the mode that it should have.
+    drop(state.stores().unwrap());
     let database = Database::open(&directory.join(Database::FILE_NAME)).unwrap();
-    let mut loader = Loader::on(database.store(Stores::DEFAULT), &secret);
+    let mut loader = Loader::on(database.store(Stores::DEFAULT), &state.admin_secret().unwrap().text);
 
     let begun = Instant::now();
     let first = loader.tenant("Large");

@@ -76,6 +76,16 @@ pub fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
+/// The command that starts the host's program on a free port, with its data in a directory.
+pub fn host_command(state: &Path, options: &[&str]) -> Command {
+    // Built before, so that the program does not build it.
+    hosted::component();
+    let mut command = Command::new(hosted::program());
+    command.args(["--listen", "127.0.0.1:0", "--no-build", "--from"]).arg(hosted::root().join("spin.toml"));
+    command.arg("--state").arg(state).args(options);
+    command
+}
+
 /// The host's program with its data in a directory.
 pub struct Host {
     /// The process.
@@ -97,17 +107,7 @@ impl Host {
 
     /// Starts it with further options.
     pub fn with(state: &Path, options: &[&str]) -> Host {
-        // Built before, so that the program does not build it.
-        hosted::component();
-        let mut child = Command::new(hosted::program())
-            .args(["--listen", "127.0.0.1:0", "--no-build", "--from"])
-            .arg(hosted::root().join("spin.toml"))
-            .arg("--state")
-            .arg(state)
-            .args(options)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = host_command(state, options).stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();

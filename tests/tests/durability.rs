@@ -1,12 +1,14 @@
 //! The host's program is killed between requests, at once and without a word. What was answered is there afterwards.
 
 use acceptance::life::{self, Tenant};
-use acceptance::program::{Host, fresh};
+use acceptance::program::{Host, fresh, host_command};
 use acceptance::run::Server;
 use http::Request;
+use rollcall_host::keyvalue::Database;
 use serde_json::{Value, json};
-use std::io::BufRead as _;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::Stdio;
 
 #[test]
 fn nothing_that_was_answered_is_lost_when_the_process_is_killed() {
@@ -68,22 +70,55 @@ fn compare(host: &mut Host, tenant: &Tenant, users: &[(String, String, bool)]) {
 }
 
 #[test]
-fn a_made_secret_is_printed_and_stays_the_same() {
+fn a_made_secret_is_printed_once_and_later_only_where_it_stands() {
     let state = fresh("secret");
-    let secret = |state: &Path| {
+    let said = |state: &Path| {
         let mut host = Host::with(state, &[]);
         let mut line = String::new();
         while !line.contains("admin secret") {
             line.clear();
-            assert_ne!(host.out.read_line(&mut line).unwrap(), 0, "no secret was printed");
+            assert_ne!(host.out.read_line(&mut line).unwrap(), 0, "nothing was said of the secret");
         }
-        line.trim().rsplit(' ').next().unwrap().to_owned()
+        line.trim().trim_start_matches("admin secret").trim().to_owned()
     };
-    let first = secret(&state);
-    assert_eq!(secret(&state), first);
+    let file = state.join("admin_secret");
+    let secret = said(&state);
+    assert_eq!(secret, std::fs::read_to_string(&file).unwrap().trim());
+    assert_eq!(said(&state), format!("in {}", file.display()));
     let mut host = Host::with(&state, &[]);
     let request =
-        Request::get("/admin/api/v1/tenants").header("host", "a").header("authorization", format!("Bearer {first}"));
+        Request::get("/admin/api/v1/tenants").header("host", "a").header("authorization", format!("Bearer {secret}"));
     assert_eq!(host.answer(request.body(Vec::new()).unwrap()).status(), 200);
     assert_eq!(life::admin(&mut host, "GET", "/tenants", None).status, 401);
+}
+
+#[test]
+fn a_host_whose_settings_cannot_be_used_ends_with_a_sentence() {
+    for (setting, name) in [("public_url=javascript://x", "public_url"), ("journal_capacity=0", "journal_capacity")] {
+        let ended =
+            host_command(&fresh("misconfigured"), &["--variable", setting]).stdout(Stdio::piped()).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(!ended.status.success() && said.contains(name), "{setting}: {said}");
+        assert!(!String::from_utf8_lossy(&ended.stdout).contains("serves"), "{setting}");
+    }
+}
+
+#[test]
+fn an_empty_database_is_said() {
+    let state = fresh("empty-database");
+    let host = |state: &Path| {
+        let mut child =
+            host_command(state, &["--quiet"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+        child.kill().unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap()
+    };
+    assert_eq!(host(&state), "");
+    assert_eq!(host(&state), "", "that the host made it just now is no surprise");
+    std::fs::write(state.join(Database::FILE_NAME), "").unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(state.join(format!("{}{suffix}", Database::FILE_NAME)));
+    }
+    let said = host(&state);
+    assert!(said.contains("is there and empty, so there are no tenants"), "{said}");
 }
