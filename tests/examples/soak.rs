@@ -73,7 +73,7 @@ struct Soak {
 
 impl Soak {
     fn start(state: &Path) -> Soak {
-        let mut host = Host::as_shipped(state);
+        let mut host = Host::for_a_crowd(state);
         let mut crowd = Vec::new();
         for _ in 0..TENANTS {
             let tenant = Tenant::connect(&mut host);

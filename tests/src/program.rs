@@ -105,6 +105,11 @@ impl Host {
         Host::with(state, &["--variable", &secret()])
     }
 
+    /// The same for as many connections of one address as there can be, as behind a proxy.
+    pub fn for_a_crowd(state: &Path) -> Host {
+        Host::with(state, &["--variable", &secret(), "--connections-per-address", "4096"])
+    }
+
     /// Starts it with further options.
     pub fn with(state: &Path, options: &[&str]) -> Host {
         let mut child = host_command(state, options).stdout(Stdio::piped()).spawn().unwrap();
