@@ -15,6 +15,7 @@ pub use method::Method;
 
 use crate::ledger::{Damage, Error, Head, Read, TokenUse, Turn, View};
 use crate::pace::AHEAD_SECONDS_MAX;
+use crate::scim::text::fold;
 use crate::settings::LIMITS;
 use crate::space::TenantId;
 use jiff::Timestamp;
@@ -504,7 +505,7 @@ impl Filter {
             && self.subject.as_ref().is_none_or(|id| record.subject() == Some(id))
             && self.from.is_none_or(|from| record.time >= from)
             && self.to.is_none_or(|to| record.time < to)
-            && self.search.as_ref().is_none_or(|text| mentions(record, &text.to_lowercase()))
+            && self.search.as_ref().is_none_or(|text| mentions(record, &fold(text)))
             && !(self.without_probes && record.action == Action::Probe)
     }
 }
@@ -593,7 +594,7 @@ fn mentions(record: &Record, text: &str) -> bool {
     ]
     .into_iter()
     .flatten()
-    .any(|field| field.to_lowercase().contains(text))
+    .any(|field| fold(field).contains(text))
 }
 
 /// The members of a record that may have no value.

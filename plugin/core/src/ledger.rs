@@ -97,6 +97,10 @@ const _: () = assert!(TAKEOVER_GUARDED.as_millis() < TAKEOVER_UNGUARDED.as_milli
 const _: () = assert!(TAKEOVER_UNGUARDED.as_millis() < WAIT_MAX.as_millis());
 const _: () = assert!(WAIT_MAX.as_millis() < IN_FLIGHT_MAX.as_millis());
 
+/// How long a request goes on migrating a space before it answers that the tenant is busy, and leaves the rest to the next:
+/// whoever shares its instance may have to wait meanwhile.
+pub const MIGRATING_MAX: Duration = Duration::from_millis(2_000);
+
 /// How long a request with a number bears with a store that cannot be read. Giving up leaves the turn behind, and that
 /// costs everybody else the time of a takeover.
 const BEAR: Duration = Duration::from_millis(1_000);
@@ -118,7 +122,7 @@ pub const REMEMBERED_MAX: usize = 128;
 pub const REMEMBERED_BYTES_MAX: usize = 4 * 1024;
 
 /// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 /// Why a turn could not be had or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]

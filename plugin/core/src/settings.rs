@@ -80,6 +80,8 @@ pub struct Limits {
     pub journal_capacity_max: u64,
     /// A user as it is stored, up to which it stands under its name, too, and a look-up of the name costs one read.
     pub named_bytes_max: usize,
+    /// Resources in an index entry that stands under one key; one of more is a roster, see `directory/entry.rs`.
+    pub entry_short_max: usize,
     /// The name of a tenant.
     pub tenant_name_bytes_max: usize,
     /// Tenants of one installation.
@@ -148,6 +150,7 @@ pub const LIMITS: Limits = Limits {
     journal_scan_max: 2_000,
     journal_capacity_max: 1_000_000,
     named_bytes_max: 16 * 1024,
+    entry_short_max: 32,
     tenant_name_bytes_max: 200,
     tenants_max: 100_000,
     tenants_page_max: 1_000,

@@ -1,5 +1,6 @@
 //! The names of all keys. One type builds them, and it cannot be made without saying whose they are.
 
+use crate::directory::roster;
 use crate::scim::ResourceType;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -138,6 +139,9 @@ impl Space {
             Roll::Main => self.key(&format!("l{level}.{index}")),
             Roll::Groups => self.key(&format!("gl{level}.{index}")),
             Roll::MembersOf(group) => self.key(&format!("{MEMBERS}{group}.{level}.{index}")),
+            // Where a short entry stands: one read tells the one from the other.
+            Roll::Entry(name) if level == roster::TOP => self.entry(name),
+            Roll::Entry(EntryName { letter, of }) => self.key(&format!("{letter}{level}.{of}.{index}")),
         }
     }
 
@@ -153,9 +157,17 @@ impl Space {
 
     /// What the keys start with whose values can be made anew from documents and from rosters of members.
     pub(crate) fn derived_prefixes(&self) -> Vec<String> {
-        let rosters = ["l0.", "l1.", "l2.", "l3.", "gl0.", "gl1.", "gl2.", "gl3.", MEMBERS, EDGES, GROUPS_OF];
-        let indexes = IndexKind::ALL.map(|kind| self.index_prefix(kind));
-        rosters.into_iter().map(|prefix| self.key(prefix)).chain(indexes).collect()
+        let rosters = ["l0.", "l1.", "l2.", "l3.", "gl0.", "gl1.", "gl2.", "gl3.", MEMBERS, EDGES];
+        rosters.into_iter().map(|prefix| self.key(prefix)).chain(self.entry_prefixes()).collect()
+    }
+
+    /// What the keys of entries start with, and those of the rosters of long ones.
+    pub(crate) fn entry_prefixes(&self) -> Vec<String> {
+        let of_letter = |letter: &str| {
+            let levels = (0..roster::TOP).map(|level| self.key(&format!("{letter}{level}.")));
+            std::iter::once(self.key(&format!("{letter}."))).chain(levels).collect::<Vec<_>>()
+        };
+        EntryName::letters().flat_map(of_letter).collect()
     }
 
     /// That a group has a member, and in which slot of the group's roster.
@@ -163,14 +175,9 @@ impl Space {
         self.key(&format!("{EDGES}{group}.{member}"))
     }
 
-    /// The groups that have a member.
-    pub(crate) fn groups_of(&self, member: &str) -> String {
-        self.key(&format!("{GROUPS_OF}{member}"))
-    }
-
     /// What all keys of edges start with.
-    pub(crate) fn edge_prefixes(&self) -> (String, String) {
-        (self.key(EDGES), self.key(GROUPS_OF))
+    pub(crate) fn edge_prefix(&self) -> String {
+        self.key(EDGES)
     }
 
     pub(crate) fn journal(&self, slot: u64) -> String {
@@ -219,15 +226,16 @@ impl Space {
         }
     }
 
-    /// An index entry. User text never stands in a key: its digest does.
-    pub(crate) fn index(&self, kind: IndexKind, value: &str) -> String {
-        let digest = Sha256::digest(value.as_bytes());
-        [&self.index_prefix(kind), &*URL_SAFE_NO_PAD.encode(&digest[..18])].concat()
+    /// An entry of an index, or of the groups of a member.
+    pub(crate) fn entry(&self, name: &EntryName) -> String {
+        [&self.prefix, name.letter, ".", &name.of].concat()
     }
 
-    /// What all index keys of a kind start with.
-    pub(crate) fn index_prefix(&self, kind: IndexKind) -> String {
-        [&self.prefix, kind.letter(), "."].concat()
+    /// The entry that stands under a key; nothing where the key is no entry's.
+    pub(crate) fn entry_at(&self, key: &str) -> Option<EntryName> {
+        let (letter, of) = key.strip_prefix(&self.prefix)?.split_once('.')?;
+        let letter = EntryName::letters().find(|known| *known == letter)?;
+        Some(EntryName { letter, of: of.to_owned() })
     }
 
     pub(crate) fn owns(&self, key: &str) -> bool {
@@ -241,7 +249,6 @@ impl Space {
 
 const MEMBERS: &str = "gm.";
 const EDGES: &str = "e.";
-const GROUPS_OF: &str = "o.";
 
 /// Whether a text can be an id that we gave out.
 pub(crate) fn is_id(text: &str) -> bool {
@@ -296,12 +303,69 @@ pub(crate) enum Roll {
     Groups,
     /// The members of the group of this id.
     MembersOf(String),
+    /// The resources of a long entry, in the slots that they have in the roster of their kind.
+    Entry(EntryName),
 }
+
+/// The name of an entry: of resources that have the same value, or of the groups that a member is in. It is the same in
+/// every space. User text never stands in a key: its digest does.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct EntryName {
+    letter: &'static str,
+    of: String,
+}
+
+impl EntryName {
+    /// Who has a value; a folded one where its kind says so.
+    pub(crate) fn of_value(kind: IndexKind, value: &str) -> EntryName {
+        let EntryName { letter, of } = EntryName::before_layout_4(kind, value);
+        let of = match kind {
+            IndexKind::ExternalId | IndexKind::GroupExternalId => [CONNECTION, ".", &of].concat(),
+            IndexKind::UserName | IndexKind::Email | IndexKind::GroupName => of,
+        };
+        EntryName { letter, of }
+    }
+
+    /// The name that the entry of a value had in the layouts 1 to 3.
+    pub(crate) fn before_layout_4(kind: IndexKind, value: &str) -> EntryName {
+        let digest = Sha256::digest(value.as_bytes());
+        EntryName { letter: kind.letter(), of: URL_SAFE_NO_PAD.encode(&digest[..18]) }
+    }
+
+    /// The groups that have a member.
+    pub(crate) fn groups_of(member: &str) -> EntryName {
+        EntryName { letter: GROUPS_OF, of: member.to_owned() }
+    }
+
+    fn letters() -> impl Iterator<Item = &'static str> {
+        IndexKind::ALL.into_iter().map(IndexKind::letter).chain([GROUPS_OF])
+    }
+
+    /// Whether it is that of a member's groups, and so made from rosters and not from documents.
+    pub(crate) fn is_of_groups(&self) -> bool {
+        self.letter == GROUPS_OF
+    }
+
+    /// Whether it is that of a user's name, under which the user itself may stand.
+    pub(crate) fn is_of_user_name(&self) -> bool {
+        self.letter == IndexKind::UserName.letter()
+    }
+}
+
+const GROUPS_OF: &str = "o";
+
+/// The number of the connection whose `externalId` an entry is about. RFC 7643 §3.1 has the identifier be one of the
+/// client's, so two clients may mean different resources by one value.
+///
+/// A tenant has one connection at a time. One that is started after another has ended takes its users over, and finds
+/// them by what the other has written; so it takes over the number, too, and there is no other one. The number stands in
+/// the key so that a second connection beside the first will be no new layout.
+const CONNECTION: &str = "1";
 
 /// What an index entry is about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IndexKind {
-    /// userName, folded.
+    /// userName, folded by [`fold`](crate::scim::text::fold).
     UserName,
     /// externalId, as it is.
     ExternalId,
@@ -369,13 +433,32 @@ mod tests {
         for key in [
             space.head(),
             space.turns(7),
-            space.index(IndexKind::Email, &long),
+            space.entry(&EntryName::of_value(IndexKind::ExternalId, &long)),
+            space.roster(&Roll::Entry(EntryName::groups_of(&"x".repeat(64))), 0, 1 << 26),
             space.document(Kind::User, "0a-9").unwrap(),
         ] {
             assert!(
                 key.len() <= 255 && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)),
                 "{key}"
             );
+        }
+    }
+
+    #[test]
+    fn the_key_of_an_entry_says_which_entry_it_is() {
+        let space = Space::tenant(&TenantId::from_random([7; 10]));
+        let entries = IndexKind::ALL.map(|kind| EntryName::of_value(kind, "a"));
+        for name in entries.into_iter().chain([EntryName::groups_of("a-1")]) {
+            assert_eq!(space.entry_at(&space.entry(&name)).as_ref(), Some(&name));
+            for level in 0..roster::TOP {
+                assert_eq!(space.entry_at(&space.roster(&Roll::Entry(name.clone()), level, 3)), None, "{name:?}");
+            }
+            let prefixes = space.entry_prefixes();
+            let keys = (0..=roster::TOP).map(|level| space.roster(&Roll::Entry(name.clone()), level, 3));
+            assert!(keys.into_iter().all(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))), "{name:?}");
+        }
+        for other in [space.head(), space.journal(1), space.leaf_prefix(&Roll::Main), Space::registry().head()] {
+            assert_eq!(space.entry_at(&other), None, "{other}");
         }
     }
 

@@ -72,26 +72,28 @@ fn names_that_look_alike_are_different_and_names_that_differ_in_case_are_not() {
     let mut setting = Setting::new();
     let ours = setting.ours.clone();
     let mut create = |name: &str| ours.create(&mut setting.server, name).status;
-    // README: compared in Unicode lower case, nothing else is folded.
+    // RFC 7644 §5: prepared by width, case and normalisation, see `core/scim/text.rs`.
     for (name, same) in [
         ("kelvin@a.b", "\u{212a}ELVIN@a.b"),
         ("straße@a.b", "STRAẞE@A.B"),
         ("ÅSA@a.b", "åsa@a.b"),
         ("ΟΔΟΣ", "οδος"),
         ("ǅemal", "ǆemal"),
+        ("paypal@a.b", "\u{ff50}aypal@a.b"),  // full width
+        ("caf\u{e9}@a.b", "cafe\u{301}@a.b"), // decomposed
+        ("ΝΙΚΟΣ", "νικοσ"),
+        ("masse@a.b", "MAßE@a.b"),
     ] {
         assert_eq!((create(name), create(same)), (201, 409), "{name} {same}");
     }
     for different in [
-        "paypal@a.b",
         "p\u{430}ypal@a.b",   // Cyrillic
         "paypal\u{200b}@a.b", // zero width
-        "\u{ff50}aypal@a.b",  // full width
         "pay\u{ad}pal@a.b",   // soft hyphen
         "paypal@a\u{2024}b",  // one dot leader
-        "caf\u{e9}@a.b",      // composed
-        "cafe\u{301}@a.b",    // decomposed
-        "strasse@a.b",
+        "payp\u{2090}l@a.b",  // subscript
+        "\u{131}rem",         // dotless i
+        "irem",
         "\u{202e}b.a@lapyap", // right to left
     ] {
         assert_eq!(create(different), 201, "{different:?}");
@@ -99,6 +101,39 @@ fn names_that_look_alike_are_different_and_names_that_differ_in_case_are_not() {
     let found = ours.find(&mut setting.server, "PAYPAL@a.b").expect(200);
     assert_eq!((&found.body["totalResults"], found.text("/Resources/0/userName").as_str()), (&json!(1), "paypal@a.b"));
     assert_eq!(ours.admin(&mut setting.server, "GET", "/check", None).body["findings"], json!([]));
+}
+
+#[test]
+fn what_is_one_text_for_names_is_one_for_filters_orders_and_searches() {
+    let mut setting = Setting::new();
+    let ours = setting.ours.clone();
+    for name in ["ΝΙΚΟΣΑΒΒΑΣ", "strasz", "straße"] {
+        assert_eq!(ours.create(&mut setting.server, name).status, 201);
+    }
+    let percent = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let mut names = |query: &str| {
+        let page = ours.scim(&mut setting.server, "GET", &format!("/Users?{query}"), None).expect(200).body;
+        let name = |user: &Value| user["userName"].as_str().unwrap().to_owned();
+        page["Resources"].as_array().map(|users| users.iter().map(name).collect::<Vec<_>>()).unwrap_or_default()
+    };
+    for (filter, found) in [
+        ("userName sw \"ΝΙΚΟΣ\"", "ΝΙΚΟΣΑΒΒΑΣ"),
+        ("userName ew \"ΒΑΣ\"", "ΝΙΚΟΣΑΒΒΑΣ"),
+        ("userName eq \"νικοσαββας\"", "ΝΙΚΟΣΑΒΒΑΣ"),
+        ("userName eq \"STRASSE\"", "straße"),
+        ("userName co \"SSE\"", "straße"),
+        ("userName ge \"νικος\"", "ΝΙΚΟΣΑΒΒΑΣ"),
+    ] {
+        assert_eq!(names(&format!("filter={}", percent(filter))), [found], "{filter}");
+    }
+    let sorted = names("sortBy=userName");
+    let place = |name: &str| sorted.iter().position(|other| other == name);
+    assert!(place("straße") < place("strasz"), "{sorted:?}");
+    let mut admin = |path: &str| ours.admin(&mut setting.server, "GET", path, None).expect(200).body;
+    let users = admin(&format!("/users?search={}", percent("STRASSE")));
+    assert_eq!((&users["totalResults"], &users["users"][0]["userName"]), (&json!(1), &json!("straße")));
+    let requests = admin(&format!("/requests?kind=change&search={}", percent("νικοσ")));
+    assert_eq!(requests["requests"].as_array().map(Vec::len), Some(1), "{requests}");
 }
 
 #[test]

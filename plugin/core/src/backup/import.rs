@@ -335,7 +335,7 @@ impl Restorer<'_> {
         let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
         let head = view.head()?;
         if head.main.members + head.groups.members <= LIMITS.import_checked_max {
-            let findings = check::check(&view)?;
+            let findings = check::damage(&view)?;
             if !findings.is_empty() {
                 return Ok(Err(Refusal::Findings(findings)));
             }

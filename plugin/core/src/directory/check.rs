@@ -4,27 +4,42 @@
 //! - No two resources of a kind have the same name without case.
 //! - Every resource stands in each of its index entries, and an index entry names only those that belong into it. What
 //!   stands under the name of a user is its present state.
-//! - A group's roster of members, its edges and the lists of groups of its members say the same, and each member is there.
+//! - A group's roster of members, its edges and the entries of its members' groups say the same, and each member is there.
 //! - The head counts what is there.
 //! - The schemas that the tenant has of its own can be read, and its connection says whether there are any.
 
-use super::document::Named;
+use super::entry::{self, Entry};
 use super::membership::Member;
 use super::{Document, entries, extent, repair, roster};
 use crate::connection::Connection;
 use crate::ledger::{Error, Read, View};
 use crate::schemas;
-use crate::space::{IndexKind, Kind, Roll};
+use crate::space::{EntryName, IndexKind, Kind, Roll};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Documents by id.
 type Documents = BTreeMap<String, Document>;
 
+/// What entries have to name: ids by slot.
+type Named = BTreeMap<EntryName, BTreeMap<u64, String>>;
+
 /// What is wrong in a tenant, a sentence each. An empty list is the good answer.
 ///
 /// Lists all keys of the store, so it costs the whole store.
 pub fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
+    let (mut findings, doubled) = look(view)?;
+    findings.extend(doubled);
+    Ok(findings)
+}
+
+/// The same without the names that two resources have: those may come from a file of an earlier layout, which told apart
+/// what is one name by now, and nothing is damaged by them.
+pub(crate) fn damage(view: &View<'_>) -> Result<Vec<String>, Error> {
+    Ok(look(view)?.0)
+}
+
+fn look(view: &View<'_>) -> Result<(Vec<String>, Vec<String>), Error> {
     let keys = view.keys()?;
     let mut findings = Vec::new();
     let users = documents(view, Kind::User, &keys, &mut findings)?;
@@ -36,10 +51,12 @@ pub fn check(view: &View<'_>) -> Result<Vec<String>, Error> {
     if head.active != count(active) {
         findings.push(format!("head: counts {} active users, there are {active}", head.active));
     }
-    indexes(view, &users, &groups, &keys, &mut findings)?;
-    members(view, &users, &groups, &keys, &mut findings)?;
+    let (mut named, doubled) = indexes(view, &users, &groups, &mut findings)?;
+    named.extend(members(view, &users, &groups, &keys, &mut findings)?);
+    let known = expect(view, &users, &named, &mut findings)?;
+    strays(view, &keys, &known, &mut findings)?;
     own_schemas(view, &mut findings)?;
-    Ok(findings)
+    Ok((findings, doubled))
 }
 
 fn seats(view: &View<'_>, kind: Kind, documents: &Documents, findings: &mut Vec<String>) -> Result<(), Error> {
@@ -98,57 +115,94 @@ fn documents(view: &View<'_>, kind: Kind, keys: &[String], findings: &mut Vec<St
     Ok(documents)
 }
 
+/// The entries that come of documents, and the names that several resources have.
 fn indexes(
     view: &View<'_>,
     users: &Documents,
     groups: &Documents,
-    keys: &[String],
     findings: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<(Named, Vec<String>), Error> {
     let all = [(Kind::User, users), (Kind::Group, groups)];
-    let mut expected: BTreeMap<String, (IndexKind, BTreeSet<String>)> = BTreeMap::new();
-    for (kind, document) in all.iter().flat_map(|(kind, found)| found.values().map(move |document| (*kind, document))) {
-        for (index, value) in entries(kind, &document.resource) {
-            let key = view.space().index(index, &value);
-            let ids = &mut expected.entry(key).or_insert_with(|| (index, BTreeSet::new())).1;
-            ids.insert(document.resource.id.clone());
-            if index == IndexKind::of_names(kind) && ids.len() > 1 {
-                findings.push(format!("{}: {ids:?} have the same name", kind.resource_type().naming));
+    let (mut named, mut doubled) = (Named::new(), Vec::new());
+    for (kind, documents) in all {
+        let mut names: BTreeMap<EntryName, Vec<(u64, &str)>> = BTreeMap::new();
+        for document in documents.values() {
+            let id = document.resource.id.as_str();
+            for (index, value) in entries(kind, &document.resource) {
+                let name = EntryName::of_value(index, &value);
+                if index == IndexKind::of_names(kind) {
+                    names.entry(name.clone()).or_default().push((document.slot, id));
+                }
+                named.entry(name).or_default().insert(document.slot, id.to_owned());
             }
         }
-    }
-    for (key, (kind, ids)) in &expected {
-        let found: Vec<String> = if *kind == IndexKind::UserName {
-            named(view, users, key, findings)?
-        } else {
-            read(view.read(key), findings)?.flatten().unwrap_or_default()
-        };
-        let found: BTreeSet<String> = found.into_iter().collect();
-        if found != *ids {
-            findings.push(format!("index {kind:?}: {key} names {found:?}, expected {ids:?}"));
+        for mut same in names.into_values().filter(|same| same.len() > 1) {
+            same.sort_unstable();
+            let ids: Vec<&str> = same.into_iter().map(|(_, id)| id).collect();
+            doubled.push(format!(
+                "{}: {ids:?} have the same name; the first one is found by it where one is looked for, and no other can \
+                 take it",
+                kind.resource_type().naming
+            ));
         }
     }
-    let kinds = IndexKind::ALL.map(|kind| view.space().index_prefix(kind));
-    for key in keys {
-        let index = kinds.iter().any(|prefix| key.starts_with(prefix));
-        if index && !expected.contains_key(key) && view.get(key)?.is_some() {
-            findings.push(format!("index: {key} names resources that do not belong into it"));
+    alone(view, users, &named, findings)?;
+    Ok((named, doubled))
+}
+
+/// Who stands under its name whole has to stand there as it is.
+fn alone(view: &View<'_>, users: &Documents, named: &Named, findings: &mut Vec<String>) -> Result<(), Error> {
+    for name in named.keys().filter(|name| name.is_of_user_name()) {
+        if let Ok(Some(Entry::Whole(user))) = entry::read(view, name)
+            && users.get(&user.resource.id).is_some_and(|document| *document != *user)
+        {
+            let key = view.space().entry(name);
+            findings.push(format!("index: {key} has another state of {} than its document", user.resource.id));
         }
     }
     Ok(())
 }
 
-/// Whom the entry of a user's name names.
-fn named(view: &View<'_>, users: &Documents, key: &str, findings: &mut Vec<String>) -> Result<Vec<String>, Error> {
-    let Some(named) = read(view.read::<Named>(key), findings)?.flatten() else {
-        return Ok(Vec::new());
-    };
-    if let Named::Whole(user) = &named
-        && users.get(&user.resource.id).is_some_and(|document| document != &**user)
-    {
-        findings.push(format!("index UserName: {key} has another state of {} than its document", user.resource.id));
+/// Compares entries with what they have to say, and answers the keys that they may have.
+fn expect(
+    view: &View<'_>,
+    users: &Documents,
+    named: &Named,
+    findings: &mut Vec<String>,
+) -> Result<BTreeSet<String>, Error> {
+    let mut known = BTreeSet::new();
+    for (name, ids) in named {
+        for (key, value) in entry::values(view, name, ids)? {
+            let found: Option<Value> = read(view.read(&key), findings)?.flatten();
+            let whole = || {
+                let user = ids.values().next().filter(|_| ids.len() == 1 && name.is_of_user_name());
+                user.and_then(|id| users.get(id)).map(|user| user.resource.id.as_str())
+            };
+            let stands = found
+                .as_ref()
+                .is_some_and(|found| repair::same(found, &value) || whole().is_some_and(|id| found["id"] == id));
+            if !stands {
+                let ids: Vec<&String> = ids.values().take(NAMED_MAX).collect();
+                findings.push(format!("index: {key} says something else than what it is made from, of {ids:?}"));
+            }
+            known.insert(key);
+        }
     }
-    Ok(named.ids())
+    Ok(known)
+}
+
+/// Ids that one sentence names.
+const NAMED_MAX: usize = 10;
+
+/// Entries of what nobody has.
+fn strays(view: &View<'_>, keys: &[String], known: &BTreeSet<String>, findings: &mut Vec<String>) -> Result<(), Error> {
+    let entries = view.space().entry_prefixes();
+    for key in keys.iter().filter(|key| entries.iter().any(|prefix| key.starts_with(prefix))) {
+        if !known.contains(key) && view.get(key)?.is_some() {
+            findings.push(format!("index: {key} names resources that do not belong into it"));
+        }
+    }
+    Ok(())
 }
 
 /// Both ways: what the rosters say must stand in edges and lists, and what stands there must come from a roster.
@@ -158,9 +212,9 @@ fn members(
     groups: &Documents,
     keys: &[String],
     findings: &mut Vec<String>,
-) -> Result<(), Error> {
+) -> Result<Named, Error> {
     let mut edges: BTreeMap<String, u64> = BTreeMap::new();
-    let mut lists: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut groups_of = Named::new();
     for (id, group) in groups {
         let roll = Roll::MembersOf(id.clone());
         let seats = read(roster::page(view, &roll, 0, usize::MAX), findings)?.unwrap_or_default();
@@ -184,25 +238,17 @@ fn members(
             if edges.insert(view.space().edge(id, &member.id), slot).is_some() {
                 findings.push(format!("group {id}: has {} twice", member.id));
             }
-            lists.entry(view.space().groups_of(&member.id)).or_default().insert(id.clone());
+            groups_of.entry(EntryName::groups_of(&member.id)).or_default().insert(group.slot, id.clone());
         }
     }
     compare(view, &edges, findings)?;
-    for (key, ids) in &lists {
-        let listed: Vec<String> = read(view.read(key), findings)?.flatten().unwrap_or_default();
-        if listed.len() != ids.len() || !listed.iter().all(|id| ids.contains(id)) {
-            findings.push(format!("groups: {key} names {listed:?}, expected {ids:?}"));
-        }
-    }
-    let (edge, list) = view.space().edge_prefixes();
-    for key in keys {
-        let stray =
-            key.starts_with(&edge) && !edges.contains_key(key) || key.starts_with(&list) && !lists.contains_key(key);
-        if stray && view.get(key)?.is_some() {
+    let prefix = view.space().edge_prefix();
+    for key in keys.iter().filter(|key| key.starts_with(&prefix) && !edges.contains_key(*key)) {
+        if view.get(key)?.is_some() {
             findings.push(format!("edge: {key} belongs to no member of a roster"));
         }
     }
-    Ok(())
+    Ok(groups_of)
 }
 
 fn own_schemas(view: &View<'_>, findings: &mut Vec<String>) -> Result<(), Error> {

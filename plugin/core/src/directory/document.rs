@@ -2,12 +2,8 @@
 
 use crate::ledger::Extent;
 use crate::scim::{Meta, Resource};
-use crate::settings::LIMITS;
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
 
 /// The truth about one user or group; everything else can be made anew from it, but for the members of a group, whose
 /// roster and edges are the truth themselves.
@@ -48,56 +44,6 @@ impl Document {
     /// What it is stored as.
     pub(super) fn stored(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a document has string keys and finite numbers")
-    }
-}
-
-/// What stands under the name of a user. Before it sends anything else about a user, a provider looks the name up, so the
-/// user itself is there, unless it is large, and one read answers. It is written whenever the document is.
-#[derive(Debug, PartialEq)]
-pub(super) enum Named {
-    /// The present state of the one who has the name.
-    Whole(Box<Document>),
-    /// The id of one who is too large, or was written by a version that kept ids here; several, where a store lost what
-    /// kept them apart.
-    Ids(Vec<String>),
-}
-
-impl Named {
-    /// Whose name it is.
-    pub(super) fn ids(self) -> Vec<String> {
-        match self {
-            Named::Whole(document) => vec![document.resource.id],
-            Named::Ids(ids) => ids,
-        }
-    }
-
-    /// Whether a user that is stored like this is kept under its name, too.
-    pub(super) fn holds(stored: &[u8]) -> bool {
-        stored.len() <= LIMITS.named_bytes_max
-    }
-}
-
-impl<'de> Deserialize<'de> for Named {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Named, D::Error> {
-        deserializer.deserialize_any(NamedVisitor)
-    }
-}
-
-struct NamedVisitor;
-
-impl<'de> Visitor<'de> for NamedVisitor {
-    type Value = Named;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a user or a list of ids")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Named, A::Error> {
-        Document::deserialize(MapAccessDeserializer::new(map)).map(Box::new).map(Named::Whole)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Named, A::Error> {
-        Deserialize::deserialize(SeqAccessDeserializer::new(seq)).map(Named::Ids)
     }
 }
 

@@ -2,15 +2,15 @@
 //!
 //! A group's members stand in a roster of the group's own, so that they can be listed in order; an edge for each pair of
 //! group and member holds the member's slot, so that one is found, added or removed without reading the others; and each
-//! member has a list of the groups that it is in. All three are written in the batch of the change, together with the
+//! member has an [`entry`] of the groups that it is in, in the order of their slots. All three are written in the batch of the change, together with the
 //! group's document. What a change costs is what it changes, however large the group is.
 
-use super::{Document, Error, find, readable, roster};
+use super::{Document, Error, entry, find, readable, roster};
 use crate::ledger::{self, Extent, Read, Turn};
 use crate::scim::filter::{Effort, ElementFilter, Reads};
 use crate::scim::{self, Resource, Step};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll, is_id};
+use crate::space::{EntryName, Kind, Roll, is_id};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -216,14 +216,23 @@ pub(super) fn exists(view: &impl Read, kind: Kind, id: &str) -> Result<bool, led
     })
 }
 
+/// A group as its members are told of it.
+#[derive(Clone, Copy)]
+pub(super) struct Group<'g> {
+    /// Its place in the roster of groups.
+    pub(super) slot: u64,
+    /// Its id.
+    pub(super) id: &'g str,
+}
+
 /// Writes a difference, and brings the extent of the group's roster forward.
 pub(super) fn write(
     turn: &mut Turn<'_>,
-    group: &str,
+    group: Group<'_>,
     extent: &mut Extent,
     difference: &Difference,
 ) -> Result<(), Error> {
-    let roll = Roll::MembersOf(group.to_owned());
+    let roll = Roll::MembersOf(group.id.to_owned());
     for (slot, member) in &difference.removed {
         roster::remove(turn, &roll, extent, *slot)?;
         unlink(turn, group, &member.id)?;
@@ -235,20 +244,18 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Notes a member's slot, and the group in the list of the member's groups.
-pub(super) fn link(turn: &mut Turn<'_>, group: &str, member: &str, slot: u64) -> Result<(), ledger::Error> {
-    turn.write(turn.space().edge(group, member), &slot);
-    let mut groups = groups_of(turn, member)?;
-    groups.push(group.to_owned());
-    turn.write(turn.space().groups_of(member), &groups);
-    Ok(())
+/// Notes a member's slot, and the group among the member's groups.
+pub(super) fn link(turn: &mut Turn<'_>, group: Group<'_>, member: &str, slot: u64) -> Result<(), ledger::Error> {
+    turn.write(turn.space().edge(group.id, member), &slot);
+    entry::join(turn, &EntryName::groups_of(member), group.slot, group.id)
 }
 
 /// Takes a resource out of every group that it is in; each of them gets its next revision. Nobody is left a member of
 /// something who is not there.
 pub(super) fn leave_all(turn: &mut Turn<'_>, gone: &Document, now: jiff::Timestamp) -> Result<(), Error> {
     let id = &gone.resource.id;
-    for group in groups_of(turn, id)? {
+    for (slot, group) in groups_of(turn, id, usize::MAX)? {
+        entry::leave(turn, &EntryName::groups_of(id), slot, &group)?;
         let Some(mut document) = find(turn, Kind::Group, &group)? else {
             continue;
         };
@@ -260,32 +267,23 @@ pub(super) fn leave_all(turn: &mut Turn<'_>, gone: &Document, now: jiff::Timesta
             super::put(turn, Kind::Group, &document)?;
         }
     }
-    turn.remove(turn.space().groups_of(id));
     Ok(())
 }
 
 /// Lets every member of a group go, which itself is about to.
 pub(super) fn dissolve(turn: &mut Turn<'_>, group: &Document) -> Result<(), Error> {
-    let id = &group.resource.id;
+    let of = Group { slot: group.slot, id: &group.resource.id };
     for (_, member) in all(turn, Some(group))? {
-        unlink(turn, id, &member.id)?;
+        unlink(turn, of, &member.id)?;
     }
     let mut extent = group.members;
-    roster::raze(turn, &Roll::MembersOf(id.clone()), &mut extent);
+    roster::raze(turn, &Roll::MembersOf(of.id.to_owned()), &mut extent);
     Ok(())
 }
 
-fn unlink(turn: &mut Turn<'_>, group: &str, member: &str) -> Result<(), Error> {
-    turn.remove(turn.space().edge(group, member));
-    let mut groups = groups_of(turn, member)?;
-    groups.retain(|other| other != group);
-    let key = turn.space().groups_of(member);
-    if groups.is_empty() {
-        turn.remove(key);
-    } else {
-        turn.write(key, &groups);
-    }
-    Ok(())
+fn unlink(turn: &mut Turn<'_>, group: Group<'_>, member: &str) -> Result<(), ledger::Error> {
+    turn.remove(turn.space().edge(group.id, member));
+    entry::leave(turn, &EntryName::groups_of(member), group.slot, group.id)
 }
 
 /// The slot of a member, if it is one.
@@ -293,9 +291,9 @@ pub(super) fn edge(view: &impl Read, group: &str, member: &str) -> Result<Option
     view.read(&view.space().edge(group, member))
 }
 
-/// The groups that a user or group is a member of.
-pub(super) fn groups_of(view: &impl Read, member: &str) -> Result<Vec<String>, ledger::Error> {
-    Ok(view.read(&view.space().groups_of(member))?.unwrap_or_default())
+/// Slots and ids of the groups that a user or group is a member of, `limit` of them at most.
+fn groups_of(view: &impl Read, member: &str, limit: usize) -> Result<Vec<roster::Seat>, ledger::Error> {
+    entry::first(view, &EntryName::groups_of(member), limit)
 }
 
 /// All members of a group in their order, with their slots.
@@ -411,7 +409,7 @@ impl<'v, V: Read> Relations<'v, V> {
     fn groups_of_user(&mut self, user: &str) -> Result<Vec<Value>, Error> {
         let mut seen = BTreeSet::new();
         let mut elements = Vec::new();
-        let mut level = groups_of(self.view, user)?;
+        let mut level = self.groups_of(user)?;
         for depth in 0..LIMITS.group_depth_max {
             let mut above = Vec::new();
             for id in level {
@@ -437,9 +435,15 @@ impl<'v, V: Read> Relations<'v, V> {
         }
         let group = readable(find(self.view, Kind::Group, id))?;
         let name = group.and_then(|group| group.resource.display_name().map(str::to_owned));
-        let found = (name, groups_of(self.view, id)?);
+        let found = (name, self.groups_of(id)?);
         self.groups.insert(id.to_owned(), found.clone());
         Ok(found)
+    }
+
+    /// The ids of the groups that a resource is in, as many as an answer may have.
+    fn groups_of(&self, id: &str) -> Result<Vec<String>, Error> {
+        let groups = groups_of(self.view, id, LIMITS.user_groups_max)?;
+        Ok(groups.into_iter().map(|(_, id)| id).collect())
     }
 }
 

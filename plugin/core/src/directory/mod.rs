@@ -3,28 +3,33 @@
 //!
 //! A change is planned first, on whatever is read, and carried out within a turn. Planning outside of a turn answers
 //! the many requests that change nothing or are refused without a write; planning again within the turn decides.
-//! The document is the truth. Indexes and roster are written with it in one batch and verified when they are read.
+//! The document is the truth. Indexes, see [`entry`], and roster are written with it in one batch and verified when they are
+//! read.
 
 pub mod check;
 mod document;
+mod entry;
 mod membership;
+pub(crate) mod migrate;
 pub mod repair;
 pub(crate) mod restore;
 pub(crate) mod roster;
 mod walk;
 
 pub use document::Document;
-use document::Named;
+use entry::Entry;
 pub use membership::{Difference, Member, Relations, Wanted};
 pub use walk::{Page, Place, Stretch, walk};
 
 use crate::ledger::{self, Extent, Head, Read, Turn};
 use crate::schemas::Types;
-use crate::scim::filter::{Lookup, fold};
+use crate::scim::filter::Lookup;
+use crate::scim::text::fold;
 use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Scan, Sort, sort};
 use crate::settings::LIMITS;
-use crate::space::{IndexKind, Kind, is_id};
+use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
 use jiff::Timestamp;
+use std::borrow::Cow;
 
 /// Why a request cannot be carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,7 +214,6 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, E
     let Some(key) = id.as_deref().and_then(|id| turn.space().document(kind, id)) else {
         return Ok(None);
     };
-    index(turn, kind, before.map(|document| &document.resource), plan.after.as_ref())?;
     let mut extent = *extent(&mut turn.head, kind);
     let document = match (&plan.after, before) {
         (Some(after), _) => {
@@ -217,13 +221,16 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, E
                 Some(document) => document.slot,
                 None => roster::append(turn, &roll, &mut extent, &after.id)?,
             };
+            index(turn, kind, slot, before.map(|document| &document.resource), Some(after))?;
             let mut members = before.map(|document| document.members).unwrap_or_default();
-            membership::write(turn, &after.id, &mut members, &plan.members)?;
+            let group = membership::Group { slot, id: &after.id };
+            membership::write(turn, group, &mut members, &plan.members)?;
             let document = Document { slot, members, resource: after.clone() };
             put(turn, kind, &document)?;
             Some(document)
         }
         (None, Some(before)) => {
+            index(turn, kind, before.slot, Some(&before.resource), None)?;
             membership::dissolve(turn, before)?;
             membership::leave_all(turn, before, plan.now)?;
             roster::remove(turn, &roll, &mut extent, before.slot)?;
@@ -259,7 +266,8 @@ fn extent(head: &mut Head, kind: Kind) -> &mut Extent {
 fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Result<(), ledger::Error> {
     let (id, bytes) = (&document.resource.id, document.stored());
     if let (Kind::User, Some(name)) = (kind, document.resource.user_name()) {
-        name_to(turn, &fold(name), id, Some(&bytes))?;
+        let name = EntryName::of_value(IndexKind::UserName, &fold(name));
+        entry::give_name(turn, &name, document.slot, id, Some(&bytes))?;
     }
     put_stored(turn, kind, id, bytes);
     Ok(())
@@ -270,27 +278,6 @@ fn put_stored(turn: &mut Turn<'_>, kind: Kind, id: &str, bytes: Vec<u8>) {
     if let Some(key) = turn.space().document(kind, id) {
         turn.put(key, bytes);
     }
-}
-
-/// Gives a folded name to a user of this stored state, or takes it away.
-fn name_to(turn: &mut Turn<'_>, name: &str, id: &str, user: Option<&[u8]>) -> Result<(), ledger::Error> {
-    let key = turn.space().index(IndexKind::UserName, name);
-    let mut ids = match turn.read::<Named>(&key) {
-        Ok(named) => named.map(Named::ids).unwrap_or_default(),
-        // It is made anew from the document here.
-        Err(ledger::Error::Corrupt(_)) => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    ids.retain(|other| other != id);
-    match user {
-        Some(bytes) if ids.is_empty() && Named::holds(bytes) => turn.put(key, bytes.to_vec()),
-        None if ids.is_empty() => turn.remove(key),
-        Some(_) | None => {
-            ids.extend(user.map(|_| id.to_owned()));
-            turn.write(key, &ids);
-        }
-    }
-    Ok(())
 }
 
 /// The resource of this kind and id.
@@ -308,7 +295,7 @@ fn find(view: &impl Read, kind: Kind, id: &str) -> Result<Option<Document>, Erro
 
 /// One of a list. A resource that was deleted since the roster was read, or that cannot be read, makes the list one shorter
 /// and does not end it; the view knows of what cannot be read.
-fn entry(view: &ledger::View<'_>, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
+fn listed(view: &ledger::View<'_>, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
     match find(view, kind, id) {
         Err(Error::Ledger(ledger::Error::Corrupt(why))) => {
             view.leave_out(&[kind.noun(), " ", id].concat(), &why);
@@ -326,12 +313,24 @@ fn readable(found: Result<Option<Document>, Error>) -> Result<Option<Document>, 
     }
 }
 
-/// The resource of this kind and name, compared without case.
+/// The resource of this kind and name, compared without case; of several the oldest.
 pub fn named(view: &impl Read, kind: Kind, name: &str) -> Result<Option<Document>, Error> {
     let folded = fold(name);
     let of = kind.resource_type();
-    let found = candidates(view, kind, &Lookup::Name(name.to_owned()))?;
-    Ok(found.into_iter().find(|document| document.resource.name(of).is_some_and(|name| fold(name) == folded)))
+    let entry = EntryName::of_value(IndexKind::of_names(kind), &folded);
+    let has = |document: &Document| document.resource.name(of).is_some_and(|name| fold(name) == folded);
+    match entry::read(view, &entry)? {
+        None => Ok(None),
+        Some(Entry::Whole(document)) => Ok(Some(*document).filter(has)),
+        Some(named) => {
+            for (_, id) in named.page(view, &entry, 0, LIMITS.entry_short_max)? {
+                if let Some(document) = find(view, kind, &id)?.filter(has) {
+                    return Ok(Some(document));
+                }
+            }
+            Ok(None)
+        }
+    }
 }
 
 /// A page of resources.
@@ -388,9 +387,9 @@ impl Query<'_> {
 /// Resources that a filter lets through, `count` of them from the `skip`-th on; of several kinds one after the other, or
 /// in one order.
 ///
-/// A filter with a unique attribute on one side costs its few candidates; neither filter nor order costs its page. Any
-/// other filter or order reads resources until [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a
-/// kind, and then says so.
+/// A filter with an indexed value on one side costs those who have it, and its page where it asks for that value alone;
+/// neither filter nor order costs its page. Any other filter or order reads resources until
+/// [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a kind, and then says so.
 pub fn search(
     view: &ledger::View<'_>,
     queries: &[Query<'_>],
@@ -398,36 +397,129 @@ pub fn search(
     skip: u64,
     count: usize,
 ) -> Result<Found, Error> {
-    if queries.iter().all(|query| query.sieve.is_none() && query.sort.is_none()) {
-        return pages(view, queries, skip, count);
+    let leads = queries.iter().map(|query| Leads::of(view, query)).collect::<Result<Vec<_>, _>>()?;
+    if queries.iter().zip(&leads).all(|(query, leads)| query.sort.is_none() && leads.are_matches(query)) {
+        return pages(view, queries, &leads, skip, count);
     }
-    let mut keyed = keyed(view, queries)?;
+    let mut keyed = keyed(view, queries, leads)?;
     keyed.sort_by(|(one, ..), (other, ..)| sort::compare(one.as_ref(), other.as_ref(), descending));
     Ok(cut(keyed.into_iter().map(|(_, kind, document)| (kind, document)).collect(), skip, count))
 }
 
-/// All matches, each with what it is sorted by.
-fn keyed(view: &ledger::View<'_>, queries: &[Query<'_>]) -> Result<Vec<(Option<sort::Key>, Kind, Document)>, Error> {
-    let mut keyed = Vec::new();
-    for Query { kind, sieve, sort } in queries {
-        let why = if sort.is_some() { Scan::Order } else { Scan::Filter };
-        let all = match sieve {
-            Some(sieve) => matches(view, *kind, sieve, why)?,
-            None => everything(view, *kind, why)?,
+/// Among which resources all matches of a query are.
+enum Leads {
+    /// All of its kind.
+    All,
+    /// These, in the order of their slots. They may match or not: the caller looks.
+    These(Vec<Document>),
+    /// Those of a long entry, which has so many.
+    Entry(EntryName, u64),
+}
+
+impl Leads {
+    fn of(view: &ledger::View<'_>, query: &Query<'_>) -> Result<Leads, Error> {
+        match query.sieve.as_ref().and_then(|sieve| sieve.lookup.as_ref()) {
+            Some(lookup) => Leads::of_lookup(view, query.kind, lookup),
+            None => Ok(Leads::All),
+        }
+    }
+
+    fn of_lookup(view: &ledger::View<'_>, kind: Kind, lookup: &Lookup) -> Result<Leads, Error> {
+        let name = match lookup {
+            Lookup::Id(id) => return Ok(Leads::These(find(view, kind, id)?.into_iter().collect())),
+            Lookup::Name(name) => EntryName::of_value(IndexKind::of_names(kind), &fold(name)),
+            Lookup::ExternalId(id) => EntryName::of_value(IndexKind::of_external_ids(kind), id),
+            Lookup::Email(address) => EntryName::of_value(IndexKind::Email, &fold(address)),
+            Lookup::Member(id) if is_id(id) => EntryName::groups_of(id),
+            Lookup::Member(_) => return Ok(Leads::These(Vec::new())),
         };
+        let seats = match entry::read(view, &name)? {
+            None => Vec::new(),
+            Some(Entry::Whole(document)) => return Ok(Leads::These(vec![*document])),
+            Some(Entry::Short(seats)) => seats,
+            Some(long @ Entry::Long(_)) => return Ok(Leads::Entry(name, long.len())),
+        };
+        Ok(Leads::These(documents(view, kind, seats)?))
+    }
+
+    /// Whether they are what the query asks for, all of them and in its order, so that a page can be cut out of them unread.
+    fn are_matches(&self, query: &Query<'_>) -> bool {
+        match (self, &query.sieve) {
+            (Leads::All, None) => true,
+            (Leads::Entry(..), Some(sieve)) => sieve.filter.is_lookup(),
+            (Leads::All | Leads::These(_), Some(_)) | (Leads::These(_) | Leads::Entry(..), None) => false,
+        }
+    }
+
+    /// The roster that they stand in, unless they are at hand.
+    fn roll(&self, kind: Kind) -> Option<Roll> {
+        match self {
+            Leads::All => Some(kind.roll()),
+            Leads::Entry(name, _) => Some(Roll::Entry(name.clone())),
+            Leads::These(_) => None,
+        }
+    }
+
+    /// How many they are.
+    fn count(&self, view: &ledger::View<'_>, kind: Kind) -> Result<u64, ledger::Error> {
+        Ok(match self {
+            Leads::All => extent(&mut view.head()?, kind).members,
+            Leads::Entry(_, members) => *members,
+            Leads::These(documents) => u64::try_from(documents.len()).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// The documents, where they are not too many to be read at once.
+    fn documents(self, view: &ledger::View<'_>, kind: Kind, why: Scan) -> Result<Vec<Document>, Error> {
+        let (roll, count) = (self.roll(kind), self.count(view, kind)?);
+        match (self, roll) {
+            (Leads::These(documents), _) => Ok(documents),
+            (Leads::All | Leads::Entry(..), Some(roll)) if count <= LIMITS.scan_max => {
+                documents(view, kind, roster::page(view, &roll, 0, usize::MAX)?)
+            }
+            (Leads::All | Leads::Entry(..), _) => {
+                Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into())
+            }
+        }
+    }
+}
+
+/// All matches, each with what it is sorted by.
+fn keyed(
+    view: &ledger::View<'_>,
+    queries: &[Query<'_>],
+    leads: Vec<Leads>,
+) -> Result<Vec<(Option<sort::Key>, Kind, Document)>, Error> {
+    let mut keyed = Vec::new();
+    for (Query { kind, sieve, sort }, leads) in queries.iter().zip(leads) {
+        let why = if sort.is_some() { Scan::Order } else { Scan::Filter };
+        let mut all = leads.documents(view, *kind, why)?;
+        if let Some(sieve) = sieve {
+            all = matches(view, *kind, sieve, all)?;
+        }
         let key = |document: &Document| sort.as_ref().and_then(|sort| sort.key(&document.resource));
         keyed.extend(all.into_iter().map(|document| (key(&document), *kind, document)));
     }
     Ok(keyed)
 }
 
-fn pages(view: &ledger::View<'_>, queries: &[Query<'_>], mut skip: u64, count: usize) -> Result<Found, Error> {
+fn pages(
+    view: &ledger::View<'_>,
+    queries: &[Query<'_>],
+    leads: &[Leads],
+    mut skip: u64,
+    count: usize,
+) -> Result<Found, Error> {
     let mut found = Found { documents: Vec::new(), total: 0 };
-    for Query { kind, .. } in queries {
-        let (documents, total) = listed(view, *kind, skip, count - found.documents.len())?;
+    for (Query { kind, .. }, leads) in queries.iter().zip(leads) {
+        let total = leads.count(view, *kind)?;
+        let open = count - found.documents.len();
+        if let Some(roll) = leads.roll(*kind).filter(|_| open > 0) {
+            let seats = roster::page(view, &roll, skip, open)?;
+            found.documents.extend(documents(view, *kind, seats)?.into_iter().map(|document| (*kind, document)));
+        }
         skip = skip.saturating_sub(total);
         found.total += total;
-        found.documents.extend(documents.into_iter().map(|document| (*kind, document)));
     }
     Ok(found)
 }
@@ -439,16 +531,12 @@ pub fn sift(
     skip: u64,
     count: usize,
 ) -> Result<Found, Error> {
-    let mut all = everything(view, Kind::User, Scan::Search)?;
+    let mut all = Leads::All.documents(view, Kind::User, Scan::Search)?;
     all.retain(|document| keeps(&document.resource));
     Ok(cut(all.into_iter().map(|document| (Kind::User, document)).collect(), skip, count))
 }
 
-fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>, why: Scan) -> Result<Vec<Document>, Error> {
-    let all = match &sieve.lookup {
-        Some(lookup) => candidates(view, kind, lookup)?,
-        None => everything(view, kind, why)?,
-    };
+fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>, all: Vec<Document>) -> Result<Vec<Document>, Error> {
     let mut relations = Relations::new(view, sieve.base);
     let mut kept = Vec::new();
     for document in all {
@@ -459,54 +547,19 @@ fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>, why: Scan) ->
     Ok(kept)
 }
 
-fn everything(view: &ledger::View<'_>, kind: Kind, why: Scan) -> Result<Vec<Document>, Error> {
-    if extent(&mut view.head()?, kind).members > LIMITS.scan_max {
-        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into());
+/// The documents of these seats. Of one that was deleted since its seat was read there is none: the page is shorter.
+fn documents(view: &ledger::View<'_>, kind: Kind, seats: Vec<roster::Seat>) -> Result<Vec<Document>, Error> {
+    let mut documents = Vec::with_capacity(seats.len());
+    for (_, id) in seats {
+        documents.extend(listed(view, kind, &id)?);
     }
-    Ok(listed(view, kind, 0, usize::MAX)?.0)
-}
-
-fn listed(view: &ledger::View<'_>, kind: Kind, skip: u64, count: usize) -> Result<(Vec<Document>, u64), Error> {
-    let total = extent(&mut view.head()?, kind).members;
-    let mut documents = Vec::new();
-    if count > 0 {
-        for (_, id) in roster::page(view, &kind.roll(), skip, count)? {
-            documents.extend(entry(view, kind, &id)?);
-        }
-    }
-    Ok((documents, total))
+    Ok(documents)
 }
 
 fn cut(all: Vec<(Kind, Document)>, skip: u64, count: usize) -> Found {
     let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
     let skip = usize::try_from(skip).unwrap_or(usize::MAX);
     Found { documents: all.into_iter().skip(skip).take(count).collect(), total }
-}
-
-/// The documents that a point look-up leads to. They may match or not: the caller looks.
-fn candidates(view: &impl Read, kind: Kind, lookup: &Lookup) -> Result<Vec<Document>, Error> {
-    let ids: Vec<String> = match lookup {
-        Lookup::Id(id) => vec![id.clone()],
-        Lookup::Name(name) => match view.read::<Named>(&view.space().index(IndexKind::of_names(kind), &fold(name)))? {
-            Some(Named::Whole(document)) => return Ok(vec![*document]),
-            Some(Named::Ids(ids)) => ids,
-            None => Vec::new(),
-        },
-        Lookup::ExternalId(id) => indexed(view, IndexKind::of_external_ids(kind), id)?,
-        Lookup::Email(address) => indexed(view, IndexKind::Email, &fold(address))?,
-        Lookup::Member(id) if is_id(id) => membership::groups_of(view, id)?,
-        Lookup::Member(_) => Vec::new(),
-    };
-    let mut documents = Vec::with_capacity(ids.len());
-    for id in ids {
-        documents.extend(find(view, kind, &id)?);
-    }
-    documents.sort_by_key(|document| document.slot);
-    Ok(documents)
-}
-
-fn indexed(view: &impl Read, kind: IndexKind, value: &str) -> Result<Vec<String>, Error> {
-    Ok(view.read(&view.space().index(kind, value))?.unwrap_or_default())
 }
 
 fn present(view: &impl Read, kind: Kind, id: &str, if_match: &IfMatch) -> Result<Document, Error> {
@@ -560,53 +613,40 @@ fn claim(view: &impl Read, kind: Kind, before: Option<&Resource>, after: &Resour
     }
 }
 
-/// Takes the resource out of the index entries that it leaves and puts it into those that it joins, but for the one of a
-/// user's name: that is written with the document.
-fn index(turn: &mut Turn<'_>, kind: Kind, before: Option<&Resource>, after: Option<&Resource>) -> Result<(), Error> {
+/// Takes the resource of this slot out of the index entries that it leaves and puts it into those that it joins, but for
+/// the one of a user's name: that is written with the document.
+fn index(
+    turn: &mut Turn<'_>,
+    kind: Kind,
+    slot: u64,
+    before: Option<&Resource>,
+    after: Option<&Resource>,
+) -> Result<(), Error> {
+    let Some(id) = before.or(after).map(|resource| resource.id.as_str()) else {
+        return Ok(());
+    };
     let old = before.map(|before| entries(kind, before)).unwrap_or_default();
     let new = after.map(|after| entries(kind, after)).unwrap_or_default();
     for (kind, value) in old.iter().filter(|entry| !new.contains(entry)) {
-        let id = before.map(|resource| resource.id.as_str()).unwrap_or_default();
+        let name = EntryName::of_value(*kind, value);
         if *kind == IndexKind::UserName {
-            name_to(turn, value, id, None)?;
+            entry::give_name(turn, &name, slot, id, None)?;
         } else {
-            rewrite(turn, *kind, value, |ids| ids.retain(|other| other != id))?;
+            entry::leave(turn, &name, slot, id)?;
         }
     }
-    let listed = |entry: &&(IndexKind, String)| !old.contains(entry) && entry.0 != IndexKind::UserName;
+    let listed = |entry: &&(IndexKind, Cow<'_, str>)| !old.contains(entry) && entry.0 != IndexKind::UserName;
     for (kind, value) in new.iter().filter(listed) {
-        let id = after.map(|resource| resource.id.clone()).unwrap_or_default();
-        rewrite(turn, *kind, value, |ids| {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        })?;
+        entry::join(turn, &EntryName::of_value(*kind, value), slot, id)?;
     }
     Ok(())
 }
 
-fn rewrite(
-    turn: &mut Turn<'_>,
-    kind: IndexKind,
-    value: &str,
-    edit: impl FnOnce(&mut Vec<String>),
-) -> Result<(), Error> {
-    let key = turn.space().index(kind, value);
-    let mut ids: Vec<String> = turn.read(&key)?.unwrap_or_default();
-    edit(&mut ids);
-    if ids.is_empty() {
-        turn.remove(key);
-    } else {
-        turn.write(key, &ids);
-    }
-    Ok(())
-}
-
-/// The index entries that a resource belongs to.
-fn entries(kind: Kind, resource: &Resource) -> Vec<(IndexKind, String)> {
+/// The values by which a resource stands in index entries.
+fn entries(kind: Kind, resource: &Resource) -> Vec<(IndexKind, Cow<'_, str>)> {
     let mut entries = Vec::new();
     entries.extend(resource.name(kind.resource_type()).map(|name| (IndexKind::of_names(kind), fold(name))));
-    entries.extend(resource.external_id.clone().map(|id| (IndexKind::of_external_ids(kind), id)));
+    entries.extend(resource.external_id.as_deref().map(|id| (IndexKind::of_external_ids(kind), Cow::Borrowed(id))));
     for address in resource.emails() {
         let entry = (IndexKind::Email, fold(address));
         if !entries.contains(&entry) {

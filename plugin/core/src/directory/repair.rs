@@ -8,12 +8,12 @@
 //! The members of a group are in no document. The leaves of its roster are the truth about them, and where a leaf is gone,
 //! the edges are.
 
-use super::document::Named;
+use super::entry::{self, Entry};
 use super::membership::Member;
 use super::{Document, entries, extent, put_stored, roster};
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::settings::LIMITS;
-use crate::space::{IndexKind, Kind, Roll};
+use crate::space::{EntryName, IndexKind, Kind, Roll};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,6 +54,9 @@ struct Tenant<'k> {
     unread: BTreeSet<(Kind, String)>,
     left: Vec<String>,
 }
+
+/// What entries have to name: ids by slot.
+type Named = BTreeMap<EntryName, BTreeMap<u64, String>>;
 
 /// What has to stand under the keys that are made from documents.
 #[derive(Default)]
@@ -131,17 +134,21 @@ impl Tenant<'_> {
         Ok((read, seats))
     }
 
-    /// Rosters of members, edges, and the lists of groups of each member.
+    /// Rosters of members, edges, and the entries of each member's groups.
     fn members(&mut self, turn: &Turn<'_>, wanted: &mut Wanted) -> Result<(), Error> {
-        let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut groups_of = Named::new();
+        let mut join = |member: &str, slot: u64, group: &String| {
+            groups_of.entry(EntryName::groups_of(member)).or_default().insert(slot, group.clone());
+        };
         let groups: Vec<String> = self.ids(Kind::Group).cloned().collect();
         for id in groups {
             let roll = Roll::MembersOf(id.clone());
             let seats = self.seats_of(turn, &id)?;
+            let group_slot = self.documents.get(&(Kind::Group, id.clone())).map(|group| group.slot);
             for (slot, seat) in &seats {
                 let member = Member::of_seat(seat).id;
                 wanted.values.insert(turn.space().edge(&id, &member), json!(slot));
-                lists.entry(turn.space().groups_of(&member)).or_default().push(id.clone());
+                join(&member, group_slot.unwrap_or_default(), &id);
             }
             wanted.values.extend(roster::values(turn.space(), &roll, &seats));
             let Some(document) = self.documents.get_mut(&(Kind::Group, id)) else {
@@ -157,13 +164,21 @@ impl Tenant<'_> {
                 wanted.documents.push((Kind::Group, document.clone()));
             }
         }
-        for (_, id) in self.unread.iter().filter(|(kind, _)| *kind == Kind::Group) {
-            for seat in self.seats_of(turn, id)?.into_values() {
-                lists.entry(turn.space().groups_of(&Member::of_seat(&seat).id)).or_default().push(id.clone());
+        // Of a group that cannot be read its seat says where it is.
+        for (slot, id) in self.leaves(turn, &Roll::Groups)?.1 {
+            if !self.unread.contains(&(Kind::Group, id.clone())) {
+                continue;
             }
+            for seat in self.seats_of(turn, &id)?.into_values() {
+                join(&Member::of_seat(&seat).id, slot, &id);
+            }
+        }
+        for (_, id) in self.unread.iter().filter(|(kind, _)| *kind == Kind::Group) {
             wanted.spared.extend([turn.space().members_prefix(id), turn.space().edge(id, "")]);
         }
-        wanted.values.extend(lists.into_iter().map(|(key, ids)| (key, json!(ids))));
+        for (name, groups) in groups_of {
+            wanted.values.extend(entry::values(turn, &name, &groups)?);
+        }
         Ok(())
     }
 
@@ -196,42 +211,52 @@ impl Tenant<'_> {
     }
 
     fn index(&mut self, turn: &Turn<'_>, wanted: &mut Wanted) -> Result<(), Error> {
-        let mut lists: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut named = Named::new();
         for ((kind, id), document) in &self.documents {
             for (index, value) in entries(*kind, &document.resource) {
-                let ids = lists.entry(turn.space().index(index, &value)).or_default();
-                ids.insert(id.clone());
+                let ids = named.entry(EntryName::of_value(index, &value)).or_default();
+                ids.insert(document.slot, id.clone());
                 if index == IndexKind::of_names(*kind) && ids.len() > 1 {
+                    let ids: Vec<&String> = ids.values().collect();
                     self.left.push(format!("{}: {ids:?} have the same name; rename or delete one", kind.noun()));
                 }
             }
         }
         // Whoever cannot be read stays where it was found.
-        let kinds = IndexKind::ALL.map(|kind| turn.space().index_prefix(kind));
-        for key in self.keys.iter().filter(|key| kinds.iter().any(|prefix| key.starts_with(prefix))) {
-            if self.unread.is_empty() {
-                break;
-            }
-            let ids = turn.read::<Named>(key).ok().flatten().map(Named::ids).unwrap_or_default();
-            let kept = ids.into_iter().filter(|id| self.unread.iter().any(|(_, unread)| unread == id));
-            let kept: Vec<String> = kept.collect();
-            if !kept.is_empty() {
-                lists.entry(key.clone()).or_default().extend(kept);
+        if !self.unread.is_empty() {
+            let entries = self.keys.iter().filter_map(|key| turn.space().entry_at(key));
+            for name in entries.filter(|name| !name.is_of_groups()) {
+                for (slot, id) in self.found(turn, &name)? {
+                    if self.unread.iter().any(|(_, unread)| *unread == id) {
+                        named.entry(name.clone()).or_default().insert(slot, id);
+                    }
+                }
             }
         }
-        let names = turn.space().index_prefix(IndexKind::UserName);
-        for (key, ids) in lists {
-            let user = if key.starts_with(&names) { self.alone(&ids) } else { None };
-            wanted.values.insert(key, user.map_or_else(|| json!(ids), |user| json!(user)));
+        for (name, ids) in named {
+            match self.alone(&name, &ids) {
+                Some(user) => drop(wanted.values.insert(turn.space().entry(&name), json!(user))),
+                None => wanted.values.extend(entry::values(turn, &name, &ids)?),
+            }
         }
         Ok(())
     }
 
+    /// Who can be read out of an entry.
+    fn found(&self, turn: &Turn<'_>, name: &EntryName) -> Result<BTreeMap<u64, String>, Error> {
+        match entry::read(turn, name) {
+            Ok(Some(Entry::Long(_))) => Ok(self.leaves(turn, &Roll::Entry(name.clone()))?.1),
+            Ok(Some(entry)) => Ok(entry.page(turn, name, 0, usize::MAX)?.into_iter().collect()),
+            Ok(None) | Err(Error::Corrupt(_)) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The user that is kept under its name, if nobody shares that.
-    fn alone(&self, ids: &BTreeSet<String>) -> Option<&Document> {
-        let id = ids.first().filter(|_| ids.len() == 1)?;
+    fn alone(&self, name: &EntryName, ids: &BTreeMap<u64, String>) -> Option<&Document> {
+        let id = ids.values().next().filter(|_| ids.len() == 1 && name.is_of_user_name())?;
         let user = self.documents.get(&(Kind::User, id.clone()))?;
-        Named::holds(&user.stored()).then_some(user)
+        Entry::holds(&user.stored()).then_some(user)
     }
 
     fn count(&self, turn: &mut Turn<'_>) {
@@ -265,8 +290,8 @@ impl Wanted {
                 Err(Error::Corrupt(_)) => None,
                 Err(error) => return Err(error),
             };
-            // Under the name of a user, its id alone is as good: an earlier version has written that.
-            let stands = |found: Value| same(&found, value) || found == json!([value["id"]]);
+            // Under the name of a user, its slot and id are as good: they are what is left where several had the name.
+            let stands = |found: Value| same(&found, value) || found == json!([[value["slot"], value["id"]]]);
             if !found.is_some_and(stands) && open() {
                 turn.write(key.clone(), value);
             }

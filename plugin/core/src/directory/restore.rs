@@ -1,12 +1,13 @@
 //! Users, groups and members as an export has them: with their ids, slots, versions and times. Each is refused, in words,
 //! where the tenant could not have had it.
 
-use super::membership::{self, Member};
-use super::{Document, extent, find, index, named, put, roster};
+use super::membership::{self, Group, Member};
+use super::{Document, entry, extent, find, index, put, roster};
 use crate::ledger::{Error, Extent, Turn};
 use crate::scim::Resource;
+use crate::scim::text::{fold, fold_before_layout_4};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll, is_id};
+use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
 
 /// Done, or why not: where, what was expected, what was found.
 pub(crate) type Restored = Result<Result<(), String>, Error>;
@@ -29,7 +30,7 @@ pub(crate) fn resource(turn: &mut Turn<'_>, kind: Kind, mut document: Document) 
         Kind::User => Extent::default(),
         Kind::Group => Extent { members: 0, ..document.members },
     };
-    index(turn, kind, None, Some(&document.resource)).map_err(of_ledger)?;
+    index(turn, kind, slot, None, Some(&document.resource)).map_err(of_ledger)?;
     put(turn, kind, &document)?;
     if kind == Kind::User {
         turn.head.active += u64::from(document.resource.active());
@@ -58,7 +59,8 @@ pub(crate) fn members(turn: &mut Turn<'_>, group: &str, seats: &[(u64, String)])
                 "seats[{at}]: expected a slot below {next_slot} and behind those before, found {slot}"
             )));
         }
-        membership::link(turn, group, &member.id, *slot)?;
+        let of = Group { slot: document.slot, id: group };
+        membership::link(turn, of, &member.id, *slot)?;
     }
     put(turn, Kind::Group, &document)?;
     Ok(Ok(()))
@@ -92,8 +94,8 @@ fn fits(turn: &Turn<'_>, kind: Kind, document: &Document) -> Restored {
     match resource.name(of).filter(|name| !name.is_empty()) {
         None => return Ok(Err(format!("attributes.{}: expected a text, found none", of.naming))),
         Some(name) => {
-            if let Some(other) = named(turn, kind, name).map_err(of_ledger)? {
-                let (naming, other) = (of.naming, other.resource.id);
+            if let Some(other) = namesake(turn, kind, name)? {
+                let naming = of.naming;
                 return Ok(Err(format!(
                     "attributes.{naming}: expected one that no line before has, found that of {other}"
                 )));
@@ -101,6 +103,25 @@ fn fits(turn: &Turn<'_>, kind: Kind, document: &Document) -> Restored {
         }
     }
     Ok(Ok(()))
+}
+
+/// The id of one who keeps a resource from having a name. Names that were two by the folding of an earlier layout are no
+/// hindrance: its stores have both, and so have the files that came of them. [`check`](super::check) names them.
+fn namesake(turn: &Turn<'_>, kind: Kind, name: &str) -> Result<Option<String>, Error> {
+    let entry = EntryName::of_value(IndexKind::of_names(kind), &fold(name));
+    let (of, most) = (kind.resource_type(), LIMITS.entry_short_max);
+    let others = entry::first(turn, &entry, most)?;
+    let full = others.len() == most;
+    for (_, id) in others {
+        let Some(other) = find(turn, kind, &id).map_err(of_ledger)? else {
+            continue;
+        };
+        let same = |other: &str| fold_before_layout_4(other) == fold_before_layout_4(name);
+        if full || other.resource.name(of).is_some_and(same) {
+            return Ok(Some(id));
+        }
+    }
+    Ok(None)
 }
 
 /// Reads of what is there fail in the ledger alone.

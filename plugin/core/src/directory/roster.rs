@@ -3,6 +3,9 @@
 //! A member gets the next slot and keeps it. 64 slots make a leaf that names its members; above the leaves stand
 //! three levels of counts, 256 children a node, so that the n-th member is found with four reads, however many
 //! there are, and a change rewrites four small values. A slot whose member has left stays empty: nobody moves.
+//!
+//! A long [`entry`](super::entry) is a roster, too, whose members have slots already: those of the roster of their kind.
+//! They are placed in any order, and what becomes empty goes.
 
 use crate::ledger::{Error, Extent, Read, Turn};
 use crate::space::{Roll, Space};
@@ -13,10 +16,11 @@ use std::ops::ControlFlow;
 
 const LEAF_SLOTS: u64 = 64;
 const NODE_CHILDREN: u64 = 256;
-const TOP: u8 = 3;
+/// The highest level, which has one node.
+pub(crate) const TOP: u8 = 3;
 
 /// A member and its slot.
-type Seat = (u64, String);
+pub(crate) type Seat = (u64, String);
 
 /// Adds a member at the end and answers its slot.
 pub(crate) fn append(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, member: &str) -> Result<u64, Error> {
@@ -36,14 +40,9 @@ pub(crate) fn seat(
     slot: u64,
     member: &str,
 ) -> Result<bool, Error> {
-    let key = turn.space().roster(roll, 0, leaf_of(slot));
-    let mut leaf = Line::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
-    if leaf.last_slot().map_err(|_| not_as_written(&key))?.is_some_and(|taken| taken >= slot) {
+    if !seat_at_end(turn, roll, slot, member)? {
         return Ok(false);
     }
-    leaf.push(&(slot, member));
-    turn.put(key, leaf.stored());
-    count(turn, roll, slot, 1)?;
     extent.members += 1;
     let counted: u64 = node(turn, roll, TOP, 0)?.iter().sum();
     if counted != extent.members {
@@ -53,6 +52,56 @@ pub(crate) fn seat(
         )));
     }
     Ok(true)
+}
+
+fn seat_at_end(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Result<bool, Error> {
+    let key = turn.space().roster(roll, 0, leaf_of(slot));
+    let mut leaf = Line::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
+    if leaf.last_slot().map_err(|_| not_as_written(&key))?.is_some_and(|taken| taken >= slot) {
+        return Ok(false);
+    }
+    leaf.push(&(slot, member));
+    turn.put(key, leaf.stored());
+    count(turn, roll, slot, 1)?;
+    Ok(true)
+}
+
+/// Gives a member of an entry its slot, whoever is behind it. Who was there before is there no more.
+pub(crate) fn place(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
+    if seat_at_end(turn, roll, slot, member)? {
+        return Ok(());
+    }
+    let mut seats = leaf(turn, roll, leaf_of(slot))?;
+    let key = turn.space().roster(roll, 0, leaf_of(slot));
+    match seats.binary_search_by_key(&slot, |(taken, _)| *taken) {
+        Ok(place) => {
+            seats[place].1 = member.to_owned();
+            turn.write(key, &seats);
+        }
+        Err(place) => {
+            seats.insert(place, (slot, member.to_owned()));
+            turn.write(key, &seats);
+            count(turn, roll, slot, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a member out of an entry, and with it a leaf or a node that has nobody else. Nothing where somebody else has the
+/// slot.
+pub(crate) fn displace(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
+    let mut seats = leaf(turn, roll, leaf_of(slot))?;
+    let Some(place) = seats.iter().position(|(taken, other)| *taken == slot && other == member) else {
+        return Ok(());
+    };
+    seats.remove(place);
+    let key = turn.space().roster(roll, 0, leaf_of(slot));
+    if seats.is_empty() {
+        turn.remove(key);
+    } else {
+        turn.write(key, &seats);
+    }
+    count(turn, roll, slot, -1)
 }
 
 /// Takes a member out.
@@ -289,19 +338,25 @@ impl Line {
 
 /// Adds to the counts above a slot.
 fn count(turn: &mut Turn<'_>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
+    let prunes = matches!(roll, Roll::Entry(_));
     let mut child = slot / LEAF_SLOTS;
     for level in 1..=TOP {
         let (index, place) = if level == TOP { (0, child) } else { (child / NODE_CHILDREN, child % NODE_CHILDREN) };
         let place = usize::try_from(place).expect("a roster has fewer slots than this machine has addresses");
         let key = turn.space().roster(roll, level, index);
-        let line = Line::of(turn.get(&key)?);
+        // What becomes empty is looked at whole.
+        let line = if prunes && change < 0 { None } else { Line::of(turn.get(&key)?) };
         match line.and_then(|mut line| line.add_at_end(place, change).then(|| line.stored())) {
             Some(stored) => turn.put(key, stored),
             None => {
                 let mut counts = node(turn, roll, level, index)?;
                 let count = counts.get_mut(place).ok_or_else(|| not_as_written(&key))?;
                 *count = count.saturating_add_signed(change);
-                turn.write(key, &counts);
+                if prunes && counts.iter().all(|count| *count == 0) {
+                    turn.remove(key);
+                } else {
+                    turn.write(key, &counts);
+                }
             }
         }
         child = index;

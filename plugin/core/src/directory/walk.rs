@@ -6,12 +6,11 @@
 //! [`Limits::cursor_scan_max`](crate::settings::Limits::cursor_scan_max) resources. An order has to read everything, as it
 //! has to where pages are counted, and is refused where that is refused.
 
-use super::{Document, Error, Query, Relations, candidates, entry, extent, keyed, roster};
+use super::{Document, Error, Leads, Query, Relations, keyed, listed, roster};
 use crate::ledger::View;
-use crate::scim::filter::Lookup;
 use crate::scim::sort::{self, Key};
 use crate::settings::LIMITS;
-use crate::space::Kind;
+use crate::space::{Kind, Roll};
 use roster::Way;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -63,28 +62,26 @@ pub fn walk(
         let total = super::search(view, queries, descending, 0, 0)?.total;
         return Ok(Stretch { documents: Vec::new(), total: Some(total), next: None, previous: None });
     }
+    let leads = queries.iter().map(|query| Leads::of(view, query)).collect::<Result<Vec<_>, _>>()?;
     let sorted = queries.iter().any(|query| query.sort.is_some());
-    if sorted || queries.iter().all(|query| lookup(query).is_some()) {
-        through_all(view, queries, descending, page, count)
+    if sorted || leads.iter().all(|leads| matches!(leads, Leads::These(_))) {
+        through_all(view, queries, leads, descending, page, count)
     } else {
-        through_slots(view, queries, page, count)
+        through_slots(view, queries, &leads, page, count)
     }
-}
-
-fn lookup(query: &Query<'_>) -> Option<Lookup> {
-    query.sieve.as_ref().and_then(|sieve| sieve.filter.lookup())
 }
 
 /// Where every match is at hand, because they are few or have to be sorted.
 fn through_all(
     view: &View<'_>,
     queries: &[Query<'_>],
+    leads: Vec<Leads>,
     descending: bool,
     page: Option<&Page>,
     count: usize,
 ) -> Result<Stretch, Error> {
     let mut all: Vec<(Place, Document)> = Vec::new();
-    for (key, kind, document) in keyed(view, queries)? {
+    for (key, kind, document) in keyed(view, queries, leads)? {
         let key = key.map(|key| key.cut(LIMITS.cursor_key_bytes_max));
         all.push((Place { kind, slot: document.slot, key }, document));
     }
@@ -118,9 +115,15 @@ impl Place {
 }
 
 /// In the order of the rosters, one kind after the other.
-fn through_slots(view: &View<'_>, queries: &[Query<'_>], page: Option<&Page>, count: usize) -> Result<Stretch, Error> {
+fn through_slots(
+    view: &View<'_>,
+    queries: &[Query<'_>],
+    leads: &[Leads],
+    page: Option<&Page>,
+    count: usize,
+) -> Result<Stretch, Error> {
     let (forth, place, met) = page.map_or((true, None, false), |page| (page.forth, Some(&page.place), page.met));
-    let mut leg = Leg::go(view, queries, forth, place, count)?;
+    let mut leg = Leg::go(view, queries, leads, forth, place, count)?;
     // What the pages that follow have behind them, each on its side: onward, and back to where this page was come from.
     let shown = !leg.documents.is_empty();
     let onward = leg.stop.take().map(|stop| (stop, shown || met));
@@ -131,8 +134,9 @@ fn through_slots(view: &View<'_>, queries: &[Query<'_>], page: Option<&Page>, co
         leg.documents.reverse();
         (back, onward.map(|(stop, met)| (stop.behind(), met)))
     };
-    let total = match (queries.iter().all(|query| query.sieve.is_none()), &place, &next) {
-        (true, ..) => Some(population(view, queries)?),
+    let counted = queries.iter().zip(leads).all(|(query, leads)| leads.are_matches(query));
+    let total = match (counted, &place, &next) {
+        (true, ..) => Some(population(view, queries, leads)?),
         (false, None, None) => u64::try_from(leg.documents.len()).ok(),
         (false, ..) => None,
     };
@@ -141,9 +145,9 @@ fn through_slots(view: &View<'_>, queries: &[Query<'_>], page: Option<&Page>, co
     Ok(Stretch { documents: leg.documents, total, next, previous })
 }
 
-fn population(view: &View<'_>, queries: &[Query<'_>]) -> Result<u64, Error> {
-    let mut head = view.head()?;
-    Ok(queries.iter().map(|query| extent(&mut head, query.kind).members).sum())
+fn population(view: &View<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result<u64, Error> {
+    let counts = queries.iter().zip(leads).map(|(query, leads)| leads.count(view, query.kind));
+    Ok(counts.sum::<Result<_, _>>()?)
 }
 
 /// What was met on the way from a place.
@@ -159,41 +163,49 @@ impl Leg {
     fn go(
         view: &View<'_>,
         queries: &[Query<'_>],
+        leads: &[Leads],
         forth: bool,
         place: Option<&Place>,
         count: usize,
     ) -> Result<Leg, Error> {
         let mut leg = Leg { documents: Vec::new(), left: LIMITS.cursor_scan_max, stop: None };
-        let ahead = |query: &&Query<'_>| match place {
+        let ahead = |(query, _): &(&Query<'_>, &Leads)| match place {
             Some(place) if forth => query.kind >= place.kind,
             Some(place) => query.kind <= place.kind,
             None => true,
         };
-        let mut queries: Vec<&Query<'_>> = queries.iter().filter(ahead).collect();
+        let mut queries: Vec<(&Query<'_>, &Leads)> = queries.iter().zip(leads).filter(ahead).collect();
         if !forth {
             queries.reverse();
         }
-        for query in queries {
+        for (query, leads) in queries {
             let slot = place.filter(|place| place.kind == query.kind).map(|place| place.slot);
             let way = if forth { Way::From(slot.unwrap_or(0)) } else { Way::Before(slot.unwrap_or(u64::MAX)) };
-            if leg.look(view, query, way, count)?.is_break() {
+            if leg.look(view, query, leads, way, count)?.is_break() {
                 break;
             }
         }
         Ok(leg)
     }
 
-    fn look(&mut self, view: &View<'_>, query: &Query<'_>, way: Way, count: usize) -> Result<ControlFlow<()>, Error> {
+    fn look(
+        &mut self,
+        view: &View<'_>,
+        query: &Query<'_>,
+        leads: &Leads,
+        way: Way,
+        count: usize,
+    ) -> Result<ControlFlow<()>, Error> {
         let kind = query.kind;
         let mut relations = Relations::new(view, query.sieve.as_ref().map_or("", |sieve| sieve.base));
-        each(view, query, way, &mut |slot, id| {
+        each(view, leads, kind, way, &mut |slot, id| {
             let full = self.documents.len() >= count;
             if self.left == 0 || full && query.sieve.is_none() {
                 self.stop = Some(Place { kind, slot, key: None });
                 return Ok(ControlFlow::Break(()));
             }
             self.left -= 1;
-            let Some(document) = entry(view, kind, id)? else {
+            let Some(document) = listed(view, kind, id)? else {
                 return Ok(ControlFlow::Continue(()));
             };
             let keeps = match &query.sieve {
@@ -216,14 +228,17 @@ impl Leg {
 /// Shows the resources among which all matches are.
 fn each(
     view: &View<'_>,
-    query: &Query<'_>,
+    leads: &Leads,
+    kind: Kind,
     way: Way,
     visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, Error>,
 ) -> Result<ControlFlow<()>, Error> {
-    let Some(lookup) = lookup(query) else {
-        return roster::visit(view, &query.kind.roll(), way, visitor);
+    let few = match leads {
+        Leads::All => return roster::visit(view, &kind.roll(), way, visitor),
+        Leads::Entry(name, _) => return roster::visit(view, &Roll::Entry(name.clone()), way, visitor),
+        Leads::These(documents) => documents,
     };
-    let mut few = candidates(view, query.kind, &lookup)?;
+    let mut few: Vec<&Document> = few.iter().collect();
     match way {
         Way::From(bound) => few.retain(|document| document.slot >= bound),
         Way::Before(bound) => {

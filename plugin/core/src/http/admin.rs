@@ -13,6 +13,7 @@ use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::ledger::{self, Promise, Turn, View};
 use crate::schemas::Types;
+use crate::scim::text::fold;
 use crate::scim::{Dialect, Parameters, Resource};
 use crate::secrets;
 use crate::settings::LIMITS;
@@ -410,7 +411,7 @@ impl Rollcall {
         let query = Query::of(request.uri());
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
-        let search = query.text("search").map(|text| text.to_lowercase()).filter(|text| !text.is_empty());
+        let search = query.text("search").map(fold).filter(|text| !text.is_empty());
         let active = query.choice("active", &[("true", true), ("false", false)])?;
         let view = self.view(id);
         let found = if search.is_none() && active.is_none() {
@@ -659,7 +660,7 @@ fn mentions(resource: &Resource, text: &str) -> bool {
     [resource.user_name(), resource.display_name(), resource.external_id.as_deref(), Some(&resource.id)]
         .into_iter()
         .flatten()
-        .any(|field| field.to_lowercase().contains(text))
+        .any(|field| fold(field).contains(text))
 }
 
 /// A time as the API prints it: UTC, milliseconds.

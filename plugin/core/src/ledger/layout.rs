@@ -20,7 +20,7 @@ pub(super) struct Step {
 }
 
 /// The steps of this version.
-pub(super) const STEPS: &[Step] = &[USERS_UNDER_THEIR_NAMES, BODIES_BEHIND_RECORDS];
+pub(super) const STEPS: &[Step] = &[USERS_UNDER_THEIR_NAMES, BODIES_BEHIND_RECORDS, FOLDED_NAMES_AND_BOUNDED_ENTRIES];
 
 /// Layout 2 keeps a user under its name, too. The id alone, which layout 1 had there, still reads, and gives way when the
 /// user changes; so there is nothing to rewrite, and the number only keeps a version away that cannot read the other.
@@ -28,6 +28,9 @@ const USERS_UNDER_THEIR_NAMES: Step = Step { from: 1, piece: |_, _| Ok(None) };
 
 /// Layout 3 keeps the bodies of a record behind its JSON. Those within it still read, and the ring wears them away.
 const BODIES_BEHIND_RECORDS: Step = Step { from: 2, piece: |_, _| Ok(None) };
+
+/// Layout 4 names index entries by full case folding and with the number of the connection, and bounds their size.
+const FOLDED_NAMES_AND_BOUNDED_ENTRIES: Step = Step { from: 3, piece: crate::directory::migrate::piece };
 
 /// Stages the next piece, if the space is of an earlier layout. The caller commits it and takes the next turn.
 pub(super) fn advance(turn: &mut Turn<'_>, steps: &[Step], to: u32) -> Result<bool, Error> {

@@ -3,13 +3,13 @@
 use super::damage::{InFlight, closing};
 use super::intent::{self, Pair};
 use super::lease::{Beat, Commits, Lease};
-use super::{ASKED_MAX, AWAKE_GAP_MAX, BEAR, Error, HOLD, Head, LAYOUT, Progress, StoredHead, WAIT_MAX};
+use super::{ASKED_MAX, AWAKE_GAP_MAX, BEAR, Error, HOLD, Head, LAYOUT, MIGRATING_MAX, Progress, StoredHead, WAIT_MAX};
 use super::{Turn, decode, layout, value};
 use crate::backend::{self, Batches};
 use crate::ports::Ports;
 use crate::settings::Settings;
 use crate::space::Space;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct Waiter {
     arrived: Duration,
     /// Whether it takes a turn in a space that is closed, to mend it.
     mends: bool,
+    /// When it began to migrate the space, if it did.
+    migrating: Cell<Option<Duration>>,
 }
 
 /// What a [`Waiter`] sees.
@@ -107,7 +109,7 @@ impl Tickets {
 impl Waiter {
     /// Begins to wait.
     pub fn arrive(ports: &Ports, space: Space) -> Waiter {
-        Waiter { space, arrived: ports.clock.elapsed(), mends: false }
+        Waiter { space, arrived: ports.clock.elapsed(), mends: false, migrating: Cell::new(None) }
     }
 
     /// A waiter for a turn that this instance has asked for and that no request waits for any more.
@@ -139,10 +141,17 @@ impl Waiter {
                     return Err(Error::Mending);
                 }
                 Ok(Seen::Turn(mut turn)) => {
+                    let since = self.migrating.get().unwrap_or_else(|| ports.clock.elapsed());
                     if !layout::advance(&mut turn, layout::STEPS, LAYOUT)? {
                         return Ok(Look::Turn(turn));
                     }
                     turn.commit()?;
+                    // Whoever shares the thread goes on between two pieces.
+                    self.migrating.set(Some(since));
+                    if ports.clock.elapsed().saturating_sub(since) > MIGRATING_MAX {
+                        return Err(Error::Busy);
+                    }
+                    return Ok(Look::Later(Duration::ZERO));
                 }
                 Err(error) => {
                     // The number is still good for whoever comes next.

@@ -329,6 +329,11 @@ impl<'a> Turn<'a> {
         self.lease.settings
     }
 
+    /// Says something to the operator.
+    pub(crate) fn log(&self, line: &str) {
+        self.lease.ports.log.line(line);
+    }
+
     /// Whether waiters may have taken the holder of this turn for dead, so that it must not write any more.
     pub(crate) fn is_late(&self) -> bool {
         self.lease.is_late()

@@ -17,6 +17,7 @@ use super::error::Error;
 use super::resource::Resource;
 use super::scan::Scan;
 use super::schema::{Attribute, Mutability, ResourceType, Target, Type};
+use super::text::fold;
 use super::value;
 use crate::settings::LIMITS;
 use serde_json::{Map, Number, Value};
@@ -337,6 +338,16 @@ pub enum Lookup {
     Member(String),
 }
 
+impl Lookup {
+    /// Whether several resources may have the value.
+    fn is_shared(&self) -> bool {
+        match self {
+            Lookup::Id(_) | Lookup::Name(_) => false,
+            Lookup::ExternalId(_) | Lookup::Email(_) | Lookup::Member(_) => true,
+        }
+    }
+}
+
 impl<'s> BoundFilter<'s> {
     /// Reads a filter and binds it.
     pub fn parse(text: &str, of: &'s ResourceType) -> Result<BoundFilter<'s>, Error> {
@@ -378,9 +389,16 @@ impl<'s> BoundFilter<'s> {
     }
 
     /// A point look-up that finds every match, and perhaps others. There is one if every match must have one certain
-    /// value in an indexed attribute.
+    /// value in an indexed attribute; of several the one that leads to the fewest, as far as the attribute tells.
     pub fn lookup(&self) -> Option<Lookup> {
         lookup(&self.node, None, self.of)
+    }
+
+    /// Whether the filter is its [`lookup`](BoundFilter::lookup) and nothing else, so that what that finds are the matches.
+    pub fn is_lookup(&self) -> bool {
+        let compares = |node: &Node<'_>| matches!(node, Node::Compare(..));
+        let alone = compares(&self.node) || matches!(&self.node, Node::Element(_, node) if compares(node));
+        alone && self.lookup().is_some()
     }
 }
 
@@ -651,7 +669,7 @@ fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Res
             (_, None) => return refuse("expected a dateTime such as \"2026-11-23T10:00:00Z\""),
         },
         (Type::String | Type::Reference | Type::Binary, Value::String(text)) => {
-            Operand::Text { text: text.clone(), folded: (!leaf.case_exact).then(|| fold(text)) }
+            Operand::Text { text: text.clone(), folded: (!leaf.case_exact).then(|| fold(text).into_owned()) }
         }
         (kind, _) => return refuse(&format!("expected a value of type {}", kind.as_str())),
     };
@@ -811,12 +829,6 @@ fn fits_order(order: Ordering, compare: Compare) -> bool {
     }
 }
 
-/// The form under which values compare that are not case-exact: Unicode lower case, nothing else. Names that only look
-/// alike stay different names. Filters and the directory's uniqueness share it, so that what the one sees the other does.
-pub(crate) fn fold(text: &str) -> String {
-    text.to_lowercase()
-}
-
 fn always(node: &Node<'_>, of: &ResourceType) -> Option<bool> {
     // Whatever the others say, one that has this value decides.
     let decided = |nodes: &[Node<'_>], by: bool| {
@@ -837,7 +849,7 @@ fn always(node: &Node<'_>, of: &ResourceType) -> Option<bool> {
 
 fn lookup(node: &Node<'_>, element: Option<&Target<'_>>, of: &ResourceType) -> Option<Lookup> {
     match node {
-        Node::And(nodes) => nodes.iter().find_map(|node| lookup(node, element, of)),
+        Node::And(nodes) => nodes.iter().filter_map(|node| lookup(node, element, of)).min_by_key(Lookup::is_shared),
         Node::Element(target, node) => lookup(node, Some(target), of),
         Node::Compare(place, Compare::Eq, Operand::Text { text, .. }) => {
             let name = match (place, element) {
@@ -1213,6 +1225,18 @@ mod tests {
         assert_eq!(lookup(r#"userName eq "Alice""#), Some(Lookup::Name("Alice".to_owned())));
         assert_eq!(lookup(r#"externalId eq "x" and active eq true"#), Some(Lookup::ExternalId("x".to_owned())));
         assert_eq!(lookup(r#"manager eq "2" and id eq "1""#), Some(Lookup::Id("1".to_owned())));
+        assert_eq!(lookup(r#"externalId eq "x" and id eq "1""#), Some(Lookup::Id("1".to_owned())));
+        for (alone, text) in [
+            (true, r#"emails eq "a@x""#),
+            (true, r#"emails[value eq "a@x"]"#),
+            (true, r#"externalId eq "x""#),
+            (false, r#"emails[value eq "a@x" and type eq "work"]"#),
+            (false, r#"externalId eq "x" and active eq true"#),
+            (false, r#"title eq "x""#),
+            (false, r#"not (externalId eq "x")"#),
+        ] {
+            assert_eq!(bound(text).unwrap().is_lookup(), alone, "{text}");
+        }
         assert_eq!(lookup(r#"emails eq "a@x""#), email);
         assert_eq!(lookup(r#"emails.value eq "a@x""#), email);
         assert_eq!(lookup(r#"emails[type eq "work"].value eq "a@x""#), email);

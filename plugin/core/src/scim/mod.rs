@@ -20,6 +20,7 @@ mod scan;
 pub mod schema;
 pub mod sent;
 pub mod sort;
+pub(crate) mod text;
 mod value;
 
 pub use bulk::BulkRequest;

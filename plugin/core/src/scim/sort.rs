@@ -3,6 +3,7 @@
 use super::error::Error;
 use super::resource::Resource;
 use super::schema::{Attribute, ResourceType, Target, Type};
+use super::text::fold;
 use super::value;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
@@ -68,7 +69,7 @@ impl<'s> Sort<'s> {
             Value::Number(number) => Some(Key::Number(number.clone())),
             Value::String(text) if self.leaf.kind == Type::DateTime => value::date_time(text).map(Key::Time),
             Value::String(text) if self.leaf.case_exact => Some(Key::Text(text.clone())),
-            Value::String(text) => Some(Key::Text(text.to_lowercase())),
+            Value::String(text) => Some(Key::Text(fold(text).into_owned())),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
     }

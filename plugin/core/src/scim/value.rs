@@ -2,8 +2,8 @@
 
 use super::dialect::Dialect;
 use super::error::Error;
-use super::filter::fold;
 use super::schema::{Attribute, Mutability, Type};
+use super::text::fold;
 use crate::settings::LIMITS;
 use base64::Engine as _;
 use base64::alphabet;
@@ -101,7 +101,9 @@ fn canonical(attribute: &Attribute, value: &Value) -> Value {
         Value::String(text) if attribute.kind == Type::DateTime => {
             date_time(text).map_or_else(|| value.clone(), |time| Value::String(time.to_string()))
         }
-        Value::String(text) if attribute.kind == Type::String && !attribute.case_exact => Value::String(fold(text)),
+        Value::String(text) if attribute.kind == Type::String && !attribute.case_exact => {
+            Value::String(fold(text).into_owned())
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
