@@ -17,12 +17,17 @@ pub const AT_ONCE: usize = 1_000;
 
 /// Makes users `user0@contoso.com`, `user1@contoso.com` and so on, and answers their ids in that order.
 pub fn gather(world: &World, tenant: &str, count: usize) -> Vec<String> {
+    gather_as(world, tenant, 0..count, user)
+}
+
+/// Makes the users of these numbers, each of which is what a function says.
+pub fn gather_as(world: &World, tenant: &str, numbers: Range<usize>, body: fn(usize) -> Value) -> Vec<String> {
     let tenant = TenantId::parse(tenant).unwrap();
     let ports = world.ports();
-    let mut ids = Vec::with_capacity(count);
-    while ids.len() < count {
-        let numbers = ids.len()..count.min(ids.len() + AT_ONCE);
-        ids.extend(gather_on(&ports, world.settings(), &tenant, numbers));
+    let mut ids = Vec::with_capacity(numbers.len());
+    for first in numbers.clone().step_by(AT_ONCE) {
+        let some = first..numbers.end.min(first + AT_ONCE);
+        ids.extend(made_on(&ports, world.settings(), &tenant, some, body));
         world.store.forget_calls();
     }
     ids
@@ -30,27 +35,39 @@ pub fn gather(world: &World, tenant: &str, count: usize) -> Vec<String> {
 
 /// Makes the users of these numbers in one turn, on any store.
 pub fn gather_on(ports: &Ports, settings: &Settings, tenant: &TenantId, numbers: Range<usize>) -> Vec<String> {
+    made_on(ports, settings, tenant, numbers, user)
+}
+
+/// User `user7@contoso.com`, if that is the number.
+pub fn user(number: usize) -> Value {
+    json!({
+        "userName": format!("user{number}@contoso.com"),
+        "displayName": format!("User {number}"),
+        "externalId": format!("object-{number}"),
+    })
+}
+
+fn made_on(
+    ports: &Ports,
+    settings: &Settings,
+    tenant: &TenantId,
+    numbers: Range<usize>,
+    body: fn(usize) -> Value,
+) -> Vec<String> {
     let mut turn = Turn::take(ports, settings, Space::tenant(tenant)).unwrap();
     let mut made = Vec::with_capacity(numbers.len());
     for number in numbers {
         let id = format!("00000000-0000-4000-8000-{number:012}");
-        join(&mut turn, &id, number, ports.clock.now());
+        join(&mut turn, &id, &body(number), ports.clock.now());
         made.push(id);
     }
     turn.commit().unwrap();
     made
 }
 
-fn join(turn: &mut Turn<'_>, id: &str, number: usize, now: Timestamp) {
-    let Value::Object(body) = json!({
-        "userName": format!("user{number}@contoso.com"),
-        "displayName": format!("User {number}"),
-        "externalId": format!("object-{number}"),
-    }) else {
-        unreachable!()
-    };
+fn join(turn: &mut Turn<'_>, id: &str, body: &Value, now: Timestamp) {
     let dialect = Dialect::entra();
-    let body = ResourceBody::parse(ResourceType::user(), &body, &dialect).unwrap();
+    let body = ResourceBody::parse(ResourceType::user(), body.as_object().unwrap(), &dialect).unwrap();
     let change = Change::Create { id: id.to_owned(), body };
     let terms = Terms { types: &Types::built_in(), dialect: &dialect, base: "", now };
     let plan = directory::plan(turn, Kind::User, &change, &None, terms).unwrap();
