@@ -26,11 +26,14 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         Err(problem) => return unavailable(&request, &problem),
     };
     let (head, body) = request.into_parts();
-    let mut response = if Rollcall::takes_parts(&head.method, head.uri.path()) {
+    let met = rollcall.meet(&head);
+    let wanted = met.body_bytes_max();
+    let mut response = if wanted > 0 && Rollcall::takes_parts(&head.method, head.uri.path()) {
         in_parts(&rollcall, head, body).await
     } else {
-        match whole(&head, body).await {
-            Ok(body) => match rollcall.begin(http::Request::from_parts(head, body)) {
+        let body = if wanted > 0 { whole(&head, body, wanted).await } else { Ok(Vec::new()) };
+        match body {
+            Ok(body) => match rollcall.begin_met(met, http::Request::from_parts(head, body)) {
                 Begun::Answered(response) => response,
                 Begun::Waiting(change) => lines::answer(&rollcall, change).await,
             },
@@ -55,7 +58,7 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
 struct BrokenOff;
 
 /// The body, or one byte above the limit, which is enough for the core to see that there is too much.
-async fn whole<B>(head: &http::request::Parts, mut body: B) -> Result<Vec<u8>, BrokenOff>
+async fn whole<B>(head: &http::request::Parts, mut body: B, max: usize) -> Result<Vec<u8>, BrokenOff>
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
@@ -63,11 +66,16 @@ where
     if has_no_body(head) {
         return Ok(whole);
     }
-    while whole.len() <= LIMITS.body_bytes_max
+    let announced =
+        head.headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > max as u64) {
+        return Ok(vec![b' '; max + 1]);
+    }
+    while whole.len() <= max
         && let Some(frame) = body.frame().await
     {
         if let Ok(data) = frame.map_err(|_| BrokenOff)?.into_data() {
-            let room = LIMITS.body_bytes_max + 1 - whole.len();
+            let room = max + 1 - whole.len();
             whole.extend_from_slice(&data[..data.len().min(room)]);
         }
     }

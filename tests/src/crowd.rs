@@ -6,7 +6,7 @@ use rollcall_core::directory::{self, Change, Terms};
 use rollcall_core::ledger::Turn;
 use rollcall_core::ports::Ports;
 use rollcall_core::schemas::Types;
-use rollcall_core::scim::{Dialect, ResourceBody, ResourceType};
+use rollcall_core::scim::{Dialect, Effort, ResourceBody, ResourceType};
 use rollcall_core::settings::Settings;
 use rollcall_core::space::{Kind, Space, TenantId};
 use serde_json::{Value, json};
@@ -69,7 +69,7 @@ fn join(turn: &mut Turn<'_>, id: &str, body: &Value, now: Timestamp) {
     let dialect = Dialect::entra();
     let body = ResourceBody::parse(ResourceType::user(), body.as_object().unwrap(), &dialect).unwrap();
     let change = Change::Create { id: id.to_owned(), body };
-    let terms = Terms { types: &Types::built_in(), dialect: &dialect, base: "", now };
+    let terms = Terms { types: &Types::built_in(), dialect: &dialect, base: "", now, effort: &Effort::default() };
     let plan = directory::plan(turn, Kind::User, &change, &None, terms).unwrap();
     directory::carry_out(turn, &plan).unwrap();
 }

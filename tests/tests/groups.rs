@@ -205,12 +205,9 @@ fn a_filter_looks_at_so_many_members_and_no_more() {
     let by_id = json!([{"op": "remove", "path": format!("members[value eq \"{last}\"]")}]);
     setting.patch(&group, &by_id, 204);
     setting.patch(&group, &by_name, 204);
-    let often = json!(vec![by_name[0].clone(); LIMITS.patch_comparisons_max / max + 1]);
+    let often = json!(vec![by_name[0].clone(); LIMITS.request_effort_max / max + 1]);
     let refused = setting.patch(&group, &often, 400);
-    assert_eq!(
-        refused["detail"],
-        "members: expected at most 1000000 comparisons with elements in one request, found more"
-    );
+    assert_eq!(refused["detail"], "members: expected at most 1000000 comparisons in one request, found more");
 }
 
 struct Setting {

@@ -45,6 +45,14 @@ impl Setting {
         self.scim("POST", "/Users", Some(&body))
     }
 
+    /// POST of a user with an attribute that nobody knows.
+    fn create_with(&mut self, unknown: &str) -> Reply {
+        self.names += 1;
+        let body = format!("{{\"userName\":\"user{}\",\"x\":{unknown}}}", self.names);
+        let request = self.tenant.request("POST", "/Users", Some(&Value::Null)).map(|_| body.into_bytes());
+        Reply::of(self.server.answer(request))
+    }
+
     fn patch(&mut self, operations: &Value) -> Reply {
         let id = self.create(json!({})).expect(201).text("/id");
         self.tenant.patch(&mut self.server, &id, operations)
@@ -229,13 +237,40 @@ fn a_user_name() {
 #[test]
 fn the_depth_of_a_body() {
     for mut setting in Setting::each() {
-        for depth in [100, 10_000] {
-            let mut request = setting.tenant.request("POST", "/Users", Some(&json!({})));
-            *request.body_mut() =
-                format!("{{\"userName\":\"a\",\"x\":{}{}}}", "[".repeat(depth), "]".repeat(depth)).into_bytes();
-            let status = setting.server.answer(request).status().as_u16();
-            assert_eq!(status, if depth == 100 { 201 } else { 400 }, "{depth}");
+        let max = LIMITS.body_depth_max;
+        // The body itself is one level.
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert_eq!(setting.create_with(&nested(max)).status, 201);
+        let detail = format!("body: expected at most {max} levels, found more");
+        for levels in [max + 1, 10_000] {
+            refused(setting.create_with(&nested(levels)), 400, Some("invalidSyntax"), &detail);
         }
+    }
+}
+
+#[test]
+fn the_values_of_a_body() {
+    for mut setting in Setting::each() {
+        let max = LIMITS.body_values_max;
+        // The body, the name of the user and the array are three.
+        let values = |count: usize| format!("[{}]", vec!["0"; count - 3].join(","));
+        assert_eq!(setting.create_with(&values(max)).status, 201);
+        let detail = format!("body: expected at most {max} values in all, found more");
+        refused(setting.create_with(&values(max + 1)), 413, None, &detail);
+    }
+}
+
+#[test]
+fn the_names_of_an_object() {
+    for mut setting in Setting::each() {
+        let max = LIMITS.body_names_max;
+        let names = |count: usize| {
+            let names: Vec<String> = (0..count).map(|n| format!("\"{n}\":0")).collect();
+            format!("{{{}}}", names.join(","))
+        };
+        assert_eq!(setting.create_with(&names(max)).status, 201);
+        let detail = format!("body: expected at most {max} names in one object, found more");
+        refused(setting.create_with(&names(max + 1)), 400, Some("invalidSyntax"), &detail);
     }
 }
 

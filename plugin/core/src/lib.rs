@@ -9,6 +9,7 @@ pub mod connection;
 pub mod directory;
 pub mod http;
 pub mod journal;
+mod json;
 pub mod ledger;
 pub mod pace;
 pub mod ports;

@@ -171,7 +171,7 @@ fn write(turn: &mut Turn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::{BoundFilter, Dialect, Mask, Meta, PatchRequest, Resource, ResourceBody};
+    use crate::scim::{BoundFilter, Dialect, Effort, Mask, Meta, PatchRequest, Resource, ResourceBody};
     use serde_json::json;
 
     const URN: &str = "urn:example:params:scim:x:1.0:User";
@@ -296,7 +296,9 @@ mod tests {
             let operation = json!({"op": "add", "path": format!("{URN}:teams"), "value": value});
             let dialect = Dialect::entra();
             PatchRequest::parse(&json!({"Operations": [operation]}), &dialect)
-                .and_then(|request| request.apply_apart(teams.of(Kind::User), &alice, &dialect).map(|_| ()))
+                .and_then(|request| {
+                    request.apply_apart(teams.of(Kind::User), &alice, &dialect, &Effort::default()).map(|_| ())
+                })
                 .map_err(|error| error.to_string())
         };
         let max = LIMITS.values_max;

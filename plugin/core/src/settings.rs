@@ -9,6 +9,16 @@ use std::fmt;
 pub struct Limits {
     /// A request body. Entra's largest PATCH of one user is far below; a body is held in memory whole.
     pub body_bytes_max: usize,
+    /// The body of a sign-in, which comes from whoever wants to try.
+    pub session_body_bytes_max: usize,
+    /// Values in one request body: objects, arrays and what stands in them. As many as
+    /// [`Limits::references_max`] members with three parts each have. A tree of so many takes some 13 MB natively, and half
+    /// of that in the component.
+    pub body_values_max: usize,
+    /// Objects and arrays within each other in one request body.
+    pub body_depth_max: usize,
+    /// Names in one object of a request body: those of all attributes that a tenant can have, and as many again.
+    pub body_names_max: usize,
     /// A filter's text. Entra's are below 200 bytes; the longest that a person would write is not near this.
     pub filter_bytes_max: usize,
     /// Parentheses, brackets and `not` within each other. Bounds the recursion of the parser and of the evaluation.
@@ -19,9 +29,10 @@ pub struct Limits {
     pub path_bytes_max: usize,
     /// Operations in one PATCH. The validator's largest has 36.
     pub patch_operations_max: usize,
-    /// Comparisons in one PATCH: each element that a value filter looks at counts once for each of the filter's terms, and
-    /// once more for each KiB of its text. A path that names one element of a full attribute costs a thousandth of it.
-    pub patch_comparisons_max: usize,
+    /// What one request may compute, in comparisons of up to a KiB of text, see [`Effort`](crate::scim::Effort): each value
+    /// that a term of a filter looks at counts one, a resource that is read ten. One request of any kind stays below a second
+    /// of computing with it.
+    pub request_effort_max: usize,
     /// Operations in one bulk request. Each is a turn of its own, so this is how many turns one request may take.
     pub bulk_operations_max: usize,
     /// How long a bulk request may go on beginning operations; what it has not begun by then it gives back.
@@ -48,6 +59,9 @@ pub struct Limits {
     pub user_name_bytes_max: usize,
     /// Resources in one page.
     pub page_max: usize,
+    /// Texts of the resources in one page. A page with more ends earlier, as RFC 7644 §3.4.2.4 has it, and an instance that
+    /// answers many of them at once stays within its memory.
+    pub page_bytes_max: usize,
     /// Resources in a page where the client names no count.
     pub page_default: usize,
     /// Users that a filter without an index, or a search on the page, may read; members that a value filter of a PATCH may.
@@ -56,7 +70,7 @@ pub struct Limits {
     pub cursor_seconds_max: i64,
     /// Resources that one page of a walk by cursor may look at; a page ends there, full or not, and says where to go on.
     pub cursor_scan_max: usize,
-    /// The part of a sorted text that a cursor keeps. Texts that begin alike that far follow each other as they were made.
+    /// The part of a text that it is sorted by. Texts that begin alike that far follow each other as they were made.
     pub cursor_key_bytes_max: usize,
     /// Schemas that a tenant has of its own. They are read with every request of such a tenant, and stored under one key.
     pub schemas_max: usize,
@@ -115,12 +129,16 @@ pub struct Limits {
 /// The bounds in force.
 pub const LIMITS: Limits = Limits {
     body_bytes_max: 1024 * 1024,
+    session_body_bytes_max: 4 * 1024,
+    body_values_max: 110_000,
+    body_depth_max: 64,
+    body_names_max: 2_000,
     filter_bytes_max: 8 * 1024,
     filter_depth_max: 32,
     filter_terms_max: 100,
     path_bytes_max: 2 * 1024,
     patch_operations_max: 1_000,
-    patch_comparisons_max: 1_000_000,
+    request_effort_max: 1_000_000,
     bulk_operations_max: 200,
     bulk_seconds_max: 20,
     value_bytes_max: 64 * 1024,
@@ -134,6 +152,7 @@ pub const LIMITS: Limits = Limits {
     resource_bytes_max: 256 * 1024,
     user_name_bytes_max: 512,
     page_max: 200,
+    page_bytes_max: 8 * 1024 * 1024,
     page_default: 100,
     scan_max: 10_000,
     cursor_seconds_max: 3_600,
@@ -164,6 +183,14 @@ pub const LIMITS: Limits = Limits {
     requests_per_second_max: 1_000_000,
     mended_at_once: 400,
     users_deleted_at_once: 50,
+};
+
+const _: () = {
+    // Each member is an object of up to three parts.
+    assert!(LIMITS.references_max * 4 < LIMITS.body_values_max);
+    assert!(LIMITS.schemas_max * LIMITS.schema_attributes_max <= LIMITS.body_names_max / 2);
+    // A page of the largest resources makes progress.
+    assert!(LIMITS.resource_bytes_max * 8 < LIMITS.page_bytes_max);
 };
 
 /// What an operator can set, read from Spin's variables.

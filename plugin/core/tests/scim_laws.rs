@@ -10,13 +10,14 @@ use rollcall_core::scim::{
 };
 use serde_json::{Map, Value, json};
 
-fn parsed(operations: Value) -> PatchRequest {
-    let body = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations});
-    PatchRequest::parse(&body, &Dialect::entra()).unwrap()
+fn patch(operations: Value) -> Value {
+    json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": operations})
 }
 
 fn apply(resource: &Resource, operations: Value) -> Option<Resource> {
-    parsed(operations).apply(ResourceType::user(), resource, &Dialect::entra()).ok()
+    let body = patch(operations);
+    let request = PatchRequest::parse(&body, &Dialect::entra()).unwrap();
+    request.apply(ResourceType::user(), resource, &Dialect::entra()).ok()
 }
 
 /// The type of users where the tenant has a schema of its own, with something of everything.

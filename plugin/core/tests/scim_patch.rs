@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use rollcall_core::scim::{Dialect, PatchRequest, Resource, ResourceType, Step};
+use rollcall_core::scim::{Dialect, Effort, PatchRequest, Resource, ResourceType, Step};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -45,9 +45,10 @@ fn what_is_kept_apart_comes_out_as_if_it_were_not() {
         let mut members = ids(&whole);
         whole.as_object_mut().unwrap().shift_remove("members");
         let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
-        let request = PatchRequest::parse(&json!({"schemas": schemas, "Operations": case["operations"]}), &dialect);
+        let (body, effort) = (json!({"schemas": schemas, "Operations": case["operations"]}), Effort::default());
+        let request = PatchRequest::parse(&body, &dialect);
         let Ok((after, steps)) =
-            request.and_then(|request| request.apply_apart(ResourceType::group(), &stored(&whole), &dialect))
+            request.and_then(|request| request.apply_apart(ResourceType::group(), &stored(&whole), &dialect, &effort))
         else {
             assert!(case.get("error").is_some(), "{}", case["title"]);
             continue;

@@ -52,6 +52,28 @@ impl Wire {
 }
 
 #[test]
+fn who_may_not_send_a_body_is_answered_before_it_has_come() {
+    let wire = Wire::new();
+    let whole = "Content-Type: application/scim+json\r\nContent-Length: 1048576\r\n";
+    let users = format!("/scim/v2/{}/Users", wire.tenant.id);
+    let wrong = "Authorization: Bearer wrong\r\n";
+    for (first, lines, status) in [
+        (format!("POST {users}"), wrong, 401),
+        (format!("POST {users}"), "", 401),
+        (format!("POST {users}/1"), wrong, 401),
+        ("POST /scim/v2/nobody/Users".to_owned(), wrong, 401),
+        ("POST /nowhere".to_owned(), wrong, 404),
+        ("POST /admin/api/v1/tenants".to_owned(), wrong, 401),
+        ("PUT /admin/api/v1/nowhere".to_owned(), wrong, 404),
+        ("POST /admin/api/v1/session".to_owned(), "", 413),
+    ] {
+        // The first byte of what was announced, and never the rest.
+        let bytes = format!("{first} HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n{lines}{whole}\r\n{{");
+        assert_eq!(wire.statuses(bytes.as_bytes()), [status], "{first} {lines}");
+    }
+}
+
+#[test]
 fn what_is_smuggled_behind_a_request_is_not_carried_out() {
     let mut wire = Wire::new();
     let inner = String::from_utf8(wire.request(

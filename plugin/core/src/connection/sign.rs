@@ -26,7 +26,14 @@ const ENTRA_TRACE: &str = "adscimversion";
 const ENTRA_FLAG: &str = "aadoptscim062020";
 
 /// The provider that a request looks like; nothing where it looks like none in particular.
-pub fn of(method: &Method, query: &Parameters<'_>, headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+///
+/// `has_capital_op` says whether the body spells an operation of a PATCH with a capital; it is asked last.
+pub fn of(
+    method: &Method,
+    query: &Parameters<'_>,
+    headers: &HeaderMap,
+    has_capital_op: impl FnOnce() -> bool,
+) -> Option<&'static str> {
     let agent = headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     let agent = agent.as_deref().map_or("", str::trim);
     if let Some((_, provider)) = AGENTS.iter().find(|(part, _)| agent.contains(part)) {
@@ -46,7 +53,7 @@ pub fn of(method: &Method, query: &Parameters<'_>, headers: &HeaderMap, body: &[
     }
     if query.iter().any(|(key, _)| key.eq_ignore_ascii_case(ENTRA_FLAG))
         || filter.strip_prefix("userName eq \"").and_then(|rest| rest.strip_suffix('"')).is_some_and(is_guid)
-        || *method == Method::PATCH && has_capital_op(body)
+        || *method == Method::PATCH && has_capital_op()
     {
         return Some("entra");
     }
@@ -65,12 +72,18 @@ pub(crate) fn is_guid(text: &str) -> bool {
 
 /// Whether an operation is spelled `Add`, `Replace` or `Remove`. Looked for in the text, since the body was read already
 /// and may be no JSON at all.
-fn has_capital_op(body: &[u8]) -> bool {
+pub(crate) fn has_capital_op(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     text.split("\"op\"").skip(1).any(|rest| {
         let value = rest.trim_start().strip_prefix(':').map(str::trim_start).unwrap_or_default();
-        ["\"Add\"", "\"Replace\"", "\"Remove\""].iter().any(|op| value.starts_with(op))
+        let value = value.strip_prefix('"').and_then(|rest| rest.split('"').next());
+        value.is_some_and(is_capital_op)
     })
+}
+
+/// The spelling that Entra has.
+pub(crate) fn is_capital_op(op: &str) -> bool {
+    matches!(op, "Add" | "Replace" | "Remove")
 }
 
 #[cfg(test)]
@@ -80,7 +93,7 @@ mod tests {
     fn sign(method: &str, query: &str, headers: &[(&'static str, &'static str)], body: &str) -> Option<&'static str> {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let query = Parameters::of(Some(query).filter(|query| !query.is_empty()));
-        of(&method.parse().unwrap(), &query, &headers, body.as_bytes())
+        of(&method.parse().unwrap(), &query, &headers, || has_capital_op(body.as_bytes()))
     }
 
     const GUID: &str = "filter=userName+eq+%223e59e27b-68ad-41f5-bb0e-dadf130e2ac8%22";

@@ -2,13 +2,13 @@
 //!
 //! A group's members stand in a roster of the group's own, so that they can be listed in order; an edge for each pair of
 //! group and member holds the member's slot, so that one is found, added or removed without reading the others; and each
-//! member has an [`entry`] of the groups that it is in, in the order of their slots. All three are written in the batch of the change, together with the
-//! group's document. What a change costs is what it changes, however large the group is.
+//! member has an [`entry`] of the groups that it is in, in the order of their slots. All three are written in the batch of
+//! the change, together with the group's document. What a change costs is what it changes, however large the group is.
 
-use super::{Document, Error, entry, find, readable, roster};
+use super::{Document, Error, Terms, entry, find, readable, roster};
 use crate::ledger::{self, Extent, Read, Turn};
-use crate::scim::filter::{Effort, ElementFilter, Reads};
-use crate::scim::{self, Resource, Step};
+use crate::scim::filter::{ElementFilter, Reads};
+use crate::scim::{self, Effort, Resource, Step};
 use crate::settings::LIMITS;
 use crate::space::{EntryName, Kind, Roll, is_id};
 use serde_json::{Map, Value, json};
@@ -64,16 +64,17 @@ pub(super) fn exactly(ids: &[String]) -> Vec<Step<'static>> {
     vec![Step::Clear, Step::Add(ids.to_vec())]
 }
 
-/// Works out what steps come to: for a group that is there, or for a new one. `base` is the tenant URL.
+/// Works out what steps come to: for a group that is there, or for a new one.
 pub(super) fn difference(
     view: &impl Read,
-    base: &str,
+    terms: Terms<'_>,
     group: &str,
     present: Option<&Document>,
     steps: &[Step],
 ) -> Result<Difference, Error> {
+    let Terms { base, effort, .. } = terms;
     let mut wish = Wish::default();
-    let mut crowd = Crowd { view, base, present, standing: None, elements: BTreeMap::new(), effort: Effort::default() };
+    let mut crowd = Crowd { view, base, present, standing: None, elements: BTreeMap::new(), effort };
     for step in steps {
         match step {
             Step::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
@@ -142,54 +143,62 @@ struct Crowd<'c, V: Read> {
     view: &'c V,
     base: &'c str,
     present: Option<&'c Document>,
-    /// Who is a member before the request; nothing where no filter has asked.
-    standing: Option<Vec<String>>,
+    /// Who is a member before the request, in order and to be found; nothing where no filter has asked.
+    standing: Option<(Vec<String>, BTreeSet<String>)>,
     /// Nothing for an id that names neither user nor group.
     elements: BTreeMap<String, Option<Value>>,
-    effort: Effort,
+    effort: &'c Effort,
 }
 
 impl<V: Read> Crowd<'_, V> {
     /// The ids that are members by now and that fit.
     fn fitting(&mut self, filter: &ElementFilter<'_>, wish: &Wish) -> Result<Vec<String>, Error> {
-        let old = if wish.cleared { Vec::new() } else { self.standing()? };
-        let mut met = BTreeSet::new();
+        self.know(wish)?;
+        let nobody = (Vec::new(), BTreeSet::new());
+        let (old, known) = self.standing.as_ref().filter(|_| !wish.cleared).unwrap_or(&nobody);
+        let new = wish.order.iter().filter(|id| !known.contains(*id));
         let mut fitting = Vec::new();
-        for id in old.iter().chain(&wish.order).filter(|id| met.insert(*id) && wish.wants(id)) {
-            let Some(element) = self.element(id)? else {
-                continue;
-            };
-            self.effort.spend(filter, std::slice::from_ref(&element), "members")?;
-            if filter.matches(&element) {
-                fitting.push(id.clone());
+        for id in old.iter().chain(new).filter(|id| wish.wants(id)) {
+            if let Some(Some(element)) = self.elements.get(id) {
+                filter.spend(self.effort, std::slice::from_ref(element), MEMBERS)?;
+                if filter.matches(element) {
+                    fitting.push(id.clone());
+                }
             }
         }
         Ok(fitting)
     }
 
-    fn standing(&mut self) -> Result<Vec<String>, Error> {
-        if let Some(standing) = &self.standing {
-            return Ok(standing.clone());
-        }
+    /// Reads whoever may be a member by now and was not read yet.
+    fn know(&mut self, wish: &Wish) -> Result<(), Error> {
         let max = LIMITS.scan_max;
-        if self.present.is_some_and(|group| group.members.members > max) {
-            return Err(scim::Error::too_many_to_look_at(max).into());
+        if !wish.cleared && self.standing.is_none() {
+            if self.present.is_some_and(|group| group.members.members > max) {
+                return Err(scim::Error::too_many_to_look_at(max).into());
+            }
+            let all: Vec<String> = all(self.view, self.present)?.into_iter().map(|(_, member)| member.id).collect();
+            let known = all.iter().cloned().collect();
+            self.standing = Some((all, known));
         }
-        let standing: Vec<String> = all(self.view, self.present)?.into_iter().map(|(_, member)| member.id).collect();
-        self.standing = Some(standing.clone());
-        Ok(standing)
-    }
-
-    fn element(&mut self, id: &str) -> Result<Option<Value>, Error> {
-        if let Some(known) = self.elements.get(id) {
-            return Ok(known.clone());
+        let old = self.standing.as_ref().filter(|_| !wish.cleared).map_or(&[][..], |(all, _)| all);
+        // Each is looked for, whether it fits or not.
+        self.effort.spend(old.len() + wish.order.len());
+        self.effort.check(MEMBERS)?;
+        for id in old.iter().chain(&wish.order) {
+            if wish.wants(id) && !self.elements.contains_key(id) {
+                let found = resolve(self.view, id)?;
+                self.effort.read(found.iter().flat_map(|(_, resource)| resource.attributes().values()));
+                self.effort.check(MEMBERS)?;
+                let element = found.map(|(member, resource)| element(&member, Some(&resource), Some(self.base)));
+                self.elements.insert(id.clone(), element);
+            }
         }
-        let found = resolve(self.view, id)?;
-        let element = found.map(|(member, resource)| element(&member, Some(&resource), Some(self.base)));
-        self.elements.insert(id.to_owned(), element.clone());
-        Ok(element)
+        Ok(())
     }
 }
+
+/// What is refused where looking at members costs too much.
+const MEMBERS: &str = "members";
 
 /// RFC 7643 §4.2: a member is a user or a group that we have. One that we do not know is refused by name: taking it on
 /// trust would make a member that nobody can look up, and later perhaps somebody else.
@@ -233,8 +242,9 @@ pub(super) fn write(
     difference: &Difference,
 ) -> Result<(), Error> {
     let roll = Roll::MembersOf(group.id.to_owned());
-    for (slot, member) in &difference.removed {
-        roster::remove(turn, &roll, extent, *slot)?;
+    let slots: Vec<u64> = difference.removed.iter().map(|(slot, _)| *slot).collect();
+    roster::remove_many(turn, &roll, extent, &slots)?;
+    for (_, member) in &difference.removed {
         unlink(turn, group, &member.id)?;
     }
     for member in &difference.added {
@@ -346,17 +356,30 @@ pub struct Relations<'v, V: Read> {
     named: bool,
     groups: BTreeMap<String, (Option<String>, Vec<String>)>,
     read: u64,
+    /// What the request may still compute; nothing where nobody counts.
+    effort: Option<&'v Effort>,
 }
 
 impl<'v, V: Read> Relations<'v, V> {
     /// For the resources of one request.
     pub fn new(view: &'v V, base: &'v str) -> Relations<'v, V> {
-        Relations { view, base, named: true, groups: BTreeMap::new(), read: 0 }
+        Relations { view, base, named: true, groups: BTreeMap::new(), read: 0, effort: None }
     }
 
     /// The same with the names of members or without.
     pub fn naming(self, named: bool) -> Relations<'v, V> {
         Relations { named, ..self }
+    }
+
+    /// The same, and counts what is read and told.
+    pub fn counting(self, effort: &'v Effort) -> Relations<'v, V> {
+        Relations { effort: Some(effort), ..self }
+    }
+
+    /// Names cost a read each. They are told while half of the budget is left: members without their names are an answer, too.
+    fn affords_names(&self, count: u64) -> bool {
+        let afforded = |effort: &Effort| effort.affords(usize::try_from(count).unwrap_or(usize::MAX));
+        self.named && count <= LIMITS.members_named_max && self.effort.is_none_or(afforded)
     }
 
     /// The resource with the wanted part of its relation, as its type's schema has it.
@@ -367,6 +390,10 @@ impl<'v, V: Read> Relations<'v, V> {
             (Kind::Group, Wanted::Ids(ids)) => self.named_members(&document, ids)?,
             (Kind::Group, Wanted::Whole) => self.members(&document)?,
         };
+        if let Some(effort) = self.effort {
+            effort.spend(elements.len() / TOLD_A_UNIT);
+            effort.check(kind.resource_type().relation)?;
+        }
         let mut resource = document.resource;
         if !elements.is_empty() {
             let relation = kind.resource_type().relation;
@@ -381,7 +408,7 @@ impl<'v, V: Read> Relations<'v, V> {
         if self.read > LIMITS.members_answered_max {
             return Err(scim::Error::too_many_members(LIMITS.members_answered_max).into());
         }
-        let named = self.named && count <= LIMITS.members_named_max;
+        let named = self.affords_names(count);
         let mut elements = Vec::new();
         for (_, member) in all(self.view, Some(group))? {
             let resource = if named {
@@ -389,6 +416,9 @@ impl<'v, V: Read> Relations<'v, V> {
             } else {
                 None
             };
+            if let (Some(effort), Some(resource)) = (self.effort, &resource) {
+                effort.read(resource.attributes().values());
+            }
             elements.push(element(&member, resource.as_ref(), Some(self.base)));
         }
         Ok(elements)
@@ -446,6 +476,9 @@ impl<'v, V: Read> Relations<'v, V> {
         Ok(groups.into_iter().map(|(_, id)| id).collect())
     }
 }
+
+/// Members or groups that are told in the time of one comparison.
+const TOLD_A_UNIT: usize = 4;
 
 /// A member as a group shows it. `display` is the displayName, or a user's userName where it has none.
 fn element(member: &Member, resource: Option<&Resource>, base: Option<&str>) -> Value {

@@ -14,20 +14,21 @@ pub(crate) mod migrate;
 pub mod repair;
 pub(crate) mod restore;
 pub(crate) mod roster;
+mod search;
 mod walk;
 
 pub use document::Document;
 use entry::Entry;
 pub use membership::{Difference, Member, Relations, Wanted};
+pub use search::{Found, Query, Sieve, search, sift};
 pub use walk::{Page, Place, Stretch, walk};
 
 use crate::ledger::{self, Extent, Head, Read, Turn};
 use crate::schemas::Types;
-use crate::scim::filter::Lookup;
 use crate::scim::text::fold;
-use crate::scim::{self, BoundFilter, Dialect, Meta, PatchRequest, Resource, ResourceBody, Scan, Sort, sort};
+use crate::scim::{self, Dialect, Effort, Meta, PatchRequest, Resource, ResourceBody};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
+use crate::space::{EntryName, IndexKind, Kind};
 use jiff::Timestamp;
 use std::borrow::Cow;
 
@@ -73,7 +74,7 @@ impl From<scim::Error> for Error {
 }
 
 /// What a request wants to do.
-pub enum Change {
+pub enum Change<'b> {
     /// POST, RFC 7644 §3.3.
     Create {
         /// The id that the resource gets.
@@ -93,7 +94,7 @@ pub enum Change {
         /// Which.
         id: String,
         /// What to do.
-        request: PatchRequest,
+        request: PatchRequest<'b>,
     },
     /// DELETE, RFC 7644 §3.6.
     Delete {
@@ -155,48 +156,57 @@ pub struct Terms<'t> {
     pub base: &'t str,
     /// When.
     pub now: Timestamp,
+    /// What the request may still compute.
+    pub effort: &'t Effort,
 }
 
 /// Works out what a change would do, and refuses what it may not.
 pub fn plan(
     view: &impl Read,
     kind: Kind,
-    change: &Change,
+    change: &Change<'_>,
     if_match: &IfMatch,
     terms: Terms<'_>,
 ) -> Result<Plan, Error> {
     let none = Difference::default;
-    let Terms { types, dialect, base, now } = terms;
+    let Terms { types, dialect, now, effort, .. } = terms;
     match change {
         Change::Create { id, body } => {
             let meta = Meta { created: now, last_modified: now, revision: 1 };
             let mut after = Resource::new(id.clone(), meta, body.clone());
             after.settle(types.of(kind), None)?;
             claim(view, kind, None, &after)?;
-            let members = membership::difference(view, base, id, None, &membership::exactly(&body.related))?;
+            let members = membership::difference(view, terms, id, None, &membership::exactly(&body.related))?;
             Ok(Plan { kind, before: None, after: Some(after), members, now })
         }
         Change::Replace { id, body } => {
-            let before = present(view, kind, id, if_match)?;
+            let before = looked_at(effort, present(view, kind, id, if_match)?)?;
             let after = before.resource.replaced(types.of(kind), body.clone())?;
             let members = match kind {
                 Kind::User => none(),
                 Kind::Group => {
-                    membership::difference(view, base, id, Some(&before), &membership::exactly(&body.related))?
+                    membership::difference(view, terms, id, Some(&before), &membership::exactly(&body.related))?
                 }
             };
             revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
         Change::Patch { id, request } => {
-            let before = present(view, kind, id, if_match)?;
-            let (after, steps) = request.apply_apart(types.of(kind), &before.resource, dialect)?;
-            let members = membership::difference(view, base, id, Some(&before), &steps)?;
+            let before = looked_at(effort, present(view, kind, id, if_match)?)?;
+            let (after, steps) = request.apply_apart(types.of(kind), &before.resource, dialect, effort)?;
+            let members = membership::difference(view, terms, id, Some(&before), &steps)?;
             revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }
         Change::Delete { id } => {
             Ok(Plan { kind, before: Some(present(view, kind, id, if_match)?), after: None, members: none(), now })
         }
     }
+}
+
+/// Counts a resource that is about to be changed: it is read, compared, recorded and written as a whole.
+fn looked_at(effort: &Effort, document: Document) -> Result<Document, Error> {
+    effort.read(document.resource.attributes().values());
+    effort.check("request")?;
+    Ok(document)
 }
 
 /// Writes a plan into a turn: document, members, indexes, roster and counts. Answers the document; nothing where there is
@@ -331,235 +341,6 @@ pub fn named(view: &impl Read, kind: Kind, name: &str) -> Result<Option<Document
             Ok(None)
         }
     }
-}
-
-/// A page of resources.
-pub struct Found {
-    /// The resources of the page, as they are stored.
-    pub documents: Vec<(Kind, Document)>,
-    /// How many there are on all pages.
-    pub total: u64,
-}
-
-/// A filter, and the tenant URL for what it may ask of places, members and groups.
-pub struct Sieve<'f> {
-    /// The filter.
-    pub filter: &'f BoundFilter<'f>,
-    /// [`BoundFilter::lookup`] of it.
-    pub lookup: Option<Lookup>,
-    /// The tenant URL.
-    pub base: &'f str,
-}
-
-impl<'f> Sieve<'f> {
-    /// The sieve of a filter.
-    pub fn new(filter: &'f BoundFilter<'f>, base: &'f str) -> Sieve<'f> {
-        Sieve { filter, lookup: filter.lookup(), base }
-    }
-
-    fn keeps<V: Read>(&self, relations: &mut Relations<'_, V>, kind: Kind, document: &Document) -> Result<bool, Error> {
-        Ok(match Wanted::from(self.filter.reads()) {
-            Wanted::Nothing => self.filter.matches(&document.resource, self.base),
-            wanted @ (Wanted::Ids(_) | Wanted::Whole) => {
-                self.filter.matches(&relations.complete(kind, document.clone(), &wanted)?, self.base)
-            }
-        })
-    }
-}
-
-/// What is looked for among the resources of one kind.
-pub struct Query<'f> {
-    /// Which.
-    pub kind: Kind,
-    /// Only those; all where there is none.
-    pub sieve: Option<Sieve<'f>>,
-    /// In this order; in that of their creation where there is none.
-    pub sort: Option<Sort<'f>>,
-}
-
-impl Query<'_> {
-    /// All of a kind in the order of their creation.
-    pub fn all(kind: Kind) -> Query<'static> {
-        Query { kind, sieve: None, sort: None }
-    }
-}
-
-/// Resources that a filter lets through, `count` of them from the `skip`-th on; of several kinds one after the other, or
-/// in one order.
-///
-/// A filter with an indexed value on one side costs those who have it, and its page where it asks for that value alone;
-/// neither filter nor order costs its page. Any other filter or order reads resources until
-/// [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a kind, and then says so.
-pub fn search(
-    view: &ledger::View<'_>,
-    queries: &[Query<'_>],
-    descending: bool,
-    skip: u64,
-    count: usize,
-) -> Result<Found, Error> {
-    let leads = queries.iter().map(|query| Leads::of(view, query)).collect::<Result<Vec<_>, _>>()?;
-    if queries.iter().zip(&leads).all(|(query, leads)| query.sort.is_none() && leads.are_matches(query)) {
-        return pages(view, queries, &leads, skip, count);
-    }
-    let mut keyed = keyed(view, queries, leads)?;
-    keyed.sort_by(|(one, ..), (other, ..)| sort::compare(one.as_ref(), other.as_ref(), descending));
-    Ok(cut(keyed.into_iter().map(|(_, kind, document)| (kind, document)).collect(), skip, count))
-}
-
-/// Among which resources all matches of a query are.
-enum Leads {
-    /// All of its kind.
-    All,
-    /// These, in the order of their slots. They may match or not: the caller looks.
-    These(Vec<Document>),
-    /// Those of a long entry, which has so many.
-    Entry(EntryName, u64),
-}
-
-impl Leads {
-    fn of(view: &ledger::View<'_>, query: &Query<'_>) -> Result<Leads, Error> {
-        match query.sieve.as_ref().and_then(|sieve| sieve.lookup.as_ref()) {
-            Some(lookup) => Leads::of_lookup(view, query.kind, lookup),
-            None => Ok(Leads::All),
-        }
-    }
-
-    fn of_lookup(view: &ledger::View<'_>, kind: Kind, lookup: &Lookup) -> Result<Leads, Error> {
-        let name = match lookup {
-            Lookup::Id(id) => return Ok(Leads::These(find(view, kind, id)?.into_iter().collect())),
-            Lookup::Name(name) => EntryName::of_value(IndexKind::of_names(kind), &fold(name)),
-            Lookup::ExternalId(id) => EntryName::of_value(IndexKind::of_external_ids(kind), id),
-            Lookup::Email(address) => EntryName::of_value(IndexKind::Email, &fold(address)),
-            Lookup::Member(id) if is_id(id) => EntryName::groups_of(id),
-            Lookup::Member(_) => return Ok(Leads::These(Vec::new())),
-        };
-        let seats = match entry::read(view, &name)? {
-            None => Vec::new(),
-            Some(Entry::Whole(document)) => return Ok(Leads::These(vec![*document])),
-            Some(Entry::Short(seats)) => seats,
-            Some(long @ Entry::Long(_)) => return Ok(Leads::Entry(name, long.len())),
-        };
-        Ok(Leads::These(documents(view, kind, seats)?))
-    }
-
-    /// Whether they are what the query asks for, all of them and in its order, so that a page can be cut out of them unread.
-    fn are_matches(&self, query: &Query<'_>) -> bool {
-        match (self, &query.sieve) {
-            (Leads::All, None) => true,
-            (Leads::Entry(..), Some(sieve)) => sieve.filter.is_lookup(),
-            (Leads::All | Leads::These(_), Some(_)) | (Leads::These(_) | Leads::Entry(..), None) => false,
-        }
-    }
-
-    /// The roster that they stand in, unless they are at hand.
-    fn roll(&self, kind: Kind) -> Option<Roll> {
-        match self {
-            Leads::All => Some(kind.roll()),
-            Leads::Entry(name, _) => Some(Roll::Entry(name.clone())),
-            Leads::These(_) => None,
-        }
-    }
-
-    /// How many they are.
-    fn count(&self, view: &ledger::View<'_>, kind: Kind) -> Result<u64, ledger::Error> {
-        Ok(match self {
-            Leads::All => extent(&mut view.head()?, kind).members,
-            Leads::Entry(_, members) => *members,
-            Leads::These(documents) => u64::try_from(documents.len()).unwrap_or(u64::MAX),
-        })
-    }
-
-    /// The documents, where they are not too many to be read at once.
-    fn documents(self, view: &ledger::View<'_>, kind: Kind, why: Scan) -> Result<Vec<Document>, Error> {
-        let (roll, count) = (self.roll(kind), self.count(view, kind)?);
-        match (self, roll) {
-            (Leads::These(documents), _) => Ok(documents),
-            (Leads::All | Leads::Entry(..), Some(roll)) if count <= LIMITS.scan_max => {
-                documents(view, kind, roster::page(view, &roll, 0, usize::MAX)?)
-            }
-            (Leads::All | Leads::Entry(..), _) => {
-                Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into())
-            }
-        }
-    }
-}
-
-/// All matches, each with what it is sorted by.
-fn keyed(
-    view: &ledger::View<'_>,
-    queries: &[Query<'_>],
-    leads: Vec<Leads>,
-) -> Result<Vec<(Option<sort::Key>, Kind, Document)>, Error> {
-    let mut keyed = Vec::new();
-    for (Query { kind, sieve, sort }, leads) in queries.iter().zip(leads) {
-        let why = if sort.is_some() { Scan::Order } else { Scan::Filter };
-        let mut all = leads.documents(view, *kind, why)?;
-        if let Some(sieve) = sieve {
-            all = matches(view, *kind, sieve, all)?;
-        }
-        let key = |document: &Document| sort.as_ref().and_then(|sort| sort.key(&document.resource));
-        keyed.extend(all.into_iter().map(|document| (key(&document), *kind, document)));
-    }
-    Ok(keyed)
-}
-
-fn pages(
-    view: &ledger::View<'_>,
-    queries: &[Query<'_>],
-    leads: &[Leads],
-    mut skip: u64,
-    count: usize,
-) -> Result<Found, Error> {
-    let mut found = Found { documents: Vec::new(), total: 0 };
-    for (Query { kind, .. }, leads) in queries.iter().zip(leads) {
-        let total = leads.count(view, *kind)?;
-        let open = count - found.documents.len();
-        if let Some(roll) = leads.roll(*kind).filter(|_| open > 0) {
-            let seats = roster::page(view, &roll, skip, open)?;
-            found.documents.extend(documents(view, *kind, seats)?.into_iter().map(|document| (*kind, document)));
-        }
-        skip = skip.saturating_sub(total);
-        found.total += total;
-    }
-    Ok(found)
-}
-
-/// Users that a test lets through, found by reading all of them: refused where there are too many for that.
-pub fn sift(
-    view: &ledger::View<'_>,
-    keeps: impl Fn(&Resource) -> bool,
-    skip: u64,
-    count: usize,
-) -> Result<Found, Error> {
-    let mut all = Leads::All.documents(view, Kind::User, Scan::Search)?;
-    all.retain(|document| keeps(&document.resource));
-    Ok(cut(all.into_iter().map(|document| (Kind::User, document)).collect(), skip, count))
-}
-
-fn matches(view: &ledger::View<'_>, kind: Kind, sieve: &Sieve<'_>, all: Vec<Document>) -> Result<Vec<Document>, Error> {
-    let mut relations = Relations::new(view, sieve.base);
-    let mut kept = Vec::new();
-    for document in all {
-        if sieve.keeps(&mut relations, kind, &document)? {
-            kept.push(document);
-        }
-    }
-    Ok(kept)
-}
-
-/// The documents of these seats. Of one that was deleted since its seat was read there is none: the page is shorter.
-fn documents(view: &ledger::View<'_>, kind: Kind, seats: Vec<roster::Seat>) -> Result<Vec<Document>, Error> {
-    let mut documents = Vec::with_capacity(seats.len());
-    for (_, id) in seats {
-        documents.extend(listed(view, kind, &id)?);
-    }
-    Ok(documents)
-}
-
-fn cut(all: Vec<(Kind, Document)>, skip: u64, count: usize) -> Found {
-    let total = u64::try_from(all.len()).unwrap_or(u64::MAX);
-    let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-    Found { documents: all.into_iter().skip(skip).take(count).collect(), total }
 }
 
 fn present(view: &impl Read, kind: Kind, id: &str, if_match: &IfMatch) -> Result<Document, Error> {

@@ -106,15 +106,28 @@ pub(crate) fn displace(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str
 
 /// Takes a member out.
 pub(crate) fn remove(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, slot: u64) -> Result<(), Error> {
-    let mut leaf = leaf(turn, roll, slot / LEAF_SLOTS)?;
-    let seats = leaf.len();
-    leaf.retain(|(taken, _)| *taken != slot);
-    if leaf.len() == seats {
-        return Ok(());
+    remove_many(turn, roll, extent, &[slot])
+}
+
+/// Takes members out; each leaf that they stand in is read and written once, however many of them do.
+pub(crate) fn remove_many(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, slots: &[u64]) -> Result<(), Error> {
+    let mut slots = slots.to_vec();
+    slots.sort_unstable();
+    for of_leaf in slots.chunk_by(|one, other| leaf_of(*one) == leaf_of(*other)) {
+        let Some(first) = of_leaf.first().copied() else {
+            continue;
+        };
+        let mut leaf = leaf(turn, roll, leaf_of(first))?;
+        let seats = leaf.len();
+        leaf.retain(|(taken, _)| of_leaf.binary_search(taken).is_err());
+        let gone = seats - leaf.len();
+        if gone == 0 {
+            continue;
+        }
+        turn.write(turn.space().roster(roll, 0, leaf_of(first)), &leaf);
+        count(turn, roll, first, -i64::try_from(gone).expect("a leaf has 64 seats"))?;
+        extent.members = extent.members.saturating_sub(gone as u64);
     }
-    turn.write(turn.space().roster(roll, 0, slot / LEAF_SLOTS), &leaf);
-    count(turn, roll, slot, -1)?;
-    extent.members = extent.members.saturating_sub(1);
     Ok(())
 }
 

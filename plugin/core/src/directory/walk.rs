@@ -6,11 +6,13 @@
 //! [`Limits::cursor_scan_max`](crate::settings::Limits::cursor_scan_max) resources. An order has to read everything, as it
 //! has to where pages are counted, and is refused where that is refused.
 
-use super::{Document, Error, Leads, Query, Relations, keyed, listed, roster};
+use super::search::{Hit, Leads, Sheet, hits};
+use super::{Document, Error, Query, Relations, listed, roster};
 use crate::ledger::View;
+use crate::scim::Effort;
 use crate::scim::sort::{self, Key};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll};
+use crate::space::Kind;
 use roster::Way;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -57,17 +59,18 @@ pub fn walk(
     descending: bool,
     page: Option<&Page>,
     count: usize,
+    effort: &Effort,
 ) -> Result<Stretch, Error> {
     if count == 0 {
-        let total = super::search(view, queries, descending, 0, 0)?.total;
+        let total = super::search(view, queries, descending, 0, 0, effort)?.total;
         return Ok(Stretch { documents: Vec::new(), total: Some(total), next: None, previous: None });
     }
-    let leads = queries.iter().map(|query| Leads::of(view, query)).collect::<Result<Vec<_>, _>>()?;
     let sorted = queries.iter().any(|query| query.sort.is_some());
-    if sorted || leads.iter().all(|leads| matches!(leads, Leads::These(_))) {
-        through_all(view, queries, leads, descending, page, count)
+    let leads = Leads::of_all(view, queries)?;
+    if sorted || leads.iter().all(Leads::are_few) {
+        through_all(view, queries, leads, descending, page, count, effort)
     } else {
-        through_slots(view, queries, &leads, page, count)
+        through_slots(view, queries, &leads, page, count, effort)
     }
 }
 
@@ -79,12 +82,10 @@ fn through_all(
     descending: bool,
     page: Option<&Page>,
     count: usize,
+    effort: &Effort,
 ) -> Result<Stretch, Error> {
-    let mut all: Vec<(Place, Document)> = Vec::new();
-    for (key, kind, document) in keyed(view, queries, leads)? {
-        let key = key.map(|key| key.cut(LIMITS.cursor_key_bytes_max));
-        all.push((Place { kind, slot: document.slot, key }, document));
-    }
+    let place = |hit: Hit| (Place { kind: hit.kind, slot: hit.slot, key: hit.key.clone() }, hit);
+    let mut all: Vec<(Place, Hit)> = hits(view, queries, leads, effort)?.into_iter().map(place).collect();
     all.sort_by(|(one, _), (other, _)| one.compare(other, descending));
     let at = |place: &Place| all.partition_point(|(other, _)| other.compare(place, descending) == Ordering::Less);
     let (start, end) = match page {
@@ -92,14 +93,31 @@ fn through_all(
         Some(Page { forth: true, place, .. }) => (at(place), at(place) + count),
         Some(Page { forth: false, place, .. }) => (at(place).saturating_sub(count), at(place)),
     };
-    let end = end.min(all.len());
+    let (mut start, mut end) = (start, end.min(all.len()));
+    let mut sheet = Sheet::new(count);
+    let forth = page.is_none_or(|page| page.forth);
+    let nearest: Vec<usize> = if forth { (start..end).collect() } else { (start..end).rev().collect() };
+    for at in nearest {
+        if sheet.is_full() {
+            // The page has enough, and whoever goes on in its direction begins here.
+            (start, end) = if forth { (start, at) } else { (at + 1, end) };
+            break;
+        }
+        if let Some((place, hit)) = all.get_mut(at)
+            && let Some(document) = hit.document(view)?
+        {
+            sheet.put(place.kind, document);
+        }
+    }
+    let mut documents = sheet.documents;
+    if !forth {
+        documents.reverse();
+    }
     let next = all.get(end).map(|(place, _)| place.clone());
     let previous = start.checked_sub(1).and_then(|last| all.get(last)).map(|(place, _)| place.behind());
     let next = next.map(|place| Page { forth: true, place, met: end > 0 });
     let previous = previous.map(|place| Page { forth: false, place, met: start < all.len() });
-    let total = u64::try_from(all.len()).ok();
-    let documents = all.into_iter().skip(start).take(end - start).map(|(place, document)| (place.kind, document));
-    Ok(Stretch { documents: documents.collect(), total, next, previous })
+    Ok(Stretch { documents, total: u64::try_from(all.len()).ok(), next, previous })
 }
 
 impl Place {
@@ -121,28 +139,31 @@ fn through_slots(
     leads: &[Leads],
     page: Option<&Page>,
     count: usize,
+    effort: &Effort,
 ) -> Result<Stretch, Error> {
     let (forth, place, met) = page.map_or((true, None, false), |page| (page.forth, Some(&page.place), page.met));
-    let mut leg = Leg::go(view, queries, leads, forth, place, count)?;
+    let mut leg = Leg { sheet: Sheet::new(count), left: LIMITS.cursor_scan_max, stop: None, effort };
+    leg.go(view, queries, leads, forth, place)?;
+    let mut documents = leg.sheet.documents;
     // What the pages that follow have behind them, each on its side: onward, and back to where this page was come from.
-    let shown = !leg.documents.is_empty();
+    let shown = !documents.is_empty();
     let onward = leg.stop.take().map(|stop| (stop, shown || met));
     let back = place.filter(|_| met).map(|place| (place.clone(), shown || onward.is_some()));
     let (next, previous) = if forth {
         (onward, back)
     } else {
-        leg.documents.reverse();
+        documents.reverse();
         (back, onward.map(|(stop, met)| (stop.behind(), met)))
     };
     let counted = queries.iter().zip(leads).all(|(query, leads)| leads.are_matches(query));
     let total = match (counted, &place, &next) {
         (true, ..) => Some(population(view, queries, leads)?),
-        (false, None, None) => u64::try_from(leg.documents.len()).ok(),
+        (false, None, None) => u64::try_from(documents.len()).ok(),
         (false, ..) => None,
     };
     let next = next.map(|(place, met)| Page { forth: true, place, met });
     let previous = previous.map(|(place, met)| Page { forth: false, place, met });
-    Ok(Stretch { documents: leg.documents, total, next, previous })
+    Ok(Stretch { documents, total, next, previous })
 }
 
 fn population(view: &View<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result<u64, Error> {
@@ -151,24 +172,24 @@ fn population(view: &View<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result
 }
 
 /// What was met on the way from a place.
-struct Leg {
-    documents: Vec<(Kind, Document)>,
+struct Leg<'e> {
+    sheet: Sheet,
     /// How many more may be looked at.
     left: usize,
     /// The first match beyond the page, or where enough was looked at.
     stop: Option<Place>,
+    effort: &'e Effort,
 }
 
-impl Leg {
+impl Leg<'_> {
     fn go(
+        &mut self,
         view: &View<'_>,
         queries: &[Query<'_>],
         leads: &[Leads],
         forth: bool,
         place: Option<&Place>,
-        count: usize,
-    ) -> Result<Leg, Error> {
-        let mut leg = Leg { documents: Vec::new(), left: LIMITS.cursor_scan_max, stop: None };
+    ) -> Result<(), Error> {
         let ahead = |(query, _): &(&Query<'_>, &Leads)| match place {
             Some(place) if forth => query.kind >= place.kind,
             Some(place) => query.kind <= place.kind,
@@ -181,26 +202,21 @@ impl Leg {
         for (query, leads) in queries {
             let slot = place.filter(|place| place.kind == query.kind).map(|place| place.slot);
             let way = if forth { Way::From(slot.unwrap_or(0)) } else { Way::Before(slot.unwrap_or(u64::MAX)) };
-            if leg.look(view, query, leads, way, count)?.is_break() {
+            if self.look(view, query, leads, way)?.is_break() {
                 break;
             }
         }
-        Ok(leg)
+        Ok(())
     }
 
-    fn look(
-        &mut self,
-        view: &View<'_>,
-        query: &Query<'_>,
-        leads: &Leads,
-        way: Way,
-        count: usize,
-    ) -> Result<ControlFlow<()>, Error> {
+    fn look(&mut self, view: &View<'_>, query: &Query<'_>, leads: &Leads, way: Way) -> Result<ControlFlow<()>, Error> {
         let kind = query.kind;
-        let mut relations = Relations::new(view, query.sieve.as_ref().map_or("", |sieve| sieve.base));
-        each(view, leads, kind, way, &mut |slot, id| {
-            let full = self.documents.len() >= count;
-            if self.left == 0 || full && query.sieve.is_none() {
+        let base = query.sieve.as_ref().map_or("", |sieve| sieve.base);
+        let mut relations = Relations::new(view, base).counting(self.effort);
+        leads.visit(view, kind, way, &mut |slot, id| {
+            let full = self.sheet.is_full();
+            // A walk is never refused: where it has computed enough the page ends, full or not.
+            if self.left == 0 || !self.effort.affords(1) || full && query.sieve.is_none() {
                 self.stop = Some(Place { kind, slot, key: None });
                 return Ok(ControlFlow::Break(()));
             }
@@ -208,48 +224,21 @@ impl Leg {
             let Some(document) = listed(view, kind, id)? else {
                 return Ok(ControlFlow::Continue(()));
             };
-            let keeps = match &query.sieve {
-                Some(sieve) => sieve.keeps(&mut relations, kind, &document)?,
-                None => true,
+            self.effort.read(document.resource.attributes().values());
+            let kept = match &query.sieve {
+                Some(sieve) => sieve.keep(&mut relations, kind, document, self.effort)?,
+                None => Some(document),
             };
-            if keeps && full {
-                // There is another page, and this is where it begins.
-                self.stop = Some(Place { kind, slot, key: None });
-                return Ok(ControlFlow::Break(()));
-            }
-            if keeps {
-                self.documents.push((kind, document));
+            match kept {
+                Some(_) if full => {
+                    // There is another page, and this is where it begins.
+                    self.stop = Some(Place { kind, slot, key: None });
+                    return Ok(ControlFlow::Break(()));
+                }
+                Some(document) => self.sheet.put(kind, document),
+                None => {}
             }
             Ok(ControlFlow::Continue(()))
         })
     }
-}
-
-/// Shows the resources among which all matches are.
-fn each(
-    view: &View<'_>,
-    leads: &Leads,
-    kind: Kind,
-    way: Way,
-    visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, Error>,
-) -> Result<ControlFlow<()>, Error> {
-    let few = match leads {
-        Leads::All => return roster::visit(view, &kind.roll(), way, visitor),
-        Leads::Entry(name, _) => return roster::visit(view, &Roll::Entry(name.clone()), way, visitor),
-        Leads::These(documents) => documents,
-    };
-    let mut few: Vec<&Document> = few.iter().collect();
-    match way {
-        Way::From(bound) => few.retain(|document| document.slot >= bound),
-        Way::Before(bound) => {
-            few.retain(|document| document.slot < bound);
-            few.reverse();
-        }
-    }
-    for document in few {
-        if visitor(document.slot, &document.resource.id)?.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
 }

@@ -3,6 +3,7 @@
 mod schemas;
 
 use super::export::Format;
+use super::meet::Known;
 use super::respond::{self, Problem, admin_body, admin_error};
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
@@ -11,10 +12,11 @@ use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
+use crate::json;
 use crate::ledger::{self, Promise, Turn, View};
 use crate::schemas::Types;
 use crate::scim::text::fold;
-use crate::scim::{Dialect, Parameters, Resource};
+use crate::scim::{Dialect, Effort, Parameters, Resource};
 use crate::secrets;
 use crate::settings::LIMITS;
 use crate::space::{Kind as Resources, Space, TenantId};
@@ -32,8 +34,8 @@ pub(super) type Answered = Result<Response<Vec<u8>>, Response<Vec<u8>>>;
 impl Rollcall {
     /// Answers a call of the admin API. Tokens leave by the calls about the connection and by no other, and no error
     /// quotes the secret that came with the request.
-    pub(super) fn admin(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
-        let mut response = self.call(route, request);
+    pub(super) fn admin(&self, route: &Admin, request: &Request<Vec<u8>>, known: Known) -> Response<Body> {
+        let mut response = self.call(route, request, known);
         let failed = !response.status().is_success();
         if let Body::Full(bytes) = response.body_mut()
             && (failed || !route.shows_token())
@@ -44,7 +46,7 @@ impl Rollcall {
         response
     }
 
-    fn call(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
+    fn call(&self, route: &Admin, request: &Request<Vec<u8>>, known: Known) -> Response<Body> {
         match route::check_method(request.method(), route.methods()) {
             Ok(()) => {}
             Err(Misrouted::NotFound) => {
@@ -53,20 +55,23 @@ impl Rollcall {
             }
             Err(Misrouted::Method(known)) => return wrong_method(known).map(Body::Full),
         }
-        if request.body().len() > LIMITS.body_bytes_max {
-            let message = format!("body: expected at most {} bytes, found more", LIMITS.body_bytes_max);
+        let admitted = match (route.door(), known) {
+            (Door::Open | Door::SignIn, _) => Ok(()),
+            (Door::Secret | Door::Token, Known::Admin(admitted)) => admitted,
+            (Door::Secret | Door::Token, Known::Nothing | Known::Caller(_)) => self.admit(request),
+        };
+        if let Err(refused) = admitted {
+            return refused.map(Body::Full);
+        }
+        let max = if *route == Admin::Session { LIMITS.session_body_bytes_max } else { LIMITS.body_bytes_max };
+        if request.body().len() > max {
+            let message = format!("body: expected at most {max} bytes, found more");
             return admin_error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message).map(Body::Full);
         }
         if let Some(coding) = respond::coding(request.headers()).filter(|_| !request.body().is_empty()) {
             return respond::packed(&coding).map(Body::Full);
         }
-        match route.door() {
-            Door::Open | Door::SignIn => self.admitted(route, request),
-            Door::Secret | Door::Token => match self.admit(request) {
-                Ok(()) => self.admitted(route, request),
-                Err(refused) => refused.map(Body::Full),
-            },
-        }
+        self.admitted(route, request)
     }
 
     fn admitted(&self, route: &Admin, request: &Request<Vec<u8>>) -> Response<Body> {
@@ -415,7 +420,14 @@ impl Rollcall {
         let active = query.choice("active", &[("true", true), ("false", false)])?;
         let view = self.view(id);
         let found = if search.is_none() && active.is_none() {
-            directory::search(&view, &[directory::Query::all(Resources::User)], false, start - 1, count)
+            directory::search(
+                &view,
+                &[directory::Query::all(Resources::User)],
+                false,
+                start - 1,
+                count,
+                &Effort::default(),
+            )
         } else {
             let keeps = |resource: &Resource| {
                 active.is_none_or(|active| resource.active() == active)
@@ -444,7 +456,7 @@ impl Rollcall {
         let mut turn = self.turn(id).map_err(failed)?;
         self.expect_restored(&turn)?;
         let change = Change::Delete { id: user.to_owned() };
-        let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms());
+        let plan = directory::plan(&turn, Resources::User, &change, &None, self.own_terms(&Effort::default()));
         match plan.and_then(|plan| directory::carry_out(&mut turn, &plan)) {
             Ok(_) => {
                 turn.commit().map_err(failed)?;
@@ -482,7 +494,7 @@ impl Rollcall {
         let deleted = gone.len();
         for (kind, slot, id) in gone {
             let change = Change::Delete { id };
-            let carried = directory::plan(&turn, kind, &change, &None, self.own_terms())
+            let carried = directory::plan(&turn, kind, &change, &None, self.own_terms(&Effort::default()))
                 .and_then(|plan| directory::carry_out(&mut turn, &plan));
             match carried {
                 Ok(_) => {}
@@ -500,10 +512,10 @@ impl Rollcall {
     }
 
     /// What the operator's own changes are planned by; they only delete, so no schema has a say.
-    fn own_terms(&self) -> Terms<'static> {
+    fn own_terms<'e>(&self, effort: &'e Effort) -> Terms<'e> {
         const TYPES: &Types = &Types::built_in();
         const DIALECT: &Dialect = &Dialect::strict();
-        Terms { types: TYPES, dialect: DIALECT, base: "", now: self.ports.clock.now() }
+        Terms { types: TYPES, dialect: DIALECT, base: "", now: self.ports.clock.now(), effort }
     }
 
     fn list_groups_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
@@ -512,8 +524,8 @@ impl Rollcall {
         let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
         let all = directory::Query::all(Resources::Group);
         let view = self.view(id);
-        let found =
-            directory::search(&view, &[all], false, start - 1, count).map_err(|error| self.refused(&error.into()))?;
+        let found = directory::search(&view, &[all], false, start - 1, count, &Effort::default())
+            .map_err(|error| self.refused(&error.into()))?;
         let groups: Vec<Value> = found.documents.iter().map(|(_, document)| group_row(document)).collect();
         let mut document = json!({"groups": groups, "totalResults": found.total, "startIndex": start});
         tell_left_out(&mut document, &view);
@@ -714,10 +726,12 @@ fn wrong_method(known: &[Method]) -> Response<Vec<u8>> {
 }
 
 fn body<T: DeserializeOwned>(request: &Request<Vec<u8>>, expected: &str) -> Result<T, Response<Vec<u8>>> {
-    serde_json::from_slice(request.body()).map_err(|_| {
-        let message = format!("body: expected {expected}");
-        admin_error(StatusCode::BAD_REQUEST, "invalid_body", &message)
-    })
+    let invalid = |message: &str| admin_error(StatusCode::BAD_REQUEST, "invalid_body", message);
+    match json::typed(request.body()) {
+        Ok(Some(wish)) => Ok(wish),
+        Ok(None) | Err(json::Refusal::Malformed { .. }) => Err(invalid(&format!("body: expected {expected}"))),
+        Err(refusal @ json::Refusal::Beyond(_)) => Err(invalid(&format!("body: {refusal}"))),
+    }
 }
 
 /// The parameters of a call. The last of several with one name counts.

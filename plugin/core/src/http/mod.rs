@@ -6,6 +6,7 @@ mod backup;
 mod export;
 pub mod guesses;
 pub mod health;
+mod meet;
 mod mend;
 mod openapi;
 pub mod respond;
@@ -14,6 +15,7 @@ mod scim;
 mod session;
 
 pub use export::Stream;
+pub use meet::Met;
 pub use scim::{Begun, Place, Progress, Provision, Waiting};
 
 use crate::connection::cache::Cache;
@@ -23,7 +25,7 @@ use crate::ledger::{self, Head, Look, View, Waiter};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::schemas::Types;
-use crate::scim::{Sent, messages};
+use crate::scim::{Effort, Sent, messages};
 use crate::settings::{LIMITS, Settings};
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
@@ -124,14 +126,23 @@ impl Rollcall {
     /// Answers one HTTP request, unless it is a change that has to wait for the turn of its tenant: that is given back, to
     /// be carried out together with others by [`Rollcall::advance`].
     pub fn begin(&self, request: Request<Vec<u8>>) -> Begun {
-        let route = Route::of(request.uri().path());
-        if let Err(refused) = check_host(&route, &request) {
+        let (head, mut body) = request.into_parts();
+        let met = self.meet(&head);
+        if met.body_bytes_max() == 0 {
+            body = Vec::new();
+        }
+        self.begin_met(met, Request::from_parts(head, body))
+    }
+
+    /// The same of a request whose head was looked at by [`Rollcall::meet`], with as much of its body as that wanted.
+    pub fn begin_met(&self, met: Met, request: Request<Vec<u8>>) -> Begun {
+        if let Err(refused) = check_host(&met.route, &request) {
             return Begun::Answered(refused.map(Body::Full));
         }
-        Begun::Answered(match route {
-            Route::Scim(Some(tenant)) => return self.begin_scim(tenant, request),
+        Begun::Answered(match met.route {
+            Route::Scim(Some(tenant)) => return self.begin_scim(tenant, request, met.known),
             Route::Scim(None) => respond::to(request.method(), self.without_tenant(request.headers())).map(Body::Full),
-            Route::Admin(admin) => self.admin(&admin, &request),
+            Route::Admin(admin) => self.admin(&admin, &request, met.known),
             Route::Health => health::answer(&request, &*self.ports.store, &*self.ports.log).map(Body::Full),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),
@@ -271,8 +282,15 @@ impl Rollcall {
         }
         within("count", count)?;
         let view = self.view(tenant);
-        let found = directory::search(&view, &[directory::Query::all(Kind::User)], false, start_index - 1, count)
-            .map_err(|error| self.unanswered(error))?;
+        let found = directory::search(
+            &view,
+            &[directory::Query::all(Kind::User)],
+            false,
+            start_index - 1,
+            count,
+            &Effort::default(),
+        )
+        .map_err(|error| self.unanswered(error))?;
         let types = self.types(&view)?;
         let entries = found.documents.into_iter().map(|(_, document)| user_entry(&types, document.resource)).collect();
         Ok((entries, found.total))

@@ -4,6 +4,7 @@ use super::Body;
 use super::route::{Misrouted, Route};
 use crate::directory;
 use crate::journal;
+use crate::json;
 use crate::ledger;
 use crate::pace;
 use crate::ports::Ports;
@@ -43,6 +44,8 @@ pub(crate) enum Problem {
     },
     /// The body is larger than the limit.
     TooLarge(usize),
+    /// The body is no JSON, or too much of it.
+    Unread(json::Refusal),
     /// A bulk request beyond one of its bounds; says which, RFC 7644 §3.7.4.
     TooMuch(String),
     /// An operation of a bulk request that refers to what the request did not make, or could not.
@@ -144,6 +147,7 @@ impl Problem {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("body: expected at most {max} bytes, found more"),
             ),
+            Problem::Unread(refusal) => unread(refusal),
             Problem::TooMuch(detail) => Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, detail),
             Problem::Unresolved(detail) => Refusal::plain(StatusCode::CONFLICT, detail),
             Problem::MediaType(found) => Refusal::plain(
@@ -194,6 +198,18 @@ fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Re
         },
         directory::Error::Ledger(error) => of_ledger(error, ports, request_id),
     }
+}
+
+/// RFC 9110 §15.5.14 for a body with more than we read; what is no JSON, or has a shape that no message of SCIM has, is not
+/// well-formed for us (RFC 7644 §3.12).
+fn unread(refusal: &json::Refusal) -> Refusal {
+    let (status, scim_type) = match refusal {
+        json::Refusal::Beyond(json::Bound::Values) => (StatusCode::PAYLOAD_TOO_LARGE, None),
+        json::Refusal::Malformed { .. } | json::Refusal::Beyond(json::Bound::Depth | json::Bound::Names) => {
+            (StatusCode::BAD_REQUEST, Some("invalidSyntax"))
+        }
+    };
+    Refusal { scim_type, ..Refusal::plain(status, &format!("body: {refusal}")) }
 }
 
 fn being_restored() -> Refusal {
@@ -250,6 +266,7 @@ impl Refusal {
     /// The admin API's form of the same.
     pub(crate) fn admin(&self) -> Response<Vec<u8>> {
         let code = match self.status {
+            StatusCode::PAYLOAD_TOO_LARGE => "too_large",
             StatusCode::SERVICE_UNAVAILABLE => "unavailable",
             StatusCode::NOT_FOUND => "not_found",
             _ => self.scim_type.unwrap_or("refused"),

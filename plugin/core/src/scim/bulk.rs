@@ -10,6 +10,7 @@ use super::error::Error;
 use super::schema::{ResourceType, Schema, Target, Type};
 use super::value;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 const BULK_REQUEST: &str = "urn:ietf:params:scim:api:messages:2.0:BulkRequest";
@@ -37,8 +38,8 @@ pub struct Operation<'s> {
     pub bulk_id: Option<String>,
     /// The version that the client expects to change.
     pub version: Option<String>,
-    /// What would be the body of a request of its own.
-    pub data: Option<Map<String, Value>>,
+    /// What would be the body of a request of its own: an object, which stays where it is in the body of the bulk request.
+    pub data: Option<&'s Value>,
     /// Why it cannot be carried out at all.
     pub problem: Option<Error>,
     /// What its path is about; nothing where that is none of the types.
@@ -60,9 +61,14 @@ pub enum Step {
 pub type Made = BTreeMap<String, Option<String>>;
 
 impl<'s> BulkRequest<'s> {
+    /// How many operations the body of a bulk request has: to be looked at before any of them is read.
+    pub fn count(body: &Map<String, Value>) -> usize {
+        member(body, "Operations").and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
     /// Reads the body of a bulk request about resources of these types.
     pub fn parse(
-        body: &Map<String, Value>,
+        body: &'s Map<String, Value>,
         dialect: &Dialect,
         types: &[&'s ResourceType],
     ) -> Result<BulkRequest<'s>, Error> {
@@ -154,7 +160,7 @@ impl Order<'_> {
 }
 
 impl<'s> Operation<'s> {
-    fn parse(at: usize, json: &Value, types: &[&'s ResourceType]) -> Operation<'s> {
+    fn parse(at: usize, json: &'s Value, types: &[&'s ResourceType]) -> Operation<'s> {
         let nothing = Map::new();
         let object = json.as_object().unwrap_or(&nothing);
         let text = |name: &str| member(object, name).and_then(Value::as_str).map(str::to_owned);
@@ -163,7 +169,7 @@ impl<'s> Operation<'s> {
             path: text("path").unwrap_or_default(),
             bulk_id: text("bulkId").filter(|id| !id.is_empty()),
             version: text("version"),
-            data: member(object, "data").and_then(Value::as_object).cloned(),
+            data: json.as_object().and_then(|object| member(object, "data")).filter(|data| data.is_object()),
             problem: None,
             of: None,
         };
@@ -225,8 +231,8 @@ impl<'s> Operation<'s> {
     fn references(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         found.extend(self.path.rsplit('/').next().and_then(|id| id.strip_prefix(REFERENCE)).map(str::to_owned));
-        if let Some(data) = &self.data {
-            references_of(data, self.place(), &mut found);
+        if let Some(data) = self.data {
+            references(data, self.place(), &mut found);
         }
         found
     }
@@ -242,11 +248,17 @@ impl<'s> Operation<'s> {
     }
 
     /// The data with ids in the place of bulkIds; `without` some of them, which takes out the values that they stand in.
-    pub fn resolved_data(&self, made: &Made, without: &BTreeSet<String>) -> Result<Option<Value>, Unresolved> {
-        match &self.data {
-            Some(data) => Ok(resolve(&Value::Object(data.clone()), self.place(), made, without)?),
-            None => Ok(None),
+    /// Data that refer to nothing are lent.
+    pub fn resolved_data(&self, made: &Made, without: &BTreeSet<String>) -> Result<Option<Cow<'s, Value>>, Unresolved> {
+        let Some(data) = self.data else {
+            return Ok(None);
+        };
+        let mut found = BTreeSet::new();
+        references(data, self.place(), &mut found);
+        if found.is_empty() {
+            return Ok(Some(Cow::Borrowed(data)));
         }
+        Ok(resolve(data, self.place(), made, without)?.map(Cow::Owned))
     }
 }
 
@@ -380,8 +392,9 @@ mod tests {
 
     static TYPES: [&ResourceType; 2] = [ResourceType::user(), ResourceType::group()];
 
+    /// A request whose body stays.
     fn read(operations: Value) -> BulkRequest<'static> {
-        let body = json!({"schemas": [BULK_REQUEST], "Operations": operations});
+        let body = Box::leak(Box::new(json!({"schemas": [BULK_REQUEST], "Operations": operations})));
         BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict(), &TYPES).unwrap()
     }
 
@@ -432,7 +445,7 @@ mod tests {
         let request = read(json!([{"method": method, "path": format!("{endpoint}/1"), "data": data}]));
         let made = Made::from(["a", "b"].map(|name| (name.to_owned(), Some(format!("{name}1")))));
         let without = without.iter().map(|id| (*id).to_owned()).collect();
-        request.operations[0].resolved_data(&made, &without).unwrap()
+        request.operations[0].resolved_data(&made, &without).unwrap().map(Cow::into_owned)
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub enum Scan {
     Order,
     /// A search on the page.
     Search,
+    /// A filter whose value that many share.
+    Shared,
 }
 
 /// A refusal: where, what was expected, what was found.
@@ -124,6 +126,7 @@ impl Error {
         let (place, advice) = match why {
             Scan::Filter => ("filter", format!("compare {indexed} with eq, or page by cursor")),
             Scan::Order => ("sortBy", format!("leave it out, or compare {indexed} with eq in a filter")),
+            Scan::Shared => ("filter", "compare what fewer share, or page by cursor through all".to_owned()),
             Scan::Search => ("search", format!("look for the whole {}", of.naming)),
         };
         let detail = format!("{place}: would have to read more than {max} {plural}; {advice}");
@@ -142,9 +145,9 @@ impl Error {
         Error { scim_type: ScimType::TooMany, detail }
     }
 
-    /// Value filters that would have to compare more than one request may.
+    /// A request that would have to compute more than it may.
     pub fn too_many_comparisons(place: &str, max: usize) -> Error {
-        let detail = format!("{place}: expected at most {max} comparisons with elements in one request, found more");
+        let detail = format!("{place}: expected at most {max} comparisons in one request, found more");
         Error { scim_type: ScimType::TooMany, detail }
     }
 

@@ -13,6 +13,7 @@
 //! `and` binds tighter than `or`, `not` needs its parentheses, keywords and names go without case. A valuePath may be
 //! followed by a comparison of a sub-attribute, `emails[type eq "work"].value eq "x"`, which Entra's matching sends.
 
+use super::effort::{Effort, weight};
 use super::error::Error;
 use super::resource::Resource;
 use super::scan::Scan;
@@ -21,7 +22,8 @@ use super::text::fold;
 use super::value;
 use crate::settings::LIMITS;
 use serde_json::{Map, Number, Value};
-use std::cell::{Cell, OnceCell};
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -374,7 +376,13 @@ impl<'s> BoundFilter<'s> {
     /// Whether the resource fits. One whose relation is kept apart has to have as much of it as [`BoundFilter::reads`] says.
     /// `base` is the tenant URL, where its `meta.location` begins.
     pub fn matches(&self, resource: &Resource, base: &str) -> bool {
-        matches(&self.node, &Scope::Resource(Seen { of: self.of, resource, base, meta: OnceCell::new() }))
+        self.matches_at(resource, base, &Effort::default())
+    }
+
+    /// The same, and counts what it compared.
+    pub fn matches_at(&self, resource: &Resource, base: &str, effort: &Effort) -> bool {
+        let seen = Looked::Resource(Seen { of: self.of, resource, base, meta: OnceCell::new() });
+        matches(&self.node, &Scope { seen, effort: Some(effort) })
     }
 
     /// What the filter says of every resource of its type, where the type decides it alone: so RFC 7644 §3.4.2.1 has
@@ -411,13 +419,16 @@ impl<'s> ElementFilter<'s> {
         bind(filter, &Names::Element(attribute)).map(ElementFilter)
     }
 
-    /// Whether an element fits.
+    /// Whether an element fits. What that costs was counted by [`ElementFilter::spend`].
     pub fn matches(&self, element: &Value) -> bool {
-        matches(&self.0, &Scope::Element(element))
+        matches(&self.0, &Scope { seen: Looked::Element(element), effort: None })
     }
 
-    fn terms(&self) -> usize {
-        terms(&self.0)
+    /// Counts what the filter is about to compare in these elements, and refuses it where that is too much in all.
+    pub(crate) fn spend(&self, effort: &Effort, elements: &[Value], place: &str) -> Result<(), Error> {
+        let weight: usize = elements.iter().map(weight).sum();
+        effort.spend(weight.saturating_mul(terms(&self.0)));
+        effort.check(place)
     }
 
     /// The ids of the elements that fit, where the filter says nothing else of them: `value eq "1"`, or several of that
@@ -431,31 +442,6 @@ impl<'s> ElementFilter<'s> {
     pub(crate) fn describes(&self) -> Option<Map<String, Value>> {
         let mut parts = Map::new();
         describe(&self.0, &mut parts).then_some(parts)
-    }
-}
-
-/// What the value filters of one request have compared so far. Operations, elements and terms are bounded each, but a request
-/// may multiply them with each other.
-#[derive(Debug, Default)]
-pub struct Effort(Cell<usize>);
-
-impl Effort {
-    /// Counts what a filter is about to compare, and refuses it where that is too much in all.
-    pub fn spend(&self, filter: &ElementFilter<'_>, elements: &[Value], place: &str) -> Result<(), Error> {
-        let weight: usize = elements.iter().map(|element| 1 + text_bytes(element) / 1_024).sum();
-        let spent = self.0.get().saturating_add(weight.saturating_mul(filter.terms()));
-        self.0.set(spent);
-        let max = LIMITS.patch_comparisons_max;
-        if spent > max { Err(Error::too_many_comparisons(place, max)) } else { Ok(()) }
-    }
-}
-
-fn text_bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(elements) => elements.iter().map(text_bytes).sum(),
-        Value::Object(parts) => parts.values().map(text_bytes).sum(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }
 
@@ -685,7 +671,13 @@ fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Res
     }
 }
 
-enum Scope<'s> {
+/// What a filter looks at, and where it counts what that costs; nothing where that was counted before.
+struct Scope<'s> {
+    seen: Looked<'s>,
+    effort: Option<&'s Effort>,
+}
+
+enum Looked<'s> {
     Resource(Seen<'s>),
     Element(&'s Value),
 }
@@ -699,52 +691,66 @@ struct Seen<'s> {
     meta: OnceCell<Value>,
 }
 
+/// Values that are lent where they stand in the resource as they are.
+type Values<'s> = Vec<Cow<'s, Value>>;
+
 impl Seen<'_> {
-    fn values(&self, target: &Target<'_>) -> Vec<Value> {
+    fn values(&self, target: &Target<'_>) -> Values<'_> {
         match target {
             Target::Attribute { extension: None, attribute, sub: Some(sub) } if attribute.name == "meta" => {
                 let meta = self.meta.get_or_init(|| self.resource.meta_at(self.of, Some(self.base)));
-                meta.get(&*sub.name).cloned().into_iter().collect()
+                meta.get(&*sub.name).map(Cow::Borrowed).into_iter().collect()
             }
-            Target::Attribute { .. } | Target::Extension(_) => self.resource.values(self.of, target, Some(self.base)),
+            Target::Attribute { .. } | Target::Extension(_) => self.resource.lent(self.of, target, Some(self.base)),
         }
     }
 }
 
 impl Scope<'_> {
-    fn values(&self, place: &Place<'_>) -> Vec<Value> {
-        match (self, place) {
-            (Scope::Resource(seen), Place::Resource(target)) => seen.values(target),
-            (Scope::Element(Value::Object(parts)), Place::Element(attribute)) => {
-                parts.get(&*attribute.name).cloned().into_iter().collect()
+    fn spend(&self, units: usize) {
+        if let Some(effort) = self.effort {
+            effort.spend(units);
+        }
+    }
+
+    fn values(&self, place: &Place<'_>) -> Values<'_> {
+        match (&self.seen, place) {
+            (Looked::Resource(seen), Place::Resource(target)) => {
+                // Values of a tenant's own schema are looked at whole and made anew before a part of them is seen.
+                self.spend(seen.resource.made_anew(target));
+                seen.values(target)
             }
-            (Scope::Element(element), Place::Element(attribute)) if attribute.is_list_of_values() => {
-                vec![(*element).clone()]
+            (Looked::Element(Value::Object(parts)), Place::Element(attribute)) => {
+                parts.get(&*attribute.name).map(Cow::Borrowed).into_iter().collect()
             }
-            (Scope::Resource(_) | Scope::Element(_), Place::Element(_)) | (Scope::Element(_), Place::Resource(_)) => {
-                Vec::new()
+            (Looked::Element(element), Place::Element(attribute)) if attribute.is_list_of_values() => {
+                vec![Cow::Borrowed(*element)]
             }
+            (Looked::Resource(_) | Looked::Element(_), Place::Element(_))
+            | (Looked::Element(_), Place::Resource(_)) => Vec::new(),
         }
     }
 
     /// What an operand is compared with. RFC 7643 §2.4: an element that does not say whether it is `primary` is not.
-    fn compared(&self, place: &Place<'_>, operand: &Operand) -> Vec<Value> {
+    fn compared(&self, place: &Place<'_>, operand: &Operand) -> Values<'_> {
         let Operand::Boolean(_) = operand else {
             return self.values(place);
         };
-        match (self, place) {
-            (Scope::Element(_), Place::Element(part)) if part.name == "primary" => {
+        match (&self.seen, place) {
+            (Looked::Element(_), Place::Element(part)) if part.name == "primary" => {
                 let values = self.values(place);
-                if values.is_empty() { vec![Value::Bool(false)] } else { values }
+                if values.is_empty() { vec![Cow::Owned(Value::Bool(false))] } else { values }
             }
-            (Scope::Resource(seen), Place::Resource(Target::Attribute { extension, attribute, sub: Some(sub) }))
+            (Looked::Resource(_), Place::Resource(Target::Attribute { extension, attribute, sub: Some(sub) }))
                 if attribute.multi_valued && sub.name == "primary" =>
             {
                 let whole = Target::Attribute { extension: *extension, attribute, sub: None };
-                let primary = |element: &Value| element.get(&*sub.name).cloned().unwrap_or(Value::Bool(false));
-                seen.values(&whole).iter().map(primary).collect()
+                let primary = |element: &Cow<'_, Value>| {
+                    Cow::Owned(element.get(&*sub.name).cloned().unwrap_or(Value::Bool(false)))
+                };
+                self.values(&Place::Resource(whole)).iter().map(primary).collect()
             }
-            (Scope::Resource(_) | Scope::Element(_), Place::Resource(_) | Place::Element(_)) => self.values(place),
+            (Looked::Resource(_) | Looked::Element(_), Place::Resource(_) | Place::Element(_)) => self.values(place),
         }
     }
 }
@@ -754,14 +760,31 @@ fn matches(node: &Node<'_>, scope: &Scope<'_>) -> bool {
         Node::And(nodes) => nodes.iter().all(|node| matches(node, scope)),
         Node::Or(nodes) => nodes.iter().any(|node| matches(node, scope)),
         Node::Not(node) => !matches(node, scope),
-        Node::Present(place) => !scope.values(place).iter().all(is_empty),
-        Node::Element(target, node) => match scope {
-            Scope::Resource(seen) => seen.values(target).iter().any(|element| matches(node, &Scope::Element(element))),
-            Scope::Element(_) => false,
+        Node::Present(place) => {
+            scope.spend(1);
+            !scope.values(place).iter().all(|value| is_empty(value))
+        }
+        Node::Element(target, node) => match &scope.seen {
+            Looked::Resource(_) => {
+                scope.spend(1);
+                let elements = scope.values(&Place::Resource(*target));
+                let fits = |element| matches(node, &Scope { seen: Looked::Element(element), effort: scope.effort });
+                elements.iter().any(|element| fits(element))
+            }
+            Looked::Element(_) => false,
         },
-        Node::Compare(place, compare, operand) => compares(&scope.compared(place, operand), *compare, operand),
+        Node::Compare(place, compare, operand) => {
+            let values = scope.compared(place, operand);
+            scope.spend(values.len().max(1) + texts(&values));
+            compares(&values, *compare, operand)
+        }
         Node::Constant(said) => *said,
     }
+}
+
+/// The units of the texts that are compared, beside one for each value.
+fn texts(values: &[Cow<'_, Value>]) -> usize {
+    values.iter().map(|value| weight(plain(value)) - 1).sum()
 }
 
 /// RFC 7644, table 3: present is what has "a non-empty or non-null value, or … a non-empty node".
@@ -777,11 +800,11 @@ fn is_empty(value: &Value) -> bool {
 
 /// Of several values, one that fits is enough (RFC 7644 §3.4.2.2). `ne` is the contrary of `eq`: it fits where no value is
 /// equal, and so also where there is none.
-fn compares(values: &[Value], compare: Compare, operand: &Operand) -> bool {
+fn compares(values: &[Cow<'_, Value>], compare: Compare, operand: &Operand) -> bool {
     let any = |compare| values.iter().any(|value| fits(plain(value), compare, operand));
     match (operand, compare) {
         (Operand::Null, Compare::Ne) => values.iter().any(|value| !value.is_null()),
-        (Operand::Null, _) => values.iter().all(Value::is_null),
+        (Operand::Null, _) => values.iter().all(|value| value.is_null()),
         (_, Compare::Ne) => !any(Compare::Eq),
         (_, compare) => any(compare),
     }
@@ -840,7 +863,7 @@ fn always(node: &Node<'_>, of: &ResourceType) -> Option<bool> {
         Node::Or(nodes) => decided(nodes, true),
         Node::Not(node) => always(node, of).map(|said| !said),
         Node::Compare(Place::Resource(target), compare, operand) if target.to_string() == "meta.resourceType" => {
-            Some(compares(&[Value::String(of.name.to_string())], *compare, operand))
+            Some(compares(&[Cow::Owned(Value::String(of.name.to_string()))], *compare, operand))
         }
         Node::Constant(said) => Some(*said),
         Node::Compare(..) | Node::Present(_) | Node::Element(..) => None,

@@ -6,6 +6,7 @@
 pub mod bulk;
 pub mod dialect;
 pub mod discovery;
+pub mod effort;
 pub mod error;
 pub mod filter;
 pub mod mask;
@@ -25,6 +26,7 @@ mod value;
 
 pub use bulk::BulkRequest;
 pub use dialect::Dialect;
+pub use effort::Effort;
 pub use error::{Error, Scan, ScimType};
 pub use filter::BoundFilter;
 pub use mask::{Mask, Taint};

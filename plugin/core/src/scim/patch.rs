@@ -9,8 +9,9 @@ mod relation;
 pub use relation::Step;
 
 use super::dialect::Dialect;
+use super::effort::{self, Effort};
 use super::error::{Error, ScimType};
-use super::filter::{Effort, ElementFilter, Filter};
+use super::filter::{ElementFilter, Filter};
 use super::path::{self, Path};
 use super::resource::{self, Resource, object};
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target, Type};
@@ -25,16 +26,16 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 
 /// A PATCH body.
 #[derive(Debug, Clone, PartialEq)]
-pub struct PatchRequest {
-    operations: Vec<Operation>,
+pub struct PatchRequest<'b> {
+    operations: Vec<Operation<'b>>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Operation {
+struct Operation<'b> {
     op: Op,
     path: Option<Path>,
-    /// Nothing where the client sent none; null where it sent that.
-    value: Option<Value>,
+    /// Nothing where the client sent none; null where it sent that. It stays in the body, which may be nothing but this.
+    value: Option<&'b Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +45,9 @@ enum Op {
     Remove,
 }
 
-impl PatchRequest {
+impl<'b> PatchRequest<'b> {
     /// Reads a body. Names go without case, `operations` too (RFC 7643 §2.1); names that are not of PATCH are passed over.
-    pub fn parse(body: &Value, dialect: &Dialect) -> Result<PatchRequest, Error> {
+    pub fn parse(body: &'b Value, dialect: &Dialect) -> Result<PatchRequest<'b>, Error> {
         let member = |name: &str| member(body, name);
         body.as_object().map_or(Ok(()), |body| value::check_names(body, "body"))?;
         if !dialect.any_schemas {
@@ -65,7 +66,7 @@ impl PatchRequest {
             let (max, found) = (LIMITS.patch_operations_max, operations.len());
             return Err(Error::syntax(format!("Operations: expected at most {max} operations, found {found}")));
         }
-        let read = |(index, operation): (usize, &Value)| {
+        let read = |(index, operation): (usize, &'b Value)| {
             let place = format!("Operations[{index}]");
             operation.as_object().map_or(Ok(()), |operation| value::check_names(operation, &place))?;
             Operation::parse(operation).map_err(|error| error.within(&format!("{place}.")))
@@ -76,20 +77,21 @@ impl PatchRequest {
     /// Carries all operations out, or none. Revision and times are the caller's.
     pub fn apply(&self, of: &ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
         let mut changed = resource.clone();
-        self.carry_out(&Patch { of, dialect, steps: None, effort: Effort::default() }, resource, &mut changed)?;
+        self.carry_out(&Patch { of, dialect, steps: None, effort: &Effort::default() }, resource, &mut changed)?;
         Ok(changed)
     }
 
     /// The same where [`ResourceType::relation`] is kept apart from the resource: what the operations do to it comes out as
-    /// steps, none of which needed to know what was there.
+    /// steps, none of which needed to know what was there. What they compare is counted in `effort`.
     pub fn apply_apart<'s>(
         &self,
         of: &'s ResourceType,
         resource: &Resource,
         dialect: &'s Dialect,
+        effort: &'s Effort,
     ) -> Result<(Resource, Vec<Step<'s>>), Error> {
         let mut changed = resource.clone();
-        let patch = Patch { of, dialect, steps: Some(RefCell::default()), effort: Effort::default() };
+        let patch = Patch { of, dialect, steps: Some(RefCell::default()), effort };
         self.carry_out(&patch, resource, &mut changed)?;
         Ok((changed, patch.steps.map(RefCell::into_inner).unwrap_or_default()))
     }
@@ -103,8 +105,8 @@ impl PatchRequest {
     }
 }
 
-impl Operation {
-    fn parse(json: &Value) -> Result<Operation, Error> {
+impl<'b> Operation<'b> {
+    fn parse(json: &'b Value) -> Result<Operation<'b>, Error> {
         let op = match member(json, "op").and_then(Value::as_str) {
             // The RFC's grammar has lower case; Entra sends capitals, and no other reading is possible.
             Some(op) if op.eq_ignore_ascii_case("add") => Op::Add,
@@ -122,7 +124,7 @@ impl Operation {
             Some(Value::String(text)) => Some(path::parse(text.trim()).map_err(|error| error.within("path: "))?),
             Some(_) => return Err(Error::path("path: expected a string, found something else")),
         };
-        let value = member(json, "value").cloned();
+        let value = member(json, "value");
         match (op, &path, &value) {
             (Op::Remove, None, _) => Err(Error::no_target("path: expected what to remove, found none")),
             (Op::Add | Op::Replace, _, None) => Err(Error::value("value: expected a value, found none")),
@@ -141,9 +143,12 @@ struct Patch<'s> {
     dialect: &'s Dialect,
     /// Where the steps go for what is kept apart; nothing where all is in the resource.
     steps: Option<RefCell<Vec<Step<'s>>>>,
-    /// What the value filters have compared.
-    effort: Effort,
+    /// What the request may still compute.
+    effort: &'s Effort,
 }
+
+/// Comparisons of two elements in the time of one unit: most differ at first sight.
+const PAIRS_A_UNIT: usize = 4;
 
 /// One assignment: to a place, with a value.
 struct Assignment<'v> {
@@ -154,8 +159,8 @@ struct Assignment<'v> {
 }
 
 impl<'s> Patch<'s> {
-    fn operation(&self, resource: &mut Resource, operation: &Operation) -> Result<(), Error> {
-        let value = operation.value.as_ref();
+    fn operation(&self, resource: &mut Resource, operation: &Operation<'_>) -> Result<(), Error> {
+        let value = operation.value;
         match (&operation.path, operation.op) {
             (Some(path), Op::Remove) => self.remove(resource, path, value),
             (Some(path), op) => {
@@ -367,6 +372,7 @@ impl<'s> Patch<'s> {
         match (assignment.op, admitted) {
             (Op::Add, Some(Value::Array(new))) => {
                 let elements = elements::list(parent, attribute);
+                self.spend_pairs(&new, elements.len(), &assignment.place)?;
                 elements::add(elements, attribute, new, &assignment.place)?;
                 bounded(elements, &assignment.place)
             }
@@ -397,6 +403,7 @@ impl<'s> Patch<'s> {
             elements.push(Value::Object(Map::new()));
         }
         let all: Vec<usize> = (0..elements.len()).collect();
+        self.spend(all.len(), &assignment.place)?;
         repeatable(&parts, all.len(), &assignment.place)?;
         elements::set_each(elements, &all, &parts);
         drop_empty(parent, attribute);
@@ -454,7 +461,10 @@ impl<'s> Patch<'s> {
         if fitting.is_empty() {
             return self.make_whole(parent, attribute, new, place);
         }
-        let mut elements = elements::all(parent, attribute).to_vec();
+        let elements = elements::all(parent, attribute);
+        // They are copied, and compared with each other in the end.
+        self.spend(elements.iter().map(effort::weight).sum(), place)?;
+        let mut elements = elements.to_vec();
         if let Some(new) = &new {
             within_all(new.to_string().len(), fitting.len(), place)?;
             let parts = attribute.sub_attributes.iter().map(|part| (part, new.get(&*part.name).cloned())).collect();
@@ -505,10 +515,22 @@ impl<'s> Patch<'s> {
     ) -> Result<(ElementFilter<'s>, Vec<usize>), Error> {
         let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
         let elements = elements::all(parent, attribute);
-        self.effort.spend(&filter, elements, place)?;
+        filter.spend(self.effort, elements, place)?;
         let fitting = (0..).zip(elements).filter(|(_, element)| filter.matches(element)).map(|(index, _)| index);
         let fitting = fitting.collect();
         Ok((filter, fitting))
+    }
+
+    /// Counts comparisons with elements.
+    fn spend(&self, units: usize, place: &str) -> Result<(), Error> {
+        self.effort.spend(units);
+        self.effort.check(place)
+    }
+
+    /// Counts the comparisons of new elements with those that are there, and with each other where all of them come to stay.
+    fn spend_pairs(&self, new: &[Value], elements: usize, place: &str) -> Result<(), Error> {
+        let weight: usize = new.iter().map(effort::weight).sum();
+        self.spend(weight.saturating_mul(elements + new.len() / 2 + 1) / PAIRS_A_UNIT, place)
     }
 
     /// RFC 7644 §3.5.2.3: `noTarget` where no element fits. Entra expects the element to be made: it addresses an element
@@ -625,6 +647,7 @@ impl<'s> Patch<'s> {
             None => self.unset(parent, attribute),
             Some(value) => {
                 if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
+                    self.spend_pairs(&named, elements::all(parent, attribute).len(), place)?;
                     let is_named =
                         |element: &Value| named.iter().any(|name| elements::is_named(attribute, name, element));
                     let all = (0..).zip(elements::all(parent, attribute));
@@ -808,15 +831,34 @@ mod tests {
         let terms = LIMITS.filter_terms_max;
         let path = format!("emails[{}]", vec!["type pr"; terms].join(" or "));
         let with = |count: usize| {
-            let mut operations = vec![add("emails", json!(emails))];
+            // What is replaced is compared with nothing that was there.
+            let mut operations = vec![json!({"op": "replace", "path": "emails", "value": emails})];
             operations.extend(vec![json!({"op": "remove", "path": path}); count]);
             apply(operations)
         };
-        let max = LIMITS.patch_comparisons_max;
+        let max = LIMITS.request_effort_max;
         let count = max / (elements * terms);
         assert!(with(count).is_ok());
-        let wanted = format!("expected at most {max} comparisons with elements in one request, found more");
+        let wanted = format!("expected at most {max} comparisons in one request, found more");
         assert_eq!(with(count + 1).unwrap_err(), format!("Operations[{}].path {path}: {wanted}", count + 1));
+    }
+
+    #[test]
+    fn elements_that_are_added_or_named_are_counted_by_those_they_are_compared_with() {
+        let emails =
+            |from: usize| (from..LIMITS.values_max).map(|n| json!({"value": n.to_string()})).collect::<Value>();
+        let fill = json!({"op": "replace", "path": "emails", "value": emails(0)});
+        for (op, fits) in [("add", 2), ("remove", 2)] {
+            let again = json!({"op": op, "path": "emails", "value": emails(1)});
+            let with = |count: usize| {
+                // What was removed is put back, which costs nothing.
+                let operations = vec![[fill.clone(), again.clone()]; count];
+                apply(operations.concat())
+            };
+            assert!(with(fits).is_ok(), "{op}");
+            let refused = with(20).unwrap_err();
+            assert!(refused.contains("comparisons in one request"), "{op}: {refused}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Resources: a typed envelope around attributes that have passed the schema.
 
 use super::dialect::Dialect;
+use super::effort;
 use super::error::Error;
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target};
 use super::sent::Sent;
@@ -228,7 +229,11 @@ impl Resource {
     /// What an attribute of an extension has here. A tenant may change or remove a schema of its own under the documents that
     /// use it; what does not fit it stays where it is and is not seen.
     pub(crate) fn of_extension(&self, schema: &Schema, attribute: &Attribute) -> Option<Value> {
-        seen(schema, attribute, self.attributes.get(&*schema.id)?.get(&*attribute.name)?).map(Cow::into_owned)
+        self.seen_of(schema, attribute).map(Cow::into_owned)
+    }
+
+    fn seen_of(&self, schema: &Schema, attribute: &Attribute) -> Option<Cow<'_, Value>> {
+        seen(schema, attribute, self.attributes.get(&*schema.id)?.get(&*attribute.name)?)
     }
 
     /// What an extension has here, as clients see it; nothing where that is nothing.
@@ -245,27 +250,48 @@ impl Resource {
 
     /// The values that a target has here: one, several, or none. Without the tenant URL `meta` has no location.
     pub(crate) fn values(&self, of: &ResourceType, target: &Target<'_>, base: Option<&str>) -> Vec<Value> {
+        self.lent(of, target, base).into_iter().map(Cow::into_owned).collect()
+    }
+
+    /// The same, lent where they stand here as clients see them.
+    pub(crate) fn lent(&self, of: &ResourceType, target: &Target<'_>, base: Option<&str>) -> Vec<Cow<'_, Value>> {
         let (extension, attribute, sub) = match target {
-            Target::Extension(schema) => return self.extension(schema).map(Value::Object).into_iter().collect(),
+            Target::Extension(schema) => {
+                return self.extension(schema).map(|parts| Cow::Owned(Value::Object(parts))).into_iter().collect();
+            }
             Target::Attribute { extension, attribute, sub } => (extension, attribute, sub),
         };
         let whole = match (extension, &*attribute.name) {
-            (Some(schema), _) => self.of_extension(schema, attribute),
-            (None, "id") => Some(json!(self.id)),
-            (None, "externalId") => self.external_id.clone().map(Value::String),
-            (None, "meta") => Some(self.meta_at(of, base)),
-            (None, "schemas") => Some(json!(self.schemas(of))),
-            (None, name) => self.attributes.get(name).cloned(),
+            (Some(schema), _) => self.seen_of(schema, attribute),
+            (None, "id") => Some(Cow::Owned(json!(self.id))),
+            (None, "externalId") => self.external_id.clone().map(Value::String).map(Cow::Owned),
+            (None, "meta") => Some(Cow::Owned(self.meta_at(of, base))),
+            (None, "schemas") => Some(Cow::Owned(json!(self.schemas(of)))),
+            (None, name) => self.attributes.get(name).map(Cow::Borrowed),
         };
         let elements = match whole {
             None => Vec::new(),
-            Some(Value::Array(elements)) => elements,
+            Some(Cow::Borrowed(Value::Array(elements))) => elements.iter().map(Cow::Borrowed).collect(),
+            Some(Cow::Owned(Value::Array(elements))) => elements.into_iter().map(Cow::Owned).collect(),
             Some(one) => vec![one],
         };
-        match sub {
-            None => elements,
-            Some(sub) => elements.iter().filter_map(|element| element.get(&*sub.name).cloned()).collect(),
-        }
+        let Some(sub) = sub else {
+            return elements;
+        };
+        elements.into_iter().filter_map(|element| part_of(element, &sub.name)).collect()
+    }
+
+    /// The units of [`Effort`](super::Effort) that it costs to see a target here, beside what is compared: what a tenant's own
+    /// schema describes is let in anew each time.
+    pub(crate) fn made_anew(&self, target: &Target<'_>) -> usize {
+        let (schema, name) = match target {
+            Target::Extension(schema) => (schema, None),
+            Target::Attribute { extension: Some(schema), attribute, .. } => (schema, Some(&*attribute.name)),
+            Target::Attribute { extension: None, .. } => return 0,
+        };
+        let whole = self.attributes.get(&*schema.id).filter(|_| !schema.is_built_in());
+        let seen = whole.and_then(|whole| name.map_or(Some(whole), |name| whole.get(name)));
+        seen.map_or(0, |value| effort::weight(value) + value.as_array().map_or(0, Vec::len))
     }
 
     /// The resource as it is sent, all of it.
@@ -384,6 +410,13 @@ fn seen<'v>(schema: &Schema, attribute: &Attribute, value: &'v Value) -> Option<
         true => None,
         false if schema.is_built_in() => Some(Cow::Borrowed(value)),
         false => value::seen(attribute, value).map(Cow::Owned),
+    }
+}
+
+fn part_of<'v>(element: Cow<'v, Value>, name: &str) -> Option<Cow<'v, Value>> {
+    match element {
+        Cow::Borrowed(element) => element.get(name).map(Cow::Borrowed),
+        Cow::Owned(element) => element.get(name).cloned().map(Cow::Owned),
     }
 }
 

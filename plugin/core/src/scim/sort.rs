@@ -5,6 +5,7 @@ use super::resource::Resource;
 use super::schema::{Attribute, ResourceType, Target, Type};
 use super::text::fold;
 use super::value;
+use crate::settings::LIMITS;
 use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
@@ -53,25 +54,35 @@ impl<'s> Sort<'s> {
         }
     }
 
-    /// What the resource is put in order by: of several values the primary one, or else the first.
+    /// What the resource is put in order by: of several values the primary one, or else the first. Of a text it is the
+    /// beginning, [`Limits::cursor_key_bytes_max`](crate::settings::Limits::cursor_key_bytes_max).
     pub fn key(&self, resource: &Resource) -> Option<Key> {
         let Target::Attribute { extension, attribute, .. } = self.target else {
             return None;
         };
-        let values = resource.values(self.of, &Target::Attribute { extension, attribute, sub: None }, Some(self.base));
+        let values = resource.lent(self.of, &Target::Attribute { extension, attribute, sub: None }, Some(self.base));
         let value = values.iter().find(|value| value::is_primary(value)).or(values.first())?;
-        let value = match value {
-            Value::Object(parts) => parts.get(&*self.leaf.name)?,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => value,
+        let value = match value.as_object() {
+            Some(parts) => parts.get(&*self.leaf.name)?,
+            None => value,
         };
         match value {
             Value::Bool(boolean) => Some(Key::Boolean(*boolean)),
             Value::Number(number) => Some(Key::Number(number.clone())),
             Value::String(text) if self.leaf.kind == Type::DateTime => value::date_time(text).map(Key::Time),
-            Value::String(text) if self.leaf.case_exact => Some(Key::Text(text.clone())),
-            Value::String(text) => Some(Key::Text(fold(text).into_owned())),
+            Value::String(text) => Some(Key::Text(self.text(text))),
             Value::Null | Value::Array(_) | Value::Object(_) => None,
         }
+    }
+
+    fn text(&self, text: &str) -> String {
+        let max = LIMITS.cursor_key_bytes_max;
+        let beginning = |text: &str, bytes: usize| text[..text.floor_char_boundary(bytes)].to_owned();
+        if self.leaf.case_exact {
+            return beginning(text, max);
+        }
+        // Folding makes no character shorter than a third of what it was.
+        beginning(&fold(&beginning(text, 4 * max)), max)
     }
 }
 
@@ -87,17 +98,6 @@ pub fn compare(one: Option<&Key>, other: Option<&Key>, descending: bool) -> Orde
 }
 
 impl Key {
-    /// No longer than it may be within a cursor.
-    pub(crate) fn cut(self, bytes_max: usize) -> Key {
-        match self {
-            Key::Text(mut text) => {
-                text.truncate(text.floor_char_boundary(bytes_max));
-                Key::Text(text)
-            }
-            Key::Boolean(_) | Key::Number(_) | Key::Time(_) => self,
-        }
-    }
-
     fn compare(&self, other: &Key) -> Ordering {
         match (self, other) {
             (Key::Boolean(one), Key::Boolean(other)) => one.cmp(other),

@@ -288,7 +288,7 @@ fn complex(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect)
         }
     };
     check_names(parts, place)?;
-    let mut admitted = Map::new();
+    let mut admitted = Map::with_capacity(parts.len());
     for (name, value) in parts {
         let Some(sub) = attribute.sub(name).filter(|sub| sub.mutability != Mutability::ReadOnly && !sub.is_hidden())
         else {

@@ -2,6 +2,7 @@
 //! whatever holds there holds here. Operations share turns, as requests do that wait together: each is refused or carried
 //! out by itself, and all of a turn have failed where its commit does.
 
+use super::body::{Body, object};
 use super::context::Context;
 use super::describe::Event;
 use super::lane::Lane;
@@ -16,6 +17,7 @@ use crate::settings::LIMITS;
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -25,14 +27,15 @@ impl Rollcall {
         let mut event = Event::of(Action::Bulk, "bulk request".to_owned());
         let types: Vec<_> = context.types.all().collect();
         let done = (|| {
-            let request = BulkRequest::parse(&context.json_object()?, &context.dialect, &types)?;
-            let (count, max) = (request.operations.len(), LIMITS.bulk_operations_max);
+            let sent = context.json_object()?;
+            let (count, max) = (BulkRequest::count(object(&sent)), LIMITS.bulk_operations_max);
             event.operation = format!("bulk request of {count} operations");
             if count > max {
                 return Err(Problem::TooMuch(format!(
                     "maxOperations: expected at most {max} operations, found {count}"
                 )));
             }
+            let request = BulkRequest::parse(object(&sent), &context.dialect, &types)?;
             let mut job = Job {
                 rollcall: self,
                 view,
@@ -133,7 +136,7 @@ impl<'j> Job<'j> {
         let Some(operation) = self.request.operations.get(at) else {
             return;
         };
-        let response = self.refuse(&operation.method, &operation.path, operation.data.as_ref(), error.clone().into());
+        let response = self.refuse(&operation.method, &operation.path, operation.data, error.clone().into());
         self.made.extend(operation.bulk_id.clone().map(|bulk_id| (bulk_id, None)));
         self.note(at, operation, &response);
     }
@@ -165,9 +168,9 @@ impl<'j> Job<'j> {
         let response = match self.prepared(operation, without) {
             Ok((path, data)) => {
                 self.staged.push(Staged::Begun(at));
-                self.send(method, &path, operation.version.as_deref(), data.as_ref())
+                self.send(method, &path, operation.version.as_deref(), data.as_deref())
             }
-            Err(problem) => self.refuse(method, path, operation.data.as_ref(), problem),
+            Err(problem) => self.refuse(method, path, operation.data, problem),
         };
         if let Some(bulk_id) = operation.bulk_id.clone().filter(|_| method == "POST") {
             self.made.insert(bulk_id, id_of(&response));
@@ -177,9 +180,9 @@ impl<'j> Job<'j> {
 
     fn prepared(
         &self,
-        operation: &Operation<'_>,
+        operation: &Operation<'j>,
         without: &BTreeSet<String>,
-    ) -> Result<(String, Option<Value>), Problem> {
+    ) -> Result<(String, Option<Cow<'j, Value>>), Problem> {
         if let Some(problem) = &operation.problem {
             return Err(problem.clone().into());
         }
@@ -204,9 +207,9 @@ impl<'j> Job<'j> {
         let response = match operation.resolved_data(&self.made, &BTreeSet::new()) {
             Ok(data) => {
                 self.staged.push(Staged::Finished(at));
-                self.send("PUT", &path, None, data.as_ref())
+                self.send("PUT", &path, None, data.as_deref())
             }
-            Err(error) => self.refuse("PUT", &path, operation.data.as_ref(), unresolved(error)),
+            Err(error) => self.refuse("PUT", &path, operation.data, unresolved(error)),
         };
         if response.status().is_success() {
             if let (Some(outcome), Some(version)) = (self.done.get_mut(&at), header(&response, ETAG)) {
@@ -227,7 +230,7 @@ impl<'j> Job<'j> {
             // One that cannot stand in a header names no version.
             headers.insert(IF_MATCH, HeaderValue::from_str(version).unwrap_or(HeaderValue::from_static("\"\"")));
         }
-        let body = data.map(|data| data.to_string().into_bytes()).unwrap_or_default();
+        let body = data.map_or(Body::NONE, Body::Data);
         let Job { rollcall, view, span, .. } = *self;
         let tenant = span.request.tenant;
         let turn = match self.turn.take() {
@@ -237,28 +240,22 @@ impl<'j> Job<'j> {
         match turn {
             Ok(mut turn) => {
                 rollcall.stage_waiting(tenant, &mut turn);
-                let response = self.request(method, path, &headers, &body, |context, span| {
+                let response = self.request(method, path, &headers, body, |context, span| {
                     rollcall.answer(view, context, span, Lane::Shared(&mut turn))
                 });
                 self.turn = Some(turn);
                 response
             }
-            Err(error) => self.request(method, path, &headers, &body, |context, span| {
+            Err(error) => self.request(method, path, &headers, body, |context, span| {
                 rollcall.answer(view, context, span, Lane::Lost(&error))
             }),
         }
     }
 
-    fn refuse(
-        &self,
-        method: &str,
-        path: &str,
-        data: Option<&Map<String, Value>>,
-        problem: Problem,
-    ) -> Response<Vec<u8>> {
-        let body = data.and_then(|data| serde_json::to_vec(data).ok()).unwrap_or_default();
+    fn refuse(&self, method: &str, path: &str, data: Option<&Value>, problem: Problem) -> Response<Vec<u8>> {
+        let body = data.map_or(Body::NONE, Body::Data);
         let refused = |_: &Context<'_>, _: &Span<'_>| Answer::refused(refused_event(), problem);
-        self.request(method, path, &self.headers(), &body, refused)
+        self.request(method, path, &self.headers(), body, refused)
     }
 
     /// What the client says of itself. Conditions are those of the operation, not of the request around it.
@@ -274,7 +271,7 @@ impl<'j> Job<'j> {
         method: &str,
         path: &str,
         headers: &HeaderMap,
-        body: &[u8],
+        body: Body<'_>,
         answer: impl FnOnce(&Context<'_>, &Span<'_>) -> Answer<'l, 'j>,
     ) -> Response<Vec<u8>>
     where
@@ -283,12 +280,12 @@ impl<'j> Job<'j> {
         let Provision { tenant, tenant_url, .. } = *self.context.request;
         // A method that is none was refused; its record says what it was as a part of the bulk request.
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
-        let request = Provision { tenant, tenant_url, method: &method, path, query: None, headers, body };
+        let request = Provision { tenant, tenant_url, method: &method, path, query: None, headers, body: b"" };
         let arrival = &self.rollcall.arrival_within(self.span.arrival);
         let base = self.context.base.clone();
         let parameters = &Parameters::of(None);
-        let context = Context { request: &request, parameters, arrival, base, ..*self.context };
-        let span = Span { request: &request, parameters, arrival, ..*self.span };
+        let context = Context { request: &request, body, parameters, arrival, base, ..*self.context };
+        let span = Span { request: &request, body, parameters, arrival, ..*self.span };
         let answer = answer(&context, &span);
         self.rollcall.finish(span, answer)
     }

@@ -1,5 +1,6 @@
 //! Requests that change a resource: RFC 7644 §3.3, §3.5, §3.6.
 
+use super::body::object;
 use super::context::{Context, cap, tags};
 use super::describe::{Event, describe_change, name_of};
 use super::lane::{Held, Lane};
@@ -8,7 +9,7 @@ use crate::directory::{self, Change, Document, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger::{self, Read, Turn, View};
-use crate::scim::{PatchRequest, Projection, ResourceBody};
+use crate::scim::{Effort, PatchRequest, Projection, ResourceBody};
 use crate::space::Kind;
 use crate::tenant;
 use http::header::IF_MATCH;
@@ -27,12 +28,12 @@ impl Rollcall {
         let of = context.types.of(kind);
         let mut event = Event::of(Action::Create, format!("create {}", kind.noun()));
         let change = (|| {
-            let body = context.json_object()?;
+            let sent = context.json_object()?;
             // A create that is refused shall still say in the journal whom it was about.
-            if let Some(name) = body.get(of.naming).and_then(Value::as_str) {
+            if let Some(name) = sent.get(of.naming).and_then(Value::as_str) {
                 event.operation = format!("create {} {}", kind.noun(), cap(name));
             }
-            let body = ResourceBody::parse(of, &body, &context.dialect)?;
+            let body = ResourceBody::parse(of, object(&sent), &context.dialect)?;
             Ok(Change::Create { id: self.new_id_of(context.arrival), body })
         })();
         self.change(view, context, kind, event, change, lane)
@@ -53,17 +54,24 @@ impl Rollcall {
             _ => (Action::Update, "update"),
         };
         let event = Event::of(action, format!("{words} {noun} {id}"));
-        let change = (|| {
-            let dialect = &context.dialect;
-            let id = id.clone();
-            Ok(match *context.request.method {
-                Method::DELETE => Change::Delete { id },
-                Method::PUT => Change::Replace { id, body: ResourceBody::parse(of, &context.json_object()?, dialect)? },
-                _ => {
-                    Change::Patch { id, request: PatchRequest::parse(&Value::Object(context.json_object()?), dialect)? }
+        // What a PATCH is about to set stays in its body, and is copied by no one.
+        let sent_body;
+        let sent = if context.request.method == Method::DELETE { None } else { Some(context.json_object()) };
+        let dialect = &context.dialect;
+        let wished = id.clone();
+        let change = match sent.transpose() {
+            Err(refused) => Err(refused),
+            Ok(None) => Ok(Change::Delete { id: wished }),
+            Ok(Some(body)) => {
+                sent_body = body;
+                match *context.request.method {
+                    Method::PUT => ResourceBody::parse(of, object(&sent_body), dialect)
+                        .map(|body| Change::Replace { id: wished, body }),
+                    _ => PatchRequest::parse(&sent_body, dialect).map(|request| Change::Patch { id: wished, request }),
                 }
-            })
-        })();
+                .map_err(Problem::from)
+            }
+        };
         let mut answer = self.change(view, context, kind, event, change, lane);
         // A request that is refused shall still say in the journal whom it was about.
         if answer.response.is_err()
@@ -82,7 +90,7 @@ impl Rollcall {
         context: &Context<'_>,
         kind: Kind,
         mut event: Event,
-        change: Result<Change, Problem>,
+        change: Result<Change<'_>, Problem>,
         lane: Lane<'l, 'r>,
     ) -> Answer<'l, 'r> {
         let prepared = change.and_then(|change| {
@@ -94,7 +102,8 @@ impl Rollcall {
             Err(problem) => return Answer::refused(event, problem),
         };
         if lane.is_first() {
-            match request.plan(view, context) {
+            // Counted for itself: what is planned again within the turn is the work of the same request.
+            match request.plan(view, context, &Effort::default()) {
                 Ok(plan) if plan.changes() => {}
                 Ok(plan) => {
                     describe_change(&mut event, &plan);
@@ -131,9 +140,9 @@ impl Rollcall {
         &self,
         turn: &mut Turn<'_>,
         context: &Context<'_>,
-        request: &Request,
+        request: &Request<'_>,
     ) -> Result<(Plan, Option<Document>), Problem> {
-        let plan = request.plan(turn, context)?;
+        let plan = request.plan(turn, context, context.effort)?;
         self.seat(context, turn, &plan)?;
         let document = directory::carry_out(turn, &plan)?;
         if turn.stages_what_may_be_deleted() {
@@ -164,15 +173,15 @@ impl Rollcall {
 }
 
 /// What is to be changed, and on which condition.
-struct Request {
+struct Request<'b> {
     kind: Kind,
-    change: Change,
+    change: Change<'b>,
     if_match: IfMatch,
 }
 
-impl Request {
-    fn plan(&self, view: &impl Read, context: &Context<'_>) -> Result<Plan, Problem> {
-        let plan = directory::plan(view, self.kind, &self.change, &self.if_match, context.terms())?;
+impl Request<'_> {
+    fn plan(&self, view: &impl Read, context: &Context<'_>, effort: &Effort) -> Result<Plan, Problem> {
+        let plan = directory::plan(view, self.kind, &self.change, &self.if_match, context.terms(effort))?;
         context.check_unwanted(&plan)?;
         Ok(plan)
     }

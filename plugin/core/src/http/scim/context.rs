@@ -1,19 +1,23 @@
 //! What every step of one request needs to know, and what they all do with it.
 
+use super::body::{Body, object};
 use super::{Arrival, Provision, respond};
 use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::ledger::Read;
 use crate::schemas::Types;
-use crate::scim::{self, Dialect, ListQuery, Mask, Parameters, Projection, Resource, ResourceType, Sent};
+use crate::scim::{self, Dialect, Effort, ListQuery, Mask, Parameters, Projection, Resource, ResourceType, Sent};
 use crate::space::Kind;
 use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::borrow::Cow;
 
 /// What every step of one request needs to know.
 pub(super) struct Context<'r> {
     pub(super) request: &'r Provision<'r>,
+    /// What it brings.
+    pub(super) body: Body<'r>,
     pub(super) parameters: &'r Parameters<'r>,
     pub(super) arrival: &'r Arrival,
     pub(super) base: String,
@@ -24,9 +28,11 @@ pub(super) struct Context<'r> {
     pub(super) mask: &'r Mask<'r>,
     /// Whether the connection synchronises groups.
     pub(super) groups: bool,
+    /// What the request may still compute; the operations of a bulk request share it.
+    pub(super) effort: &'r Effort,
 }
 
-impl Context<'_> {
+impl<'r> Context<'r> {
     /// The resource types that this connection serves.
     pub(super) fn served(&self) -> Vec<&ResourceType> {
         let kinds: &[Kind] = if self.groups { &Kind::ALL } else { &[Kind::User] };
@@ -34,8 +40,8 @@ impl Context<'_> {
     }
 
     /// What a change is planned by.
-    pub(super) fn terms(&self) -> Terms<'_> {
-        Terms { types: self.types, dialect: &self.dialect, base: &self.base, now: self.arrival.now }
+    pub(super) fn terms<'t>(&'t self, effort: &'t Effort) -> Terms<'t> {
+        Terms { types: self.types, dialect: &self.dialect, base: &self.base, now: self.arrival.now, effort }
     }
 
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
@@ -44,7 +50,7 @@ impl Context<'_> {
 
     /// What completes the resources of this request.
     pub(super) fn relations<'v, V: Read>(&'v self, view: &'v V) -> Relations<'v, V> {
-        Relations::new(view, &self.base).naming(self.dialect.members_named)
+        Relations::new(view, &self.base).naming(self.dialect.members_named).counting(self.effort)
     }
 
     pub(super) fn render<'p, V: Read>(
@@ -63,7 +69,7 @@ impl Context<'_> {
     /// What a list is asked for: in the URL, or in the body of a search.
     pub(super) fn query(&self) -> Result<ListQuery, Problem> {
         Ok(if self.request.method == Method::POST {
-            ListQuery::parse_body(&self.json_object()?, &self.dialect)?
+            ListQuery::parse_body(object(self.json_object()?.as_ref()), &self.dialect)?
         } else {
             ListQuery::parse(self.parameters)?
         })
@@ -106,8 +112,8 @@ impl Context<'_> {
         Ok(response)
     }
 
-    /// The body as a JSON object.
-    pub(super) fn json_object(&self) -> Result<Map<String, Value>, Problem> {
+    /// The body, which is a JSON object.
+    pub(super) fn json_object(&self) -> Result<Cow<'r, Value>, Problem> {
         let media = self.request.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let essence = media.as_deref().map(|media| media.split(';').next().unwrap_or_default().trim());
         // RFC 7644 §3.1 asks for application/scim+json and permits application/json; Entra's older jobs send the latter.
@@ -118,19 +124,11 @@ impl Context<'_> {
             let found = essence.map_or_else(|| "none".to_owned(), |found| format!("{:?}", cap(found)));
             return Err(Problem::MediaType(found));
         }
-        match serde_json::from_slice(self.request.body) {
-            Ok(Value::Object(object)) => Ok(object),
-            Ok(other) => {
-                Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&other))).into())
-            }
-            Err(error) => Err(scim::Error::syntax(format!(
-                "body: expected JSON, found something else at line {}, column {}: {}",
-                error.line(),
-                error.column(),
-                category(&error)
-            ))
-            .into()),
+        let value = self.body.value().map_err(Problem::Unread)?;
+        if value.is_object() {
+            return Ok(value);
         }
+        Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&value))).into())
     }
 }
 
@@ -159,14 +157,5 @@ fn kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
-    }
-}
-
-/// serde's own messages quote the text that they found, which may be a secret.
-fn category(error: &serde_json::Error) -> &'static str {
-    match error.classify() {
-        serde_json::error::Category::Eof => "the text ends too early",
-        serde_json::error::Category::Io | serde_json::error::Category::Syntax => "it is not well-formed",
-        serde_json::error::Category::Data => "it is not of the expected shape",
     }
 }

@@ -1,6 +1,7 @@
 //! How a change comes to its turn: by itself, or together with others of its tenant that came while it waited.
 
 use super::Rollcall;
+use crate::http::meet::Known;
 use crate::http::{Body, respond};
 use crate::ledger::{self, Look, Turn, Waiter};
 use crate::settings::LIMITS;
@@ -113,9 +114,9 @@ impl<'r> Held<'_, 'r> {
 
 impl Rollcall {
     /// Answers a request that came to a path below `/scim/v2/`, but for a change that has to wait for its turn.
-    pub(in crate::http) fn begin_scim(&self, tenant: TenantId, request: Request<Vec<u8>>) -> Begun {
+    pub(in crate::http) fn begin_scim(&self, tenant: TenantId, request: Request<Vec<u8>>, known: Known) -> Begun {
         let arrival = self.arrival();
-        let answer = self.over_http(&tenant, &request, &arrival, Lane::Ahead);
+        let answer = self.over_http(&tenant, &request, &arrival, Lane::Ahead, known);
         match answer.map(|response| respond::to(request.method(), response)) {
             Some(response) => Begun::Answered(response.map(Body::Full)),
             None => Begun::Waiting(Waiting { tenant, request, arrival }),
@@ -168,7 +169,7 @@ impl Rollcall {
     }
 
     fn arrived<'r>(&'r self, change: &Waiting, lane: Lane<'_, 'r>) -> Response<Body> {
-        let response = self.over_http(&change.tenant, &change.request, &change.arrival, lane);
+        let response = self.over_http(&change.tenant, &change.request, &change.arrival, lane, Known::Nothing);
         response.expect("nothing waits for a turn that was there").map(Body::Full)
     }
 

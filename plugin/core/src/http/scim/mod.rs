@@ -1,5 +1,6 @@
 //! A SCIM request: authenticated, carried out, answered, and written into the journal.
 
+mod body;
 mod bulk;
 mod change;
 mod context;
@@ -16,6 +17,7 @@ pub use lane::{Begun, Place, Progress, Waiting};
 pub(super) use strangers::Strangers;
 
 use super::Rollcall;
+use super::meet::{Known, takes_body};
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
 use crate::backup::import::Import;
@@ -23,19 +25,22 @@ use crate::connection::Connection;
 use crate::journal::Action;
 use crate::ledger::{self, Head, View};
 use crate::schemas::Types;
-use crate::scim::{Mask, Parameters, discovery};
+use crate::scim::{Effort, Mask, Parameters, discovery};
 use crate::secrets::Digest;
 use crate::settings::LIMITS;
 use crate::space::{Kind, Space, TenantId};
 use crate::tenant;
+use body::Body;
 use context::Context;
 use describe::Event;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
+use jiff::Timestamp;
 use lane::{Arrival, Held, Lane};
 use read::{discovered, no_groups};
 use record::Span;
 use std::rc::Rc;
+use std::time::Duration;
 use strangers::Found;
 
 /// A SCIM request without its listener.
@@ -54,6 +59,31 @@ pub struct Provision<'r> {
     pub headers: &'r HeaderMap,
     /// The body.
     pub body: &'r [u8],
+}
+
+/// Who calls below a tenant URL, as far as the token says.
+pub(in crate::http) struct Caller {
+    digest: Option<Digest>,
+    now: Timestamp,
+    seen: Result<Seen, ledger::Error>,
+}
+
+/// What the store has of the tenant.
+struct Seen {
+    /// Its head, where that has just been read.
+    met: Option<Head>,
+    found: Found,
+}
+
+impl Caller {
+    /// Whether the token is one of the tenant.
+    pub(in crate::http) fn is_known(&self) -> bool {
+        let connection = match self.seen.as_ref().map(|seen| &seen.found) {
+            Ok(Found::Connected(connection) | Found::BeingRestored(Some(connection))) => connection,
+            Ok(Found::Unconnected | Found::BeingRestored(None) | Found::Nobody) | Err(_) => return false,
+        };
+        self.digest.as_ref().is_some_and(|digest| connection.token(digest, self.now).is_some())
+    }
 }
 
 /// An answer and how it came about.
@@ -85,24 +115,23 @@ impl Rollcall {
         request: &Request<Vec<u8>>,
         arrival: &Arrival,
         lane: Lane<'_, 'r>,
+        known: Known,
     ) -> Option<Response<Vec<u8>>> {
-        let path = request.uri().path();
-        let below = path.match_indices('/').nth(3).and_then(|(place, _)| path.get(place..)).unwrap_or_default();
         let request = Provision {
             tenant,
             tenant_url: Some(&self.tenant_url(tenant, request.uri(), request.headers())),
             method: request.method(),
-            path: below,
+            path: below(request.uri().path()),
             query: request.uri().query(),
             headers: request.headers(),
             body: request.body(),
         };
-        self.travel(&request, arrival, lane)
+        self.travel(&request, arrival, lane, known)
     }
 
     /// Answers a SCIM request and leaves its record.
     pub fn provision(&self, request: Provision<'_>) -> Response<Vec<u8>> {
-        let answer = self.travel(&request, &self.arrival(), Lane::Own);
+        let answer = self.travel(&request, &self.arrival(), Lane::Own, Known::Nothing);
         respond::to(request.method, answer.expect("only who is ahead of a turn waits for one"))
     }
 
@@ -112,17 +141,19 @@ impl Rollcall {
         request: &Provision<'_>,
         arrival: &Arrival,
         lane: Lane<'_, 'r>,
+        known: Known,
     ) -> Option<Response<Vec<u8>>> {
         let view = self.view(request.tenant);
         let parameters = &Parameters::of(request.query);
-        let met = match self.prepare(Space::tenant(request.tenant)) {
-            Ok(met) => met,
-            Err(error) => return Some(self.unknown(arrival, error.into())),
-        };
         let presented = bearer(request.headers);
-        let digest = presented.map(Digest::of);
-        let found = match self.find(&view, request.tenant, digest.as_ref(), arrival) {
-            Ok(found) => found,
+        let (started, now) = (arrival.started, arrival.now);
+        let caller = match known {
+            Known::Caller(caller) => self.still(request.tenant, caller, started, now),
+            Known::Nothing | Known::Admin(_) => self.caller_at(request.tenant, presented, started, now),
+        };
+        let digest = caller.digest;
+        let (met, found) = match caller.seen {
+            Ok(Seen { met, found }) => (met, found),
             Err(error) => return Some(self.unknown(arrival, error.into())),
         };
         let fits = |connection: &Connection| {
@@ -145,7 +176,9 @@ impl Rollcall {
         let (types, mask) = (&types, &Mask::of(types.all()));
         let token = digest.as_ref().and_then(|digest| connection.token(digest, arrival.now));
         let provider = Some(connection.provider().id);
-        let span = Span { request, parameters, arrival, presented, token, provider, mask, folds: false };
+        // What nobody wants is neither read nor kept, whoever brought it.
+        let body = if takes_body(request.method, request.path) { Body::Text(request.body) } else { Body::NONE };
+        let span = Span { request, body, parameters, arrival, presented, token, provider, mask, folds: false };
         let answer = if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) {
             if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
                 return Some(self.unknown(arrival, self.too_many()));
@@ -158,7 +191,8 @@ impl Rollcall {
             // Which of the two it was counts for the record alone.
             let method = if request.method == Method::HEAD { &Method::GET } else { request.method };
             let request = &Provision { method, ..*request };
-            let context = Context { request, parameters, arrival, base, dialect, types, mask, groups };
+            let effort = &Effort::default();
+            let context = Context { request, body, parameters, arrival, base, dialect, types, mask, groups, effort };
             self.answer(&view, &context, &span, lane)
         };
         match answer.held {
@@ -194,7 +228,8 @@ impl Rollcall {
         };
         let mask = &Mask::of(types.as_ref().unwrap_or(BUILT_IN).all());
         let provider = connection.map(|connection| connection.provider().id);
-        let span = Span { request, parameters, arrival, presented, token: None, provider, mask, folds };
+        let body = Body::NONE;
+        let span = Span { request, body, parameters, arrival, presented, token: None, provider, mask, folds };
         self.finish(span, Answer::refused(refused_event(), problem))
     }
 
@@ -217,16 +252,42 @@ impl Rollcall {
         Problem::TooMany { rate: self.settings.requests_per_second.unwrap_or_default() }
     }
 
+    /// Who calls a tenant with this token.
+    pub(in crate::http) fn caller(&self, tenant: &TenantId, token: &str) -> Caller {
+        self.caller_at(tenant, Some(token), self.ports.clock.elapsed(), self.ports.clock.now())
+    }
+
+    fn caller_at(&self, tenant: &TenantId, token: Option<&str>, started: Duration, now: Timestamp) -> Caller {
+        let digest = token.map(Digest::of);
+        let seen = (|| {
+            let met = self.prepare(Space::tenant(tenant))?;
+            let found = self.find(tenant, digest.as_ref(), started, now)?;
+            Ok(Seen { met, found })
+        })();
+        Caller { digest, now, seen }
+    }
+
+    /// The same caller when the body has come. Meanwhile the token may have been ended: what this instance remembers knows
+    /// that. Of one who was unknown nothing came, so nothing has passed.
+    fn still(&self, tenant: &TenantId, mut caller: Caller, started: Duration, now: Timestamp) -> Caller {
+        if let (true, Ok(seen)) = (caller.is_known(), &mut caller.seen) {
+            match self.find(tenant, caller.digest.as_ref(), started, now) {
+                Ok(found) => seen.found = found,
+                Err(error) => caller.seen = Err(error),
+            }
+        }
+        caller
+    }
+
     /// What a tenant id names: as this instance has seen it a moment ago where the token fits that or too many come without
     /// one that does, otherwise as it is.
     fn find(
         &self,
-        view: &View<'_>,
         tenant: &TenantId,
         presented: Option<&Digest>,
-        arrival: &Arrival,
+        started: Duration,
+        now: Timestamp,
     ) -> Result<Found, ledger::Error> {
-        let (started, now) = (arrival.started, arrival.now);
         let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
         if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
             return Ok(Found::Connected(connection));
@@ -234,6 +295,7 @@ impl Rollcall {
         if let Some(found) = self.strangers.recall(tenant, started) {
             return Ok(found);
         }
+        let view = &self.view(tenant);
         let found = match Connection::read(view)?.map(Rc::new) {
             Some(connection) => Found::Connected(connection),
             None if tenant::read(&self.ports, &self.settings, tenant)?.is_none() => Found::Nobody,
@@ -264,15 +326,15 @@ impl Rollcall {
         if let Err(misrouted) = route::check_method(request.method, route.methods()) {
             return Answer::refused(refused_event(), misrouted);
         }
-        if request.body.len() > LIMITS.body_bytes_max && route == Scim::Bulk {
+        if context.body.len() > LIMITS.body_bytes_max && route == Scim::Bulk {
             // RFC 7644 §3.7.4: the answer names the limit.
             let detail = format!("maxPayloadSize: expected at most {} bytes, found more", LIMITS.body_bytes_max);
             return Answer::refused(refused_event(), Problem::TooMuch(detail));
         }
-        if request.body.len() > LIMITS.body_bytes_max {
+        if context.body.len() > LIMITS.body_bytes_max {
             return Answer::refused(refused_event(), Problem::TooLarge(LIMITS.body_bytes_max));
         }
-        if let Some(coding) = respond::coding(request.headers).filter(|_| !request.body.is_empty()) {
+        if let Some(coding) = respond::coding(request.headers).filter(|_| !context.body.is_empty()) {
             return Answer::refused(refused_event(), Problem::Coding(coding));
         }
         let base = &context.base;
@@ -318,6 +380,11 @@ impl Rollcall {
             (None, None) => String::new(),
         }
     }
+}
+
+/// What of a path is below the tenant URL.
+pub(in crate::http) fn below(path: &str) -> &str {
+    path.match_indices('/').nth(3).and_then(|(place, _)| path.get(place..)).unwrap_or_default()
 }
 
 const BUILT_IN: &Types = &Types::built_in();

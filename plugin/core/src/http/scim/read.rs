@@ -69,12 +69,13 @@ impl Rollcall {
         queries: &[directory::Query<'_>],
     ) -> Result<Page, Problem> {
         let Some(cursor) = query.cursor.as_deref() else {
-            let found = directory::search(view, queries, query.descending, query.start_index - 1, query.count)?;
+            let found =
+                directory::search(view, queries, query.descending, query.start_index - 1, query.count, context.effort)?;
             return Ok(Page { documents: found.documents, found: Found::ByIndex(found.total) });
         };
         let seal = self.cursor_seal(context, query, kinds);
         let page = seal.open(cursor)?;
-        let stretch = directory::walk(view, queries, query.descending, page.as_ref(), query.count)?;
+        let stretch = directory::walk(view, queries, query.descending, page.as_ref(), query.count, context.effort)?;
         let (next, previous) =
             (stretch.next.map(|page| seal.close(page)), stretch.previous.map(|page| seal.close(page)));
         Ok(Page { documents: stretch.documents, found: Found::ByCursor { total: stretch.total, next, previous } })

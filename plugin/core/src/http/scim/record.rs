@@ -1,5 +1,6 @@
 //! The record of a request, and what it is committed with.
 
+use super::body::Body;
 use super::describe::Event;
 use super::{Answer, Arrival, Held, Provision, Rollcall};
 use crate::connection::{Token, sign};
@@ -136,10 +137,12 @@ impl Rollcall {
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
         // Who has put a password into a name has it in a name; the journal is read by others than those who see the name.
         let clean = |text: &str| unhidden(&span.mask.assigned(text), span.presented).into_owned();
-        let kept = |text: &str| {
+        let kept_of = |text: &str, longer: bool| {
             let start = beginning(text);
-            journal::cut_of(unhidden(start, span.presented), start.len() < text.len())
+            journal::cut_of(unhidden(start, span.presented), longer || start.len() < text.len())
         };
+        let kept = |text: &str| kept_of(text, false);
+        let body = |noted: Noted<'_>| kept_of(&noted.text, noted.longer);
         let values = |values: &Option<Map<String, Value>>| {
             values.as_ref().map(|values| noted(span.mask, values, span.presented))
         };
@@ -148,7 +151,9 @@ impl Rollcall {
             |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: clean(&group.display_name) };
         let bodies = self.settings.journal_bodies;
         let took = self.ports.clock.elapsed().saturating_sub(span.arrival.started);
-        let sign = span.token.and_then(|_| sign::of(request.method, span.parameters, request.headers, request.body));
+        let sign = span
+            .token
+            .and_then(|_| sign::of(request.method, span.parameters, request.headers, || span.body.has_capital_op()));
         let record = Record {
             number: 0,
             time: span.arrival.now,
@@ -168,12 +173,8 @@ impl Rollcall {
             group: event.group.as_ref().map(group),
             token: span.presented.map(hint),
             request_id: span.arrival.request_id.clone(),
-            // A body that came without a valid token is nobody's.
-            request_body: (bodies && span.token.is_some())
-                .then(|| body_text(span.mask, request.body))
-                .flatten()
-                .map(|text| kept(&text)),
-            response_body: bodies.then(|| answer_text(span.mask, response.body())).flatten().map(|text| kept(&text)),
+            request_body: bodies.then(|| body_text(span.mask, span.body)).flatten().map(body),
+            response_body: bodies.then(|| answer_text(span.mask, response.body())).flatten().map(body),
             before: values(&event.before),
             after: values(&event.after),
             repeats: 0,
@@ -204,6 +205,7 @@ fn stage(turn: &mut Turn<'_>, entry: Entry, changed: bool) {
 #[derive(Clone)]
 pub(super) struct Span<'r> {
     pub(super) request: &'r Provision<'r>,
+    pub(super) body: Body<'r>,
     pub(super) parameters: &'r Parameters<'r>,
     pub(super) arrival: &'r Arrival,
     pub(super) presented: Option<&'r str>,
@@ -238,26 +240,33 @@ fn operation<'e>(span: &Span<'_>, event: &'e Event, refusal: Option<&respond::Re
     }
 }
 
+/// What a record keeps of a body, before it is cut.
+struct Noted<'b> {
+    text: Cow<'b, str>,
+    /// Whether the body goes on.
+    longer: bool,
+}
+
 /// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it. One that is as
-/// we would write it and names nothing secret is kept as it is.
-fn body_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Cow<'b, str>> {
+/// we would write it and names nothing secret is kept as it is; of any other no more is read into memory than is kept.
+fn body_text<'b>(mask: &Mask<'_>, body: Body<'b>) -> Option<Noted<'b>> {
     if body.is_empty() {
         return None;
     }
-    if let Ok(text) = std::str::from_utf8(body)
+    if let Body::Text(bytes) = body
+        && let Ok(text) = std::str::from_utf8(bytes)
         && is_plain(text)
         && !mask.mentions(text)
         && serde_json::from_str::<IgnoredAny>(text).is_ok()
     {
-        return Some(Cow::Borrowed(text));
+        return Some(Noted { text: Cow::Borrowed(text), longer: false });
     }
-    Some(Cow::Owned(match serde_json::from_slice::<Value>(body) {
-        Ok(mut value) => {
-            mask.secrets(&mut value);
-            value.to_string()
-        }
-        Err(_) => format!("[{} bytes that are not JSON]", body.len()),
-    }))
+    let Some((mut value, longer)) = body.beginning(LIMITS.journal_body_bytes_max + BEYOND_CUT_BYTES) else {
+        let text = Cow::Owned(format!("[{} bytes that are not JSON]", body.len()));
+        return Some(Noted { text, longer: false });
+    };
+    mask.secrets(&mut value);
+    Some(Noted { text: Cow::Owned(value.to_string()), longer })
 }
 
 /// Whether a JSON text has no blanks between its parts and nothing escaped, so that all names are written plainly.
@@ -271,11 +280,11 @@ fn is_plain(text: &str) -> bool {
 
 /// The body of an answer. It is ours, so the names in it are written plainly, and where the part that is kept names nothing
 /// secret, it is kept as it is.
-fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Cow<'b, str>> {
+fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Noted<'b>> {
     match std::str::from_utf8(body) {
         Ok("") => None,
-        Ok(text) if !mask.mentions(beginning(text)) => Some(Cow::Borrowed(text)),
-        Ok(_) | Err(_) => body_text(mask, body),
+        Ok(text) if !mask.mentions(beginning(text)) => Some(Noted { text: Cow::Borrowed(text), longer: false }),
+        Ok(_) | Err(_) => body_text(mask, Body::Text(body)),
     }
 }
 
@@ -343,24 +352,35 @@ mod tests {
 
     #[test]
     fn a_body_without_a_secret_is_kept_as_it_is_and_without_blanks() {
-        let kept = |body: &str| body_text(&Mask::of([]), body.as_bytes()).unwrap().into_owned();
+        let kept = |body: &str| body_text(&Mask::of([]), Body::Text(body.as_bytes())).unwrap().text.into_owned();
         let plain = r#"{"userName":"alice blank","n":[1,1.50]}"#;
         assert_eq!(kept(plain), plain);
         assert_eq!(kept("{ \"userName\":\t\"alice blank\",\n\"n\":[1, 1.5]}"), plain.replace("1.50", "1.5"));
         assert_eq!(kept(r#"{"userName":"a\"b"}"#), r#"{"userName":"a\"b"}"#);
         assert_eq!(kept(r#"{"userName":"#), "[12 bytes that are not JSON]");
-        assert!(body_text(&Mask::of([]), b"").is_none());
+        assert!(body_text(&Mask::of([]), Body::NONE).is_none());
     }
 
     #[test]
     fn a_secret_is_masked_however_its_name_is_written() {
-        let kept = |body: &str| body_text(&Mask::of([]), body.as_bytes()).unwrap().into_owned();
+        let kept = |body: &str| body_text(&Mask::of([]), Body::Text(body.as_bytes())).unwrap().text.into_owned();
         for name in ["password", "PassWord", r"pass\u0077ord"] {
             let body = kept(&format!(r#"{{"userName":"alice","{name}":"s3cret"}}"#));
             assert!(!body.contains("s3cret") && body.contains("***"), "{name}: {body}");
         }
         let operation = r#"{"Operations":[{"value":"s3cret","op":"add","path":"pass\u0077ord"}]}"#;
         assert!(!kept(operation).contains("s3cret") && !kept(&operation.replace(r"\u0077", "w")).contains("s3cret"));
+    }
+
+    #[test]
+    fn of_a_long_body_the_record_has_the_beginning_and_no_secret() {
+        let value = "s3cret".repeat(LIMITS.journal_body_bytes_max);
+        let body = serde_json::json!({"Operations": [{"op": "add", "value": value, "path": "password"}, {"op": "x"}]});
+        for body in [Body::Data(&body), Body::Text(body.to_string().as_bytes())] {
+            let noted = body_text(&Mask::of([]), body).unwrap();
+            assert_eq!(noted.text, r#"{"Operations":[{"op":"add","value":"***","path":"password"}]}"#);
+            assert!(noted.longer);
+        }
     }
 
     #[test]

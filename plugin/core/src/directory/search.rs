@@ -1,0 +1,421 @@
+//! Lists: the resources that a filter lets through, in an order, page by page.
+//!
+//! Resources are visited one after the other, and of those that are not on the page nothing stays in memory but what they
+//! are put in order by. So a list takes the memory of its page, however large the resources are that it looks at.
+
+use super::entry::{self, Entry};
+use super::membership::{Relations, Wanted};
+use super::{Document, Error, extent, find, listed, roster};
+use crate::ledger::{self, Read};
+use crate::scim::effort::text_bytes;
+use crate::scim::filter::Lookup;
+use crate::scim::text::fold;
+use crate::scim::{self, BoundFilter, Effort, Resource, Scan, Sort, sort};
+use crate::settings::LIMITS;
+use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
+use roster::{Seat, Way};
+use std::ops::ControlFlow;
+
+/// A page of resources.
+pub struct Found {
+    /// The resources of the page, as they are stored.
+    pub documents: Vec<(Kind, Document)>,
+    /// How many there are on all pages.
+    pub total: u64,
+}
+
+/// A filter, and the tenant URL for what it may ask of places, members and groups.
+pub struct Sieve<'f> {
+    /// The filter.
+    pub filter: &'f BoundFilter<'f>,
+    /// [`BoundFilter::lookup`] of it.
+    pub lookup: Option<Lookup>,
+    /// The tenant URL.
+    pub base: &'f str,
+}
+
+impl<'f> Sieve<'f> {
+    /// The sieve of a filter.
+    pub fn new(filter: &'f BoundFilter<'f>, base: &'f str) -> Sieve<'f> {
+        Sieve { filter, lookup: filter.lookup(), base }
+    }
+
+    /// The document, if the filter lets it through.
+    pub(super) fn keep<V: Read>(
+        &self,
+        relations: &mut Relations<'_, V>,
+        kind: Kind,
+        document: Document,
+        effort: &Effort,
+    ) -> Result<Option<Document>, Error> {
+        let wanted = Wanted::from(self.filter.reads());
+        let (keeps, document) = match wanted {
+            Wanted::Nothing => (self.filter.matches_at(&document.resource, self.base, effort), document),
+            Wanted::Ids(_) | Wanted::Whole => {
+                let (slot, members) = (document.slot, document.members);
+                let mut resource = relations.complete(kind, document, &wanted)?;
+                let keeps = self.filter.matches_at(&resource, self.base, effort);
+                resource.attributes_mut().shift_remove(kind.resource_type().relation);
+                (keeps, Document { slot, members, resource })
+            }
+        };
+        effort.check("filter")?;
+        Ok(keeps.then_some(document))
+    }
+}
+
+/// What is looked for among the resources of one kind.
+pub struct Query<'f> {
+    /// Which.
+    pub kind: Kind,
+    /// Only those; all where there is none.
+    pub sieve: Option<Sieve<'f>>,
+    /// In this order; in that of their creation where there is none.
+    pub sort: Option<Sort<'f>>,
+}
+
+impl Query<'_> {
+    /// All of a kind in the order of their creation.
+    pub fn all(kind: Kind) -> Query<'static> {
+        Query { kind, sieve: None, sort: None }
+    }
+
+    pub(super) fn lookup(&self) -> Option<&Lookup> {
+        self.sieve.as_ref().and_then(|sieve| sieve.lookup.as_ref())
+    }
+}
+
+/// Resources that a filter lets through, `count` of them from the `skip`-th on; of several kinds one after the other, or
+/// in one order.
+///
+/// A filter with an indexed value on one side costs those who have it, and its page where it asks for that value alone;
+/// neither filter nor order costs its page. Any other filter or order reads resources until
+/// [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a kind, and then says so. What it costs is counted
+/// in `effort`.
+pub fn search(
+    view: &ledger::View<'_>,
+    queries: &[Query<'_>],
+    descending: bool,
+    skip: u64,
+    count: usize,
+    effort: &Effort,
+) -> Result<Found, Error> {
+    let leads = Leads::of_all(view, queries)?;
+    if queries.iter().zip(&leads).all(|(query, leads)| query.sort.is_none() && leads.are_matches(query)) {
+        return pages(view, queries, &leads, skip, count);
+    }
+    let mut page = Window::new(skip, count);
+    if queries.iter().any(|query| query.sort.is_some()) {
+        let mut hits = hits(view, queries, leads, effort)?;
+        hits.sort_by(|one, other| sort::compare(one.key.as_ref(), other.key.as_ref(), descending));
+        for mut hit in hits {
+            page.pass(hit.kind, || hit.document(view))?;
+        }
+        return Ok(page.into());
+    }
+    for (query, leads) in queries.iter().zip(leads) {
+        each(view, query, leads, effort, &mut |document| page.pass(query.kind, || Ok(Some(document))))?;
+    }
+    Ok(page.into())
+}
+
+/// Among which resources all matches of a query are, in the order of their slots. They may match or not: the caller looks.
+pub(super) enum Leads {
+    /// All of its kind.
+    All,
+    /// The one that stands under its name, or has the id.
+    Whole(Box<Document>),
+    /// Those of a short entry.
+    Few(Vec<Seat>),
+    /// Those of a long entry, which has so many.
+    Many(EntryName, u64),
+}
+
+impl Leads {
+    pub(super) fn of_all(view: &impl Read, queries: &[Query<'_>]) -> Result<Vec<Leads>, Error> {
+        queries.iter().map(|query| Leads::of(view, query)).collect()
+    }
+
+    fn of(view: &impl Read, query: &Query<'_>) -> Result<Leads, Error> {
+        let kind = query.kind;
+        let Some(lookup) = query.lookup() else {
+            return Ok(Leads::All);
+        };
+        let name = match lookup {
+            Lookup::Id(id) => {
+                let found = find(view, kind, id)?;
+                return Ok(found.map_or(Leads::Few(Vec::new()), |document| Leads::Whole(Box::new(document))));
+            }
+            Lookup::Name(name) => EntryName::of_value(IndexKind::of_names(kind), &fold(name)),
+            Lookup::ExternalId(id) => EntryName::of_value(IndexKind::of_external_ids(kind), id),
+            Lookup::Email(address) => EntryName::of_value(IndexKind::Email, &fold(address)),
+            Lookup::Member(id) if is_id(id) => EntryName::groups_of(id),
+            Lookup::Member(_) => return Ok(Leads::Few(Vec::new())),
+        };
+        Ok(match entry::read(view, &name)? {
+            None => Leads::Few(Vec::new()),
+            Some(Entry::Whole(document)) => Leads::Whole(document),
+            Some(Entry::Short(seats)) => Leads::Few(seats),
+            Some(long @ Entry::Long(_)) => Leads::Many(name, long.len()),
+        })
+    }
+
+    /// Whether they are what the query asks for, all of them and in its order, so that a page can be cut out of them unread.
+    pub(super) fn are_matches(&self, query: &Query<'_>) -> bool {
+        match (self, &query.sieve) {
+            (Leads::All, None) => true,
+            (Leads::Many(..), Some(sieve)) => sieve.filter.is_lookup(),
+            (Leads::All | Leads::Whole(_) | Leads::Few(_), Some(_)) => false,
+            (Leads::Whole(_) | Leads::Few(_) | Leads::Many(..), None) => false,
+        }
+    }
+
+    /// Whether they are no more than one key has.
+    pub(super) fn are_few(&self) -> bool {
+        match self {
+            Leads::Whole(_) | Leads::Few(_) => true,
+            Leads::All | Leads::Many(..) => false,
+        }
+    }
+
+    /// How many they are.
+    pub(super) fn count(&self, view: &ledger::View<'_>, kind: Kind) -> Result<u64, ledger::Error> {
+        Ok(match self {
+            Leads::All => extent(&mut view.head()?, kind).members,
+            Leads::Whole(_) => 1,
+            Leads::Few(seats) => u64::try_from(seats.len()).unwrap_or(u64::MAX),
+            Leads::Many(_, members) => *members,
+        })
+    }
+
+    /// Slots and ids of so many of them.
+    fn page(&self, view: &impl Read, kind: Kind, skip: u64, limit: usize) -> Result<Vec<Seat>, ledger::Error> {
+        match self {
+            Leads::All => roster::page(view, &kind.roll(), skip, limit),
+            Leads::Many(name, _) => roster::page(view, &Roll::Entry(name.clone()), skip, limit),
+            Leads::Whole(document) => Ok(vec![(document.slot, document.resource.id.clone())]),
+            Leads::Few(seats) => Ok(seats.clone()),
+        }
+    }
+
+    /// Shows them one after the other.
+    pub(super) fn visit(
+        &self,
+        view: &impl Read,
+        kind: Kind,
+        way: Way,
+        visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, Error>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let mut few: Vec<(u64, &str)> = match self {
+            Leads::All => return roster::visit(view, &kind.roll(), way, visitor),
+            Leads::Many(name, _) => return roster::visit(view, &Roll::Entry(name.clone()), way, visitor),
+            Leads::Whole(document) => vec![(document.slot, &document.resource.id)],
+            Leads::Few(seats) => seats.iter().map(|(slot, id)| (*slot, id.as_str())).collect(),
+        };
+        match way {
+            Way::From(bound) => few.retain(|(slot, _)| *slot >= bound),
+            Way::Before(bound) => {
+                few.retain(|(slot, _)| *slot < bound);
+                few.reverse();
+            }
+        }
+        for (slot, id) in few {
+            if visitor(slot, id)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// The page that is asked for, while what is before, on and behind it passes by.
+struct Window {
+    skip: u64,
+    page: Sheet,
+    total: u64,
+}
+
+impl Window {
+    fn new(skip: u64, count: usize) -> Window {
+        Window { skip, page: Sheet::new(count), total: 0 }
+    }
+
+    fn pass(&mut self, kind: Kind, document: impl FnOnce() -> Result<Option<Document>, Error>) -> Result<(), Error> {
+        if self.total >= self.skip && !self.page.is_full() {
+            // Deleted since it was met: the page is one shorter.
+            document()?.into_iter().for_each(|document| self.page.put(kind, document));
+        }
+        self.total += 1;
+        Ok(())
+    }
+}
+
+impl From<Window> for Found {
+    fn from(window: Window) -> Found {
+        Found { documents: window.page.documents, total: window.total }
+    }
+}
+
+/// The resources of one page: as many as are asked for, or as
+/// [`Limits::page_bytes_max`](crate::settings::Limits::page_bytes_max) lets it have.
+pub(super) struct Sheet {
+    pub(super) documents: Vec<(Kind, Document)>,
+    count: usize,
+    bytes: usize,
+}
+
+impl Sheet {
+    pub(super) fn new(count: usize) -> Sheet {
+        Sheet { documents: Vec::new(), count, bytes: 0 }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.documents.len() >= self.count || self.bytes >= LIMITS.page_bytes_max
+    }
+
+    pub(super) fn put(&mut self, kind: Kind, document: Document) {
+        self.bytes += document.resource.attributes().values().map(text_bytes).sum::<usize>();
+        self.documents.push((kind, document));
+    }
+}
+
+/// A resource that fits.
+pub(super) struct Hit {
+    /// What it is sorted by.
+    pub(super) key: Option<sort::Key>,
+    pub(super) kind: Kind,
+    pub(super) slot: u64,
+    id: String,
+    /// Itself, where there are so few that all of them may stay.
+    document: Option<Document>,
+}
+
+impl Hit {
+    /// The resource, if it is still there.
+    pub(super) fn document(&mut self, view: &ledger::View<'_>) -> Result<Option<Document>, Error> {
+        match self.document.take() {
+            Some(document) => Ok(Some(document)),
+            None => listed(view, self.kind, &self.id),
+        }
+    }
+}
+
+/// All that fit, kind by kind in the order of their creation.
+pub(super) fn hits(
+    view: &ledger::View<'_>,
+    queries: &[Query<'_>],
+    leads: Vec<Leads>,
+    effort: &Effort,
+) -> Result<Vec<Hit>, Error> {
+    let mut hits = Vec::new();
+    for (query, leads) in queries.iter().zip(leads) {
+        let kind = query.kind;
+        each(view, query, leads, effort, &mut |document| {
+            let key = query.sort.as_ref().and_then(|sort| sort.key(&document.resource));
+            let (slot, id) = (document.slot, document.resource.id.clone());
+            let stays = query.lookup().is_some() && hits.len() < LIMITS.page_max;
+            hits.push(Hit { key, kind, slot, id, document: stays.then_some(document) });
+            Ok(())
+        })?;
+    }
+    effort.sort(hits.len());
+    effort.check("sortBy")?;
+    Ok(hits)
+}
+
+/// Shows all resources of a query one after the other; each is read when the one before it has been looked at.
+fn each(
+    view: &ledger::View<'_>,
+    query: &Query<'_>,
+    leads: Leads,
+    effort: &Effort,
+    visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let kind = query.kind;
+    let base = query.sieve.as_ref().map_or("", |sieve| sieve.base);
+    let mut relations = Relations::new(view, base).counting(effort);
+    let mut look = |document: Option<Document>| {
+        let Some(document) = document else {
+            return Ok(());
+        };
+        effort.read(document.resource.attributes().values());
+        let kept = match &query.sieve {
+            Some(sieve) => sieve.keep(&mut relations, kind, document, effort)?,
+            None => Some(document),
+        };
+        kept.map_or(Ok(()), &mut *visitor)
+    };
+    let why = match &leads {
+        Leads::Whole(_) | Leads::Few(_) | Leads::Many(..) => Scan::Shared,
+        Leads::All if query.sort.is_some() => Scan::Order,
+        Leads::All => Scan::Filter,
+    };
+    match leads {
+        Leads::Whole(document) => look(Some(*document)),
+        Leads::Few(seats) => seats.iter().try_for_each(|(_, id)| look(listed(view, kind, id)?)),
+        leads @ (Leads::All | Leads::Many(..)) => {
+            everything(view, kind, &leads, why, &mut |document| look(Some(document)))
+        }
+    }
+}
+
+/// Users that a test lets through, found by reading all of them: refused where there are too many for that.
+pub fn sift(
+    view: &ledger::View<'_>,
+    keeps: impl Fn(&Resource) -> bool,
+    skip: u64,
+    count: usize,
+) -> Result<Found, Error> {
+    let mut page = Window::new(skip, count);
+    everything(view, Kind::User, &Leads::All, Scan::Search, &mut |document| {
+        if keeps(&document.resource) { page.pass(Kind::User, || Ok(Some(document))) } else { Ok(()) }
+    })?;
+    Ok(page.into())
+}
+
+/// Shows all resources that a query leads to, where these are not too many.
+fn everything(
+    view: &ledger::View<'_>,
+    kind: Kind,
+    leads: &Leads,
+    why: Scan,
+    visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if leads.count(view, kind)? > LIMITS.scan_max {
+        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into());
+    }
+    let mut show = |_: u64, id: &str| -> Result<ControlFlow<()>, Error> {
+        // Deleted since its place in the roster was read, or there.
+        listed(view, kind, id)?.map_or(Ok(()), &mut *visitor)?;
+        Ok(ControlFlow::Continue(()))
+    };
+    leads.visit(view, kind, Way::From(0), &mut show).map(|_| ())
+}
+
+/// Where a roster has what is asked for and nothing else: nothing is read but the page.
+fn pages(
+    view: &ledger::View<'_>,
+    queries: &[Query<'_>],
+    leads: &[Leads],
+    mut skip: u64,
+    count: usize,
+) -> Result<Found, Error> {
+    let (mut page, mut total) = (Sheet::new(count), 0);
+    for (Query { kind, .. }, leads) in queries.iter().zip(leads) {
+        let members = leads.count(view, *kind)?;
+        if !page.is_full() {
+            for (_, id) in leads.page(view, *kind, skip, count - page.documents.len())? {
+                // Deleted since the roster was read: the page is one shorter.
+                if let Some(document) = listed(view, *kind, &id)? {
+                    page.put(*kind, document);
+                }
+                if page.is_full() {
+                    break;
+                }
+            }
+        }
+        skip = skip.saturating_sub(members);
+        total += members;
+    }
+    Ok(Found { documents: page.documents, total })
+}
