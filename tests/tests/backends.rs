@@ -44,8 +44,8 @@ fn a_test_leaves_nothing_but_its_count_and_its_report() {
 
 #[test]
 fn a_store_that_breaks_turns_is_read_and_never_written() {
-    let stale = "readYourWrites: expected each read to see the write before it, found an older value; on DynamoDB set \
-        consistent_read = true";
+    // Which of the checks meets a stale read first is up to the store.
+    let stale = "expected the value that was written last, found another one";
     let cosmos = "the store looks like Cosmos DB, whose increment can tell two callers the same number; use SQLite, Redis \
         or DynamoDB";
     for (backend, refusal) in [(Backend::DYNAMODB_STALE, stale), (Backend::COSMOS_DB, cosmos)] {
@@ -57,14 +57,14 @@ fn a_store_that_breaks_turns_is_read_and_never_written() {
             assert!(message.starts_with("service: the store is not fit to be written to"), "{message}");
         }
         let log = server.world.log.borrow().join("\n");
-        assert!(log.contains(&format!("nothing is written to the store: {refusal}")), "{log}");
+        assert!(log.contains("nothing is written to the store: ") && log.contains(refusal), "{log}");
         // Another instance knows it from the report, and tries nothing.
         let mut other = Native::within(&server.world);
         server.world.store.forget_calls();
         life::admin(&mut other, "POST", "/tenants", Some(&name)).expect(503);
         assert_eq!(server.world.store.write_transactions(), 0);
         life::admin(&mut other, "GET", "/tenants", None).expect(200);
-        assert_eq!(report(&mut other)["refusal"], refusal);
+        assert!(report(&mut other)["refusal"].as_str().unwrap().contains(refusal));
     }
 }
 
@@ -119,7 +119,7 @@ fn a_store_that_fails_for_a_moment_is_not_taken_for_another_one() {
                     503 => life::admin(&mut server, "POST", "/store", None).expect(200).body,
                     _ => reply.expect(200).body,
                 };
-                assert_eq!(report["backend"], backend.name, "{fault:?} at step {step}");
+                assert_eq!(report["backend"], backend.name.trim_start_matches("guarded "), "{fault:?} at step {step}");
                 assert_eq!(report["refusal"], Value::Null, "{fault:?} at step {step}");
                 let remembered = String::from_utf8(server.world.store.value("r.store").unwrap()).unwrap();
                 assert!(remembered.contains("\"usable\":true"), "{fault:?} at step {step}: {remembered}");

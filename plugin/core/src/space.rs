@@ -129,6 +129,12 @@ impl Space {
         self.key(&format!("kept.{snapshot}.{turn}"))
     }
 
+    /// Whether a key is one of a snapshot. Such a key is written once, and deleted when the snapshot ends.
+    pub(crate) fn is_of_snapshot(&self, key: &str) -> bool {
+        let rest = key.strip_prefix(&self.prefix).unwrap_or_default();
+        rest.starts_with("before.") || rest.starts_with("kept.")
+    }
+
     /// How far an import has come.
     pub(crate) fn import(&self) -> String {
         self.key("import")

@@ -26,8 +26,8 @@ impl Rollcall {
             return Err(being_restored());
         }
         self.flush_tenant(id);
-        let export =
-            Export::begin(&self.ports, &self.settings, &tenant, id).map_err(|error| self.failed_call(error))?;
+        let begin = || Export::begin(&self.ports, &self.settings, &tenant, id);
+        let export = self.while_open(id, begin).map_err(|error| self.failed_call(error))?;
         let mut response = respond::empty(StatusCode::OK);
         respond::set(&mut response, http::header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8");
         let name = format!("attachment; filename=\"tenant-{id}.ndjson\"");
@@ -46,7 +46,8 @@ impl Rollcall {
         let text = std::str::from_utf8(request.body()).map_err(|_| {
             admin_error(StatusCode::BAD_REQUEST, "invalid_body", "body: expected lines of an export, in UTF-8")
         })?;
-        let import = import::part(&self.ports, &self.settings, id, text)
+        let import = self
+            .while_open(id, || import::part(&self.ports, &self.settings, id, text))
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| refused(&refusal))?;
         let status = if import.is_under_way() { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -54,7 +55,8 @@ impl Rollcall {
     }
 
     pub(super) fn give_up_import(&self, id: &TenantId) -> Answered {
-        match import::give_up(&self.ports, &self.settings, id).map_err(|error| self.failed_call(error))? {
+        let given_up = self.while_open(id, || import::give_up(&self.ports, &self.settings, id));
+        match given_up.map_err(|error| self.failed_call(error))? {
             true => Ok(respond::empty(StatusCode::NO_CONTENT)),
             false => Err(missing("import: none is under way")),
         }

@@ -16,10 +16,15 @@ const MENDS_FOR: Duration = Duration::from_secs(5);
 impl Rollcall {
     /// Waits for a turn of a tenant, and mends the tenant first where that is needed.
     pub(super) fn turn(&self, tenant: &TenantId) -> Result<Turn<'_>, Error> {
-        let take = || Turn::take(&self.ports, &self.settings, Space::tenant(tenant));
-        match take() {
-            Err(Error::Mending) => self.mend(tenant).and_then(|()| take()),
-            taken => taken,
+        self.while_open(tenant, || Turn::take(&self.ports, &self.settings, Space::tenant(tenant)))
+    }
+
+    /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has to
+    /// bear being repeated.
+    pub(super) fn while_open<T>(&self, tenant: &TenantId, act: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        match act() {
+            Err(Error::Mending) => self.mend(tenant).and_then(|()| act()),
+            done => done,
         }
     }
 

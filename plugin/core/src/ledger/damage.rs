@@ -50,9 +50,13 @@ pub struct Damage {
 pub(super) struct InFlight {
     /// None is expected from then on.
     until: Timestamp,
-    /// Keys that may be deleted.
+    /// Keys whose deletion failed and may arrive: they are not written anew before that is over.
     #[serde(default)]
     deletions: Vec<String>,
+    /// Keys that a holder which died may have been deleting. Where one is written anew, everything is looked through at the
+    /// end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    emptied: Vec<String>,
     /// Turns that left a trail.
     #[serde(default)]
     trails: Vec<Stretch>,
@@ -72,10 +76,28 @@ struct Stretch {
 impl InFlight {
     /// Expects writes of this moment, and deletions of these keys.
     pub(super) fn expect(window: &mut Option<InFlight>, now: Timestamp, deletions: Vec<String>) {
-        let window =
-            window.get_or_insert(InFlight { until: now, deletions: Vec::new(), trails: Vec::new(), values: false });
+        let window = window.get_or_insert(InFlight {
+            until: now,
+            deletions: Vec::new(),
+            emptied: Vec::new(),
+            trails: Vec::new(),
+            values: false,
+        });
         window.until = now.saturating_add(IN_FLIGHT_MAX).unwrap_or(Timestamp::MAX);
         window.deletions.extend(deletions);
+    }
+
+    /// Expects what a holder that was taken for dead may have sent, the deletion of these keys among it.
+    pub(super) fn expect_of_dead(window: &mut Option<InFlight>, now: Timestamp, emptied: Vec<String>) {
+        InFlight::expect(window, now, Vec::new());
+        window.iter_mut().for_each(|window| window.emptied = emptied.clone());
+    }
+
+    /// Takes in which keys a turn writes.
+    fn meet(&mut self, pairs: &[Pair]) {
+        let emptied = &self.emptied;
+        self.values |=
+            !emptied.is_empty() && pairs.iter().any(|(key, value)| !value.is_empty() && emptied.contains(key));
     }
 
     /// Expects single values of a batch that is not written whole.
@@ -90,8 +112,8 @@ impl InFlight {
     }
 
     /// Whether a deletion that is on its way may take one of these keys.
-    pub(super) fn may_delete_any<'k>(&self, mut keys: impl Iterator<Item = &'k String>) -> bool {
-        !self.deletions.is_empty() && keys.any(|key| self.deletions.contains(key))
+    pub(super) fn may_delete_any<'k>(&self, now: Timestamp, mut keys: impl Iterator<Item = &'k String>) -> bool {
+        now < self.until && !self.deletions.is_empty() && keys.any(|key| self.deletions.contains(key))
     }
 
     fn note(&mut self, epoch: u64, turn: u64) {
@@ -114,6 +136,7 @@ impl Turn<'_> {
         };
         let (epoch, turn) = (self.head.epoch, self.head.done);
         window.note(epoch, turn);
+        window.meet(pairs);
         let space = self.lease.space.clone();
         let written = [pairs.as_slice(), &[self.head.pair(&space)]].concat();
         let parts = (0..).zip(intent::framed(&written));
@@ -127,7 +150,7 @@ impl Turn<'_> {
         for stretch in stretches {
             for turn in stretch.first..=stretch.last {
                 let mut pairs = trail(ports, &space, stretch.epoch, turn)?.unwrap_or_default();
-                pairs.remove(&space.head());
+                pairs.retain(|key, _| *key != space.head() && !space.is_of_snapshot(key));
                 intent::write(&self.lease, &Vec::from_iter(pairs))?;
             }
         }
@@ -197,7 +220,7 @@ impl Queue<'_> {
         let mut next = reached.of_epoch(present + 1);
         next.damage.get_or_insert(Damage { since: now, found: found.to_owned(), mended: 0, replayed: true });
         if !self.commits.is_guarded() {
-            InFlight::expect(&mut next.in_flight, now, stored.head.emptied.clone());
+            InFlight::expect_of_dead(&mut next.in_flight, now, stored.head.emptied.clone());
         }
         lease.carry_out(&[next.pair(&self.space)])?;
         self.ports.tickets.forget_suspicion(&self.space);
@@ -232,6 +255,7 @@ impl Queue<'_> {
             if let Some(bytes) = pairs.remove(&key) {
                 reached = decode(&key, &bytes)?;
             }
+            pairs.retain(|key, _| !self.space.is_of_snapshot(key));
             intent::write(lease, &Vec::from_iter(pairs))?;
             turn += 1;
         }

@@ -323,7 +323,7 @@ impl<'a> Queue<'a> {
         if !self.commits.is_guarded() {
             // What the turn before emptied, the dead holder may have been deleting.
             let now = self.ports.clock.now();
-            InFlight::expect(&mut next.in_flight, now, stuck.head.emptied.clone());
+            InFlight::expect_of_dead(&mut next.in_flight, now, stuck.head.emptied.clone());
             if self.commits == Commits::Parts {
                 InFlight::expect_values(&mut next.in_flight, now);
             }

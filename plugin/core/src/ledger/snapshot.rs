@@ -96,7 +96,7 @@ impl<'a> Snapshot<'a> {
             return Ok(self.mark.clone());
         }
         let mut mark = self.mark.clone();
-        let mut turn = Turn::take(self.ports, self.settings, self.space.clone())?;
+        let mut turn = Turn::take_to_mend(self.ports, self.settings, self.space.clone())?;
         if let Some(held) = turn.head.snapshot.as_mut().filter(|held| held.id == mark.id && now < held.until) {
             mark.until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
             held.until = mark.until;
@@ -108,7 +108,7 @@ impl<'a> Snapshot<'a> {
     /// Ends it, and deletes what was kept for it.
     pub(crate) fn end(self) -> Result<(), Error> {
         loop {
-            let mut turn = Turn::take(self.ports, self.settings, self.space.clone())?;
+            let mut turn = Turn::take_to_mend(self.ports, self.settings, self.space.clone())?;
             let Some(held) = turn.head.snapshot.take_if(|held| held.id == self.mark.id) else {
                 return turn.finish();
             };

@@ -171,7 +171,8 @@ impl<'a> Turn<'a> {
     /// was sent, failed and is not there may arrive later, so whoever sends another one leaves a trail.
     fn write_all(&mut self, emptied: Vec<String>, kept: Staged) -> Result<(), Error> {
         let rewritten = kept.iter().filter(|(_, bytes)| bytes.is_some()).map(|(key, _)| key);
-        if self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(rewritten)) {
+        let now = self.lease.ports.clock.now();
+        if self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(now, rewritten)) {
             return Err(Error::Busy);
         }
         let removed = kept.iter().filter(|(_, bytes)| bytes.is_none()).map(|(key, _)| key.clone());
@@ -280,7 +281,8 @@ impl<'a> Turn<'a> {
     /// change has to wait.
     pub(crate) fn stages_what_may_be_deleted(&self) -> bool {
         let staged = self.staged.iter().filter(|(_, bytes)| bytes.is_some()).map(|(key, _)| key);
-        self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(staged))
+        let now = self.lease.ports.clock.now();
+        self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(now, staged))
     }
 
     /// Closes the space for changes, from the end of this turn on, until it is mended.

@@ -139,7 +139,8 @@ impl Trial {
     /// A file that the admin API streams.
     fn file(&self, path: &str) -> String {
         let uri = format!("/admin/api/v1/tenants{path}");
-        let request = Request::get(uri).header("authorization", format!("Bearer {ADMIN_SECRET}")).body(Vec::new()).unwrap();
+        let request =
+            Request::get(uri).header("authorization", format!("Bearer {ADMIN_SECRET}")).body(Vec::new()).unwrap();
         let Body::Stream(mut stream) = self.rollcall.handle(request).into_body() else { unreachable!() };
         let chunks = std::iter::from_fn(|| self.rollcall.next_chunk(&mut stream));
         String::from_utf8(chunks.collect::<Vec<Vec<u8>>>().concat()).unwrap()
