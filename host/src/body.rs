@@ -53,7 +53,10 @@ impl Gatherer {
     }
 
     /// The whole body, or the beginning of one that is longer than what is gathered, with the rest behind it.
-    pub(crate) async fn gather<B>(&self, mut body: B, pulse: &Arc<Pulse>) -> Result<WasiBody, Refused>
+    ///
+    /// Of a request whose credentials are not known to work no more is gathered than [`SMALL_BODY_BYTES`], and nothing where
+    /// more than that is announced: the component reads such a body itself, and only once it knows the caller.
+    pub(crate) async fn gather<B>(&self, mut body: B, trusted: bool, pulse: &Arc<Pulse>) -> Result<WasiBody, Refused>
     where
         B: Body<Data = Bytes, Error = hyper::Error> + Unpin + Send + 'static,
     {
@@ -63,7 +66,16 @@ impl Gatherer {
         let mut gathered = BytesMut::new();
         let mut permit = None;
         let mut meter = Meter::new(self.patience.body);
+        if !trusted && body.size_hint().lower() > SMALL_BODY_BYTES as u64 {
+            let (meter, pulse) = (Meter::new(self.patience.upload), pulse.clone());
+            return Ok(Upload { ahead: None, body, meter, permit, pulse }.boxed_unsync());
+        }
         while let Some(bytes) = next(&mut body, &mut meter).await? {
+            if !trusted && gathered.len() + bytes.len() > SMALL_BODY_BYTES {
+                gathered.extend_from_slice(&bytes);
+                let (ahead, meter) = (Some(gathered.freeze()), Meter::new(self.patience.upload));
+                return Ok(Upload { ahead, body, meter, permit, pulse: pulse.clone() }.boxed_unsync());
+            }
             if permit.is_none() && gathered.len() + bytes.len() > SMALL_BODY_BYTES {
                 permit = Some(self.permit().await?);
                 meter = Meter::new(self.patience.body);

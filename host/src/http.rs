@@ -78,7 +78,8 @@ impl Handler {
         }
         let pulse = Arc::new(Pulse::begin());
         let (head, body) = request.into_parts();
-        let body = self.gatherer.gather(body, &pulse).await.map_err(|refused| {
+        let trusted = self.streams.origin(head.uri.path(), &head.headers).is_trusted();
+        let body = self.gatherer.gather(body, trusted, &pulse).await.map_err(|refused| {
             let (status, text) = refused.answer();
             plain(status, text)
         })?;

@@ -54,6 +54,13 @@ pub(crate) struct Origin {
     credentials: Option<u64>,
 }
 
+impl Origin {
+    /// Whether its credentials have worked.
+    pub(crate) fn is_trusted(&self) -> bool {
+        self.stream != STRANGERS
+    }
+}
+
 impl Streams {
     pub(crate) fn new() -> Self {
         Self { hasher: RandomState::new(), trusted: Mutex::default() }

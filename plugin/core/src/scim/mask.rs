@@ -294,8 +294,8 @@ const WORD_CHARS_MIN: usize = 4;
 const CUT_BYTES_MIN: usize = 16;
 
 impl Taint {
-    /// What a request has sent.
-    pub fn of(mask: &Mask<'_>, path: &str, parameters: &Parameters<'_>, body: &[u8]) -> Taint {
+    /// What a request has sent, but for its body.
+    pub fn of(mask: &Mask<'_>, path: &str, parameters: &Parameters<'_>) -> Taint {
         let mut taint = Taint::default();
         let mut within = false;
         for segment in path.split('/') {
@@ -311,13 +311,25 @@ impl Taint {
                 taint.all_of(mask, value);
             }
         }
-        // A body that is no JSON is quoted nowhere. One whose names are escaped has a backslash.
-        if (body.contains(&b'\\') || mask.mentions(&String::from_utf8_lossy(body)))
-            && let Ok(document) = serde_json::from_slice::<Value>(body)
-        {
-            taint.document(mask, &document);
-        }
         taint
+    }
+
+    /// Takes in a body as it was sent. One that is no JSON is quoted nowhere. One whose names are escaped has a backslash.
+    #[must_use]
+    pub fn and_text(mut self, mask: &Mask<'_>, body: &[u8]) -> Taint {
+        if (body.contains(&b'\\') || mask.mentions(&String::from_utf8_lossy(body)))
+            && let Ok(document) = crate::json::parse(body)
+        {
+            self.document(mask, &document);
+        }
+        self
+    }
+
+    /// Takes in a body that was read.
+    #[must_use]
+    pub fn and_value(mut self, mask: &Mask<'_>, body: &Value) -> Taint {
+        self.document(mask, body);
+        self
     }
 
     /// A text without any of it.
@@ -866,7 +878,8 @@ mod tests {
     #[test]
     fn an_error_does_not_quote_what_the_request_has_sent_as_a_secret() {
         let of = |path: &str, query: &str, body: Value| {
-            Taint::of(&built_in(), path, &Parameters::of(Some(query)), body.to_string().as_bytes())
+            Taint::of(&built_in(), path, &Parameters::of(Some(query)))
+                .and_text(&built_in(), body.to_string().as_bytes())
         };
         let filter = of("/Users", "filter=password+eq+correct-horse&count=1", Value::Null);
         assert_eq!(filter.out_of("filter: found \"correct\" (column 13)"), "filter: found \"***\" (column 13)");

@@ -220,7 +220,11 @@ pub(super) struct Span<'r> {
 impl Span<'_> {
     /// What the request has sent as a secret.
     fn taint(&self) -> Taint {
-        Taint::of(self.mask, self.request.path, self.parameters, self.request.body)
+        let taint = Taint::of(self.mask, self.request.path, self.parameters);
+        match self.body {
+            Body::Text(text) => taint.and_text(self.mask, text),
+            Body::Data(value) => taint.and_value(self.mask, value),
+        }
     }
 }
 
