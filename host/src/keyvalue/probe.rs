@@ -94,14 +94,14 @@ impl Probe {
     /// or a component that dies there.
     pub fn fail(&self, calls: impl RangeBounds<usize>, fault: Fault) {
         let mut log = self.log();
-        let calls = log.from_now(&calls);
+        let calls = log.counted(&calls);
         log.faults.push((calls, fault));
     }
 
     /// Lets the calls with these numbers take so long before they are done.
     pub fn stall(&self, calls: impl RangeBounds<usize>, duration: Duration) {
         let mut log = self.log();
-        let calls = log.from_now(&calls);
+        let calls = log.counted(&calls);
         log.stalls.push((calls, duration));
     }
 
@@ -163,7 +163,7 @@ struct Log {
 
 impl Log {
     /// Calls that are counted from the next one on.
-    fn from_now(&self, calls: &impl RangeBounds<usize>) -> Calls {
+    fn counted(&self, calls: &impl RangeBounds<usize>) -> Calls {
         let bound = |bound: Bound<&usize>| bound.map(|number| self.calls.len() + number);
         (bound(calls.start_bound()), bound(calls.end_bound()))
     }
