@@ -2,7 +2,7 @@
 
 use crate::exports::bindings::wasi::keyvalue::{atomics, batch, store};
 use jiff::Timestamp;
-use rollcall_core::ports::{Change, Clock, Condition, Entropy, Log, Ports, Store, StoreError};
+use rollcall_core::ports::{Change, Clock, Condition, Entropy, KeyPage, Log, Ports, Store, StoreError};
 use spin_sdk::wasip3;
 use std::time::Duration;
 
@@ -77,6 +77,16 @@ impl Store for KeyValue {
             Err(store::Error::Other(text)) if text == CONDITION_FAILED => Ok(false),
             Err(error) => Err(words(error)),
         }
+    }
+
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        if !self.is_guarded {
+            return Ok(KeyPage::of_all(self.list_keys()?, prefix, cursor));
+        }
+        let cursor = [prefix, "=", cursor.unwrap_or_default()].concat();
+        let page = self.bucket.list_keys(Some(&cursor)).map_err(words)?;
+        let next = page.cursor.and_then(|next| next.split_once('=').map(|(_, next)| next.to_owned()));
+        Ok(KeyPage { keys: page.keys, next, is_in_order: false })
     }
 
     fn list_keys(&self) -> Result<Vec<String>, StoreError> {

@@ -3,7 +3,7 @@
 //! One server serves a test program while anybody holds a store of it. Time and randomness stay the world's.
 
 use crate::program::{Redis, fresh};
-use rollcall_core::ports::{Change, Condition, StoreError};
+use rollcall_core::ports::{Change, Condition, KeyPage, StoreError};
 use rollcall_host::keyvalue::{self, Store as _};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -144,6 +144,12 @@ impl Real {
     /// `delete_many`
     pub fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
         self.writes().delete_many(keys).map_err(said)
+    }
+
+    /// A page of the keys, as the project's own host lists them.
+    pub fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        let page = keyvalue::Store::list_page(self.redis(), prefix, cursor).map_err(said)?;
+        Ok(KeyPage { keys: page.0, next: page.1, is_in_order: false })
     }
 
     /// `change_if`

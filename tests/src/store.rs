@@ -4,10 +4,10 @@
 use crate::real::Real;
 use crate::world::Time;
 use rollcall_core::backend::BATCH_MAX;
-use rollcall_core::ports::{Change, Condition, Store, StoreError};
+use rollcall_core::ports::{Change, Condition, KeyPage, Store, StoreError};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::ops::{Bound, Range};
 use std::time::Duration;
 
 /// The verbs of the port.
@@ -164,6 +164,9 @@ pub enum Fault {
     Late(Duration),
 }
 
+/// Keys in a page of a guarded store.
+const KEYS_A_PAGE: usize = 7;
+
 /// The largest item of DynamoDB, key included.
 const ITEM_BYTES_MAX: usize = 400 * 1024;
 
@@ -187,6 +190,8 @@ pub struct Memory {
     interrupted: Cell<bool>,
     /// Whether the steps are those of an interruption.
     inside: Cell<bool>,
+    /// Whether there are more keys than one answer may list.
+    too_many_keys: Cell<bool>,
     /// Writes that are still on their way, and when they arrive.
     late: RefCell<Vec<(Duration, Write)>>,
     /// The time by which they arrive.
@@ -273,6 +278,11 @@ impl Memory {
     /// Lets steps fail, counted from the last [`Memory::forget_calls`].
     pub fn fail(&self, steps: Range<usize>, fault: Fault) {
         self.faults.borrow_mut().push((steps, fault));
+    }
+
+    /// From now on there are more keys than one answer may list.
+    pub fn list_no_keys(&self) {
+        self.too_many_keys.set(true);
     }
 
     /// Lets something happen right before a step, as another instance would do it.
@@ -563,7 +573,29 @@ impl Store for Memory {
 
     fn list_keys(&self) -> Result<Vec<String>, StoreError> {
         self.note(Verb::ListKeys, Vec::new());
+        if self.too_many_keys.get() {
+            return Err(StoreError("query result exceeds limit of 134217728 bytes".to_owned()));
+        }
         self.step(Verb::ListKeys, || self.keys())
+    }
+
+    /// Guarded stores have pages of their own, short ones here, so that much is on the border of two.
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        if !self.backend.guarded {
+            return Ok(KeyPage::of_all(self.list_keys()?, prefix, cursor));
+        }
+        self.note(Verb::ListKeys, Vec::new());
+        if let Some(real) = &self.real {
+            return self.step(Verb::ListKeys, || real.list_page(prefix, cursor))?;
+        }
+        self.step(Verb::ListKeys, || {
+            let from = cursor.map_or(Bound::Included(prefix), Bound::Excluded);
+            let data = self.data.borrow();
+            let behind = data.range::<str, _>((from, Bound::Unbounded)).map(|(key, _)| key);
+            let keys: Vec<String> =
+                behind.take_while(|key| key.starts_with(prefix)).take(KEYS_A_PAGE).cloned().collect();
+            KeyPage { next: keys.last().filter(|_| keys.len() == KEYS_A_PAGE).cloned(), keys, is_in_order: false }
+        })
     }
 
     fn is_guarded(&self) -> bool {

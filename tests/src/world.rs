@@ -4,7 +4,7 @@ use crate::program;
 use crate::store::{Backend, Memory};
 use jiff::Timestamp;
 use rollcall_core::http::Rollcall;
-use rollcall_core::ports::{Change, Clock, Condition, Entropy, Log, Ports, Store, StoreError};
+use rollcall_core::ports::{Change, Clock, Condition, Entropy, KeyPage, Log, Ports, Store, StoreError};
 use rollcall_core::settings::Settings;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -230,6 +230,10 @@ impl Store for Shared {
 
     fn list_keys(&self) -> Result<Vec<String>, StoreError> {
         self.0.list_keys()
+    }
+
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        self.0.list_page(prefix, cursor)
     }
 
     fn is_guarded(&self) -> bool {

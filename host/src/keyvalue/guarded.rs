@@ -14,6 +14,9 @@
 //! All of it is carried out at once, or none of it where the condition does not hold at that moment: then the call fails
 //! with `other` and the text [`REFUSED`]. A runtime that opens any label and knows nothing of this would take `=K` for a
 //! plain key, so a component asks `exists` for [`HANDSHAKE`] first, which is true in such a bucket alone.
+//! Such a bucket also lists its keys in pages: `list-keys` takes the cursor `P=`, which asks for the first page of the keys
+//! that begin with `P`, and answers with the cursor of the next one, `P=…`. `P` has no `=`. Without a cursor all keys are
+//! listed, as in Spin.
 //!
 //! ```
 //! use rollcall_host::keyvalue::guarded::{Batch, REFUSED};
@@ -66,6 +69,14 @@ impl Batch {
     }
 }
 
+/// The prefix that a cursor asks for, and where the page begins; nothing for the first one.
+pub(super) fn page_of(cursor: &str) -> super::Result<(&str, Option<&str>)> {
+    match cursor.split_once('=') {
+        Some((prefix, next)) => Ok((prefix, Some(next).filter(|next| !next.is_empty()))),
+        None => Err(StoreError(format!("guarded: cursor: expected a prefix and =, found {cursor:?}"))),
+    }
+}
+
 fn change((key, value): &Pair<Vec<u8>>) -> super::Result<Change> {
     match key.strip_prefix('!') {
         Some(deleted) if value.is_empty() => Ok((deleted.to_owned(), None)),
@@ -114,5 +125,14 @@ mod tests {
         ] {
             assert_eq!(read(pairs), Err(StoreError(said.to_owned())));
         }
+    }
+
+    #[test]
+    fn a_cursor_says_the_prefix_and_where_the_page_begins() {
+        assert_eq!(page_of("a.="), Ok(("a.", None)));
+        assert_eq!(page_of("="), Ok(("", None)));
+        assert_eq!(page_of("a.=a.b=c"), Ok(("a.", Some("a.b=c"))));
+        let said = "guarded: cursor: expected a prefix and =, found \"a\"".to_owned();
+        assert_eq!(page_of("a"), Err(StoreError(said)));
     }
 }

@@ -63,9 +63,21 @@ pub trait Store: Send + Sync + 'static {
     fn change_if(&self, condition: &Condition, _changes: &[Change]) -> Result<bool> {
         Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
     }
+    /// Some keys that begin with a prefix, from the cursor of the page before on, in any order. A key that is there as long
+    /// as the pages are read is in one of them at least. Spin's stores have no pages; a component sees these in a bucket of
+    /// its own, see [`guarded`].
+    fn list_page(&self, _prefix: &str, _cursor: Option<&str>) -> Result<KeyPage> {
+        Err(StoreError("the store has no pages of keys".to_owned()))
+    }
     /// Begins an attempt to replace a value. Without a call of [`Cas::current`] it expects an absent key.
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>>;
 }
+
+/// A page of keys, and the cursor of the next one; nothing after the last one.
+pub type KeyPage = (Vec<String>, Option<String>);
+
+/// Keys in a page at most, or about so many.
+pub(crate) const KEYS_A_PAGE: usize = 1_000;
 
 /// A key with what belongs to it.
 pub type Pair<T> = (String, T);

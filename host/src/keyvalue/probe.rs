@@ -4,7 +4,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{Cas, Change, Condition, Pair, Result, Store, StoreError, Swap};
+use super::{Cas, Change, Condition, KeyPage, Pair, Result, Store, StoreError, Swap};
 
 /// Stands before a store. Clones watch the same calls.
 #[derive(Clone)]
@@ -222,6 +222,13 @@ impl Store for Probe {
 
     fn is_guarded(&self) -> bool {
         self.store.is_guarded()
+    }
+
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage> {
+        match self.note(Operation::ListKeys, vec![]) {
+            None => self.store.list_page(prefix, cursor),
+            Some(Fault::Refused | Fault::Partial(_) | Fault::Lost) => Err(injected()),
+        }
     }
 
     fn change_if(&self, condition: &Condition, changes: &[Change]) -> Result<bool> {

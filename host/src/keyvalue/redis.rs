@@ -15,7 +15,8 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, Connection, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisError, RedisResult};
 use redis::{Script, cmd};
 
-use super::{CALL_MAX, Cas, Change, Condition, Deadline, Pair, Result, Store, StoreError, Swap, TOO_LATE};
+use super::TOO_LATE;
+use super::{CALL_MAX, Cas, Change, Condition, Deadline, KEYS_A_PAGE, KeyPage, Pair, Result, Store, StoreError, Swap};
 use super::{value_within_limit, within_limit};
 
 /// Changes all keys but the first if that one has the expected value, which is marked with "+", or empty for an absent key.
@@ -129,6 +130,20 @@ impl Store for Redis {
         Ok(keys)
     }
 
+    /// The cursor is that of `SCAN`. A page may have no keys.
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage> {
+        let cursor: u64 = match cursor {
+            Some(cursor) => {
+                cursor.parse().map_err(|_| StoreError(format!("cursor: expected a number, found {cursor:?}")))?
+            }
+            None => 0,
+        };
+        let pattern = [&literal(prefix), "*"].concat();
+        let scan = cmd("SCAN").arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(KEYS_A_PAGE).to_owned();
+        let (next, keys): (u64, Vec<String>) = self.call(&scan)?;
+        Ok((keys, Some(next).filter(|next| *next != 0).map(|next| next.to_string())))
+    }
+
     /// Spin sends `KEYS` with the keys as patterns, which the server refuses.
     fn get_many(&self, _keys: &[String]) -> Result<Vec<Pair<Option<Vec<u8>>>>> {
         Err(StoreError("wrong number of arguments for 'keys' command".to_owned()))
@@ -170,6 +185,12 @@ impl Store for Redis {
     fn compare_and_swap(&self, key: &str) -> Result<Box<dyn Cas>> {
         Ok(Box::new(RedisCas { key: key.to_owned(), connection: Mutex::new(connect(&self.client, CALL_MAX)?) }))
     }
+}
+
+/// A pattern that fits a text alone.
+fn literal(text: &str) -> String {
+    let special = |character| matches!(character, '*' | '?' | '[' | ']' | '^' | '\\');
+    text.chars().flat_map(|character| special(character).then_some('\\').into_iter().chain([character])).collect()
 }
 
 struct RedisCas {

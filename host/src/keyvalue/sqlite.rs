@@ -11,7 +11,7 @@ use anyhow::{anyhow, bail};
 use parking_lot::{Mutex, MutexGuard};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, ToSql, Transaction, TransactionBehavior, params};
 
-use super::{Cas, Change, Condition, Deadline, Pair, Result, Store, StoreError, Swap, TOO_LATE};
+use super::{Cas, Change, Condition, Deadline, KEYS_A_PAGE, KeyPage, Pair, Result, Store, StoreError, Swap, TOO_LATE};
 use super::{value_within_limit, within_limit};
 use crate::processors;
 
@@ -122,6 +122,7 @@ const SET: &str = "INSERT INTO spin_key_value (store, key, value) VALUES (?1, ?2
     ON CONFLICT (store, key) DO UPDATE SET value = ?3";
 const DELETE: &str = "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2";
 const KEYS: &str = "SELECT key FROM spin_key_value WHERE store = ?1";
+const KEYS_FROM: &str = "SELECT key FROM spin_key_value WHERE store = ?1 AND key >= ?2 ORDER BY key LIMIT ?3";
 const REPLACE: &str = "UPDATE spin_key_value SET value = ?4 WHERE store = ?1 AND key = ?2 AND value = ?3";
 
 struct SqliteStore {
@@ -166,6 +167,21 @@ impl Store for SqliteStore {
             keys.push(key);
         }
         Ok(keys)
+    }
+
+    /// The cursor is the last key of the page before. A page costs its own size.
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage> {
+        // No text is between the last key and this one, and no key with the prefix before the prefix.
+        let from = cursor.map(|last| [last, "\0"].concat()).filter(|from| from.as_str() > prefix);
+        let limit = i64::try_from(KEYS_A_PAGE).unwrap_or(i64::MAX);
+        let connection = self.database.reader();
+        let mut statement = connection.prepare_cached(KEYS_FROM)?;
+        let rows = statement
+            .query_map(params![self.label, from.as_deref().unwrap_or(prefix), limit], |row| row.get::<_, String>(0))?;
+        let mut keys = rows.collect::<rusqlite::Result<Vec<String>>>()?;
+        keys.retain(|key| key.starts_with(prefix));
+        let next = keys.last().filter(|_| keys.len() == KEYS_A_PAGE).cloned();
+        Ok((keys, next))
     }
 
     /// As in Spin an absent key is not in the answer at all, a key asked for twice is there once, and the order is
@@ -345,6 +361,38 @@ mod tests {
         store.delete("a").unwrap();
         store.delete("a").unwrap();
         assert_eq!(store.exists("a"), Ok(false));
+    }
+
+    #[test]
+    fn the_keys_of_a_prefix_come_in_pages_each_of_them_once() {
+        let database = Database::in_memory().unwrap();
+        let store = database.store("default");
+        let of =
+            |prefix: &str, count: usize| (0..count).map(|n| pair(&format!("{prefix}{n:04}"), "")).collect::<Vec<_>>();
+        for count in [0, 1, KEYS_A_PAGE, KEYS_A_PAGE + 1] {
+            let prefix = format!("t.{count}.");
+            let expected = of(&prefix, count);
+            store
+                .set_many(&[expected.clone(), of("s.", 3), of("u.", 3), of(&format!("t.{count}"), 3)].concat())
+                .unwrap();
+            database.store("other").set_many(&of(&format!("{prefix}x"), 3)).unwrap();
+            let (mut found, mut cursor, mut pages) = (Vec::new(), None, 0);
+            loop {
+                let (keys, next) = store.list_page(&prefix, cursor.as_deref()).unwrap();
+                assert!(keys.len() <= KEYS_A_PAGE);
+                found.extend(keys);
+                pages += 1;
+                match next {
+                    Some(next) => cursor = Some(next),
+                    None => break,
+                }
+            }
+            assert_eq!(found, expected.into_iter().map(|(key, _)| key).collect::<Vec<_>>());
+            assert!(pages <= count / KEYS_A_PAGE + 1, "{pages} for {count}");
+        }
+        // A cursor of others leads to no key of theirs.
+        assert_eq!(store.list_page("t.1.", Some("a")).unwrap().0, ["t.1.0000"]);
+        assert_eq!(store.list_page("t.1.", Some("u.")).unwrap(), (Vec::new(), None));
     }
 
     #[test]

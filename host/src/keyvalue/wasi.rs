@@ -39,6 +39,11 @@ impl store::HostBucket for KeyValueView<'_> {
     }
 
     fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<String>) -> Result<KeyResponse> {
+        if let Some(cursor) = cursor.as_deref().filter(|_| self.bucket(&bucket).is_guarded) {
+            let (prefix, next) = guarded::page_of(cursor)?;
+            let (keys, next) = self.call(&bucket, |store| store.list_page(prefix, next))?;
+            return Ok(KeyResponse { keys, cursor: next.map(|next| format!("{prefix}={next}")) });
+        }
         if cursor.is_some() {
             return Err(Error::Other("list_keys: cursor not supported".to_owned()));
         }

@@ -43,8 +43,14 @@ pub trait Store {
     /// Adds to a counter and answers its new value; an absent counter is 0. Exactly one caller sees each value.
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
 
-    /// Every key of the store, unordered. For the checker alone: it costs the whole store.
+    /// Every key of the store, unordered. It costs the whole store, and a store may have too many for one answer.
     fn list_keys(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Some keys that begin with a prefix, from the cursor of the page before on. A key that is there as long as the pages
+    /// are read is in one of them at least. A store that has no pages lists all its keys for each.
+    fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
+        Ok(KeyPage::of_all(self.list_keys()?, prefix, cursor))
+    }
 
     /// Whether the store carries out [`Store::change_if`]. Spin's stores do not.
     fn is_guarded(&self) -> bool {
@@ -55,6 +61,34 @@ pub trait Store {
     /// whether the condition held.
     fn change_if(&self, condition: Condition<'_>, _changes: &[Change]) -> Result<bool, StoreError> {
         Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
+    }
+}
+
+/// Keys in a page of a store that lists all its keys for each: so many that the listing is the smaller part.
+pub const KEYS_A_PAGE_OF_ALL: usize = 8_000;
+
+/// A page of keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyPage {
+    /// The keys. There may be none although there are further pages.
+    pub keys: Vec<String>,
+    /// Where the next page begins; nothing after the last one.
+    pub next: Option<String>,
+    /// Whether the keys are in their order, and each of them is a cursor: what follows it is the next page.
+    pub is_in_order: bool,
+}
+
+impl KeyPage {
+    /// A page of a store that lists all its keys. The cursor is the last key of the page before.
+    pub fn of_all(mut keys: Vec<String>, prefix: &str, cursor: Option<&str>) -> KeyPage {
+        keys.retain(|key| key.starts_with(prefix) && cursor.is_none_or(|cursor| key.as_str() > cursor));
+        let more = keys.len() > KEYS_A_PAGE_OF_ALL;
+        if more {
+            keys.select_nth_unstable(KEYS_A_PAGE_OF_ALL);
+            keys.truncate(KEYS_A_PAGE_OF_ALL);
+        }
+        keys.sort_unstable();
+        KeyPage { next: keys.last().filter(|_| more).cloned(), keys, is_in_order: true }
     }
 }
 
@@ -69,6 +103,14 @@ pub struct Condition<'c> {
 
 /// A key, and the value that it gets; nothing where the key is deleted.
 pub type Change = (String, Option<Vec<u8>>);
+
+impl StoreError {
+    /// Whether the store has more keys than it lists in one answer. Spin's stores, and this project's own host, say that a
+    /// limit is exceeded.
+    pub fn is_too_much(&self) -> bool {
+        self.0.contains("exceed")
+    }
+}
 
 /// The backend's own words. They go to the error output, never to a client or into the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
