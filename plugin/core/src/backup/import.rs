@@ -6,6 +6,7 @@
 
 use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, parse};
 use crate::connection::{Connection, provider};
+use crate::directory::audit::Position;
 use crate::directory::check;
 use crate::directory::restore::{self, Restored};
 use crate::journal;
@@ -17,9 +18,13 @@ use crate::space::{Kind, Space, TenantId};
 use crate::tenant::{self, Profile};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Lines that one turn takes at most; a slow store ends it before.
 const LINES_A_TURN: usize = 200;
+
+/// How long a part is begun again whose turn took too long. Below what a host gives an answer.
+const TRIED_FOR: Duration = Duration::from_secs(10);
 
 /// How far an import has come.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -107,8 +112,19 @@ pub(crate) fn under_way(view: &impl Read) -> Result<bool, Error> {
     Ok(Import::read(view)?.is_some_and(|import| import.is_under_way()))
 }
 
-/// Takes the next lines of a file. Lines that were taken before are passed over.
+/// Takes the next lines of a file. Lines that were taken before are passed over, so what a slow store has kept from being
+/// committed is taken once more here, and not by whoever would send the file again.
 pub(crate) fn part(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
+    let begun = ports.clock.elapsed();
+    loop {
+        match taken(ports, settings, tenant, text) {
+            Err(Error::Busy) if ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {}
+            taken => return taken,
+        }
+    }
+}
+
+fn taken(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
     let restorer = Restorer { ports, settings, tenant };
     let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
     let mut file = None;
@@ -259,8 +275,12 @@ impl Restorer<'_> {
         if connected || turn.head.main.members > 0 || turn.head.groups.members > 0 {
             return Ok(Err(Refusal::NotEmpty));
         }
-        turn.remove(turn.space().connection());
-        turn.remove(turn.space().schemas());
+        // Only what is there: a key whose deletion was sent and not confirmed must not be written for a while.
+        for key in [turn.space().connection(), turn.space().schemas()] {
+            if turn.get(&key)?.is_some() {
+                turn.remove(key);
+            }
+        }
         turn.head.being_restored = true;
         Ok(Ok(Import {
             header,
@@ -332,13 +352,17 @@ impl Restorer<'_> {
 
     /// Everything of the file with this sum was read: the checker looks at it, and the tenant is opened.
     fn finish(&self, file: &str) -> Step<Import> {
-        let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
-        let head = view.head()?;
-        if head.main.members + head.groups.members <= LIMITS.import_checked_max {
-            let findings = check::damage(&view)?;
-            if !findings.is_empty() {
-                return Ok(Err(Refusal::Findings(findings)));
+        let head = View::new(self.ports, self.settings, Space::tenant(self.tenant)).head()?;
+        let is_checked = head.main.members + head.groups.members <= LIMITS.import_checked_max;
+        let mut next = Some(Position::start()).filter(|_| is_checked);
+        while let Some(position) = next {
+            let portion = check::portion(self.ports, self.settings, self.tenant, position)?;
+            // Names that two resources have may come from a file of an earlier layout, which told apart what is one name by
+            // now, and nothing is damaged by them.
+            if !portion.findings.is_empty() {
+                return Ok(Err(Refusal::Findings(portion.findings)));
             }
+            next = portion.next;
         }
         // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first where
         // somebody has died with both.
