@@ -9,8 +9,9 @@ import { dialog, meter } from './widgets.js';
 const PATIENCE_MS = 5000;
 
 /**
- * A dialog that repeats `call(signal)` until nothing remains. Each answer says under the name `unit` how much it did, and under
- * `remaining` what is left; `said(done, left)` words it, and `again(left)` the button for the rest after a failure.
+ * A dialog that repeats `call(signal, last)` until nothing remains; `last` is the answer before. Each answer says under the
+ * name `unit` how much it did, under `remaining` what is left, and under `position` where to go on, if it need not have done
+ * anything; `said(done, left)` words it, and `again(left)` the button for the rest after a failure.
  *
  * *Stop*, Esc, and whatever else closes the dialog or ends the screen `here` keep the next portion from beginning. `onEnd`
  * follows as soon as the dialog is closed and something was done or may have been: `done` in all, the `last` answer, `whole`
@@ -21,7 +22,7 @@ export function portionsDialog({ body, tone, call, unit, said, again, onEnd, her
   const words = h('p.hint', { role: 'status' });
   const progress = { done: 0, last: null, whole: false, sure: true };
   const show = ({ done, last }) => {
-    bar.fill(done / Math.max(1, done + last.remaining));
+    bar.fill(last.of ? last.looked / last.of : done / Math.max(1, done + last.remaining));
     words.textContent = said(done, last.remaining);
     if (again) opened.relabel(again(last.remaining));
   };
@@ -44,11 +45,11 @@ async function inPortions(call, unit, progress, show, stop) {
   stop.addEventListener('abort', () => { patience = setTimeout(() => cut.abort(), PATIENCE_MS); }, { once: true });
   try {
     do {
-      progress.last = await call(cut.signal);
+      progress.last = await call(cut.signal, progress.last);
       progress.done += progress.last[unit];
       progress.whole = progress.last.remaining === 0;
       show(progress);
-    } while (!progress.whole && !stop.aborted && progress.last[unit] > 0);
+    } while (!progress.whole && !stop.aborted && (progress.last[unit] > 0 || progress.last.position));
   } catch (error) {
     // Whatever else went wrong, the server may have done this portion.
     if (!(error instanceof ApiError)) progress.sure = false;

@@ -63,7 +63,7 @@ export default {
     go: 'Daten prüfen', sound: 'Nichts gefunden. Alles passt zusammen.',
     found: ['{n} Befund, in den Worten des Servers:', '{n} Befunde, in den Worten des Servers:'], repair: 'Reparieren', repairTitle: 'Daten reparieren?',
     repairText: 'Was aus den Benutzern und Gruppen folgt, wird neu angelegt. Gelöscht wird niemand. Änderungen warten so lange.',
-    progress: '{n} repariert, noch {left}', mended: ['{n} Wert repariert', '{n} Werte repariert'],
+    progress: '{n} repariert, noch {left}', looked: '{n} von etwa {of} angesehen', mended: ['{n} Wert repariert', '{n} Werte repariert'],
     stopped: ['Angehalten: {n} Wert repariert.', 'Angehalten: {n} Werte repariert.'],
     unsure: ['Angehalten: {n} Wert sicher repariert, der letzte Schritt wurde nicht bestätigt.', 'Angehalten: {n} Werte sicher repariert, der letzte Schritt wurde nicht bestätigt.'],
     left: ['{n} Befund bleibt, den nur ein Mensch entscheiden kann:', '{n} Befunde bleiben, die nur ein Mensch entscheiden kann:'],

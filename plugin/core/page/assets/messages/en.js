@@ -60,7 +60,7 @@ export default {
     go: 'Check the data', sound: 'Nothing found. Everything fits together.',
     found: ['{n} finding, in the server’s words:', '{n} findings, in the server’s words:'], repair: 'Repair', repairTitle: 'Repair the data?',
     repairText: 'Whatever follows from the users and groups is made anew. None of them is deleted. Changes wait meanwhile.',
-    progress: '{n} mended, {left} left', mended: ['{n} value mended', '{n} values mended'],
+    progress: '{n} mended, {left} left', looked: '{n} of about {of} looked at', mended: ['{n} value mended', '{n} values mended'],
     stopped: ['Stopped: {n} value mended.', 'Stopped: {n} values mended.'],
     unsure: ['Stopped: {n} value mended for certain, the last step was not confirmed.', 'Stopped: {n} values mended for certain, the last step was not confirmed.'],
     left: ['{n} finding is left that only a person can decide:', '{n} findings are left that only a person can decide:'],

@@ -9,7 +9,14 @@ export function checkCard(here) {
   const result = h('div.stack', { role: 'status' });
   const fail = (message) => fill(result, note('bad', h('p', message)));
   const look = async () => {
-    const { findings } = await api.check(here.id);
+    const findings = [];
+    let answer;
+    do {
+      answer = await api.check(here.id, answer?.position);
+      findings.push(...answer.findings, ...answer.unlooked ?? []);
+      if (answer.position) fill(result, h('p.hint', t('check.looked', { n: number(answer.looked), of: number(answer.of) })));
+    } while (answer.position && findings.length <= LISTED && !here.signal.aborted);
+    if (here.signal.aborted) return undefined;
     if (findings.length === 0) return fill(result, note('good', h('p', t('check.sound'))));
     return fill(result, list('check.found', findings), h('div', button(t('check.repair'), { onclick: () => repairDialog(here, repaired) })));
   };
@@ -32,9 +39,15 @@ const list = (title, findings) => [note('warn', h('p', t(title, { n: findings.le
   h('ul.plain-list.break', { lang: 'en' }, findings.slice(0, LISTED).map((text) => h('li', text)), findings.length > LISTED && h('li', '…'))];
 
 function repairDialog(here, onEnd) {
+  const left = [];
   portionsDialog({
     title: t('check.repairTitle'), confirm: t('check.repair'), tone: 'good', here, body: h('p', t('check.repairText')),
-    call: (signal) => api.repair(here.id, signal), unit: 'mended',
+    call: async (signal, last) => {
+      const answer = await api.repair(here.id, last?.position, signal);
+      left.push(...answer.left, ...answer.unlooked ?? []);
+      return { ...answer, left };
+    },
+    unit: 'mended',
     said: (mended, left) => t('check.progress', { n: mended, left: number(left) }),
     onEnd,
   });
