@@ -85,6 +85,20 @@ impl Tenant {
         admin(server, method, &format!("/tenants/{}{path}", self.id), body)
     }
 
+    /// What the check finds, and what it could not look at: all portions, one after the other.
+    pub fn check(&self, server: &mut dyn Server) -> Vec<String> {
+        let (mut found, mut path) = (Vec::new(), "/check".to_owned());
+        loop {
+            let answer = self.admin(server, "GET", &path, None).expect(200).body;
+            let texts = ["findings", "unlooked"].into_iter().filter_map(|member| answer[member].as_array()).flatten();
+            found.extend(texts.filter_map(Value::as_str).map(str::to_owned));
+            match answer["position"].as_str() {
+                Some(position) => path = format!("/check?position={position}"),
+                None => return found,
+            }
+        }
+    }
+
     /// Sends a request below the tenant URL, with the token.
     pub fn scim(&self, server: &mut dyn Server, method: &str, path: &str, body: Option<&Value>) -> Reply {
         Reply::of(server.answer(self.request(method, path, body)))

@@ -159,7 +159,8 @@ fn a_repair_of_what_is_sound_changes_nothing() {
             keys.filter_map(full).filter(|(_, value)| value.is_some()).collect()
         };
         let before = values(&setting);
-        assert_eq!(setting.admin("POST", "/repair"), json!({"mended": 0, "remaining": 0, "left": []}));
+        let nothing = json!({"mended": 0, "remaining": 0, "left": [], "unlooked": [], "done": true});
+        assert_eq!(setting.admin("POST", "/repair"), nothing);
         assert_eq!(values(&setting), before);
     }
 }
@@ -208,8 +209,11 @@ fn a_large_damage_is_mended_in_several_calls() {
     for n in 0..401 {
         setting.plant(&format!("m.{n}"), json!(["nobody"]));
     }
-    assert_eq!(setting.admin("POST", "/repair"), json!({"mended": 400, "remaining": 1, "left": []}));
-    assert_eq!(setting.admin("POST", "/repair"), json!({"mended": 1, "remaining": 0, "left": []}));
+    let first = setting.admin("POST", "/repair");
+    assert_eq!((&first["mended"], &first["done"]), (&json!(400), &json!(false)), "{first}");
+    assert_ne!(first["remaining"], 0);
+    let rest = setting.admin("POST", &format!("/repair?position={}", first["position"].as_str().unwrap()));
+    assert_eq!(rest, json!({"mended": 1, "remaining": 0, "left": [], "unlooked": [], "done": true}));
     assert_eq!(setting.findings(), [] as [String; 0]);
 }
 

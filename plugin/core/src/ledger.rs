@@ -56,7 +56,7 @@ pub(crate) use snapshot::{Mark, Snapshot, leavings};
 pub use turn::Turn;
 
 use crate::backend::{self, Batches, Unusable};
-use crate::ports::{Ports, StoreError};
+use crate::ports::{KeyPage, Ports, StoreError};
 use crate::settings::Settings;
 use crate::space::Space;
 use crate::traffic::Traffic;
@@ -336,6 +336,11 @@ impl Head {
         covers(&self.progress()) || self.ended.iter().any(covers)
     }
 
+    /// The epoch, and how many of its turns are over: two heads that say the same are the same.
+    pub(crate) fn moment(&self) -> (u64, u64) {
+        (self.epoch, self.done)
+    }
+
     /// How many turns are over, in the order of all epochs.
     fn progress(&self) -> Progress {
         Progress { epoch: self.epoch, done: self.done }
@@ -429,14 +434,15 @@ impl<'a> View<'a> {
         Ok(head.intent.map_or(Head { intent: None, ..head }, |intent| *intent.next))
     }
 
-    /// Every key of the space, and of others. Costs the whole store.
-    pub(crate) fn keys(&self) -> Result<Vec<String>, Error> {
-        let decided = self.decided()?;
-        let mut keys = self.ports.store.list_keys()?;
-        let listed: BTreeSet<&String> = keys.iter().collect();
-        let new: Vec<String> = decided.keys().filter(|key| !listed.contains(key)).cloned().collect();
-        keys.extend(new);
-        Ok(keys)
+    /// [`Clock::elapsed`](crate::ports::Clock::elapsed).
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.ports.clock.elapsed()
+    }
+
+    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has too
+    /// many to list them. What is decided and not yet written may be missing.
+    pub(crate) fn keys(&self, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
+        key_page(self.ports, &self.space, cursor)
     }
 
     fn decided(&self) -> Result<&BTreeMap<String, Vec<u8>>, Error> {
@@ -469,6 +475,17 @@ impl Read for View<'_> {
 
 fn value(ports: &Ports, key: &str) -> Result<Option<Vec<u8>>, Error> {
     Ok(ports.store.get(key)?.filter(|bytes| !bytes.is_empty()))
+}
+
+fn key_page(ports: &Ports, space: &Space, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
+    match ports.store.list_page(space.prefix(), cursor) {
+        Ok(mut page) => {
+            page.keys.retain(|key| space.owns(key));
+            Ok(Some(page))
+        }
+        Err(error) if error.is_too_much() => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn decode<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {

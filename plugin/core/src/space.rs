@@ -151,16 +151,6 @@ impl Space {
         }
     }
 
-    /// What the keys of all leaves of a roster start with.
-    pub(crate) fn leaf_prefix(&self, roll: &Roll) -> String {
-        self.roster(roll, 0, 0).trim_end_matches('0').to_owned()
-    }
-
-    /// What all keys of a group's roster start with.
-    pub(crate) fn members_prefix(&self, group: &str) -> String {
-        self.key(&format!("{MEMBERS}{group}."))
-    }
-
     /// What the keys start with whose values can be made anew from documents and from rosters of members.
     pub(crate) fn derived_prefixes(&self) -> Vec<String> {
         let rosters = ["l0.", "l1.", "l2.", "l3.", "gl0.", "gl1.", "gl2.", "gl3.", MEMBERS, EDGES];
@@ -237,11 +227,45 @@ impl Space {
         [&self.prefix, name.letter, ".", &name.of].concat()
     }
 
-    /// The entry that stands under a key; nothing where the key is no entry's.
-    pub(crate) fn entry_at(&self, key: &str) -> Option<EntryName> {
-        let (letter, of) = key.strip_prefix(&self.prefix)?.split_once('.')?;
-        let letter = EntryName::letters().find(|known| *known == letter)?;
-        Some(EntryName { letter, of: of.to_owned() })
+    /// What a key is made for whose value can be made anew from documents; nothing for any other key.
+    pub(crate) fn derived_key(&self, key: &str) -> Option<DerivedKey> {
+        let (word, rest) = key.strip_prefix(&self.prefix)?.split_once('.')?;
+        if [word, "."].concat() == EDGES {
+            return self.edge_at(key).map(|(group, member)| DerivedKey::Edge(group, member));
+        }
+        if [word, "."].concat() == MEMBERS {
+            let (rest, index) = rest.rsplit_once('.')?;
+            let (group, level) = rest.rsplit_once('.')?;
+            return Some(DerivedKey::OfMembers(group.to_owned(), level_of(level)?, index.parse().ok()?));
+        }
+        let entry = |letter: &str, of: &str| {
+            let letter = EntryName::letters().find(|known| *known == letter)?;
+            Some(EntryName { letter, of: of.to_owned() })
+        };
+        if let Some(name) = entry(word, rest) {
+            return Some(DerivedKey::Entry(name));
+        }
+        let (letter, level) = word.split_at_checked(word.len().checked_sub(1)?)?;
+        let level = level_of(level)?;
+        match letter {
+            "l" => Some(DerivedKey::OfKind(Kind::User, level, rest.parse().ok()?)),
+            "gl" => Some(DerivedKey::OfKind(Kind::Group, level, rest.parse().ok()?)),
+            letter => {
+                let (of, index) = rest.rsplit_once('.')?;
+                Some(DerivedKey::OfEntry(entry(letter, of)?, level, index.parse().ok()?))
+            }
+        }
+    }
+
+    /// The group and the member of an edge.
+    pub(crate) fn edge_at(&self, key: &str) -> Option<(String, String)> {
+        let (group, member) = key.strip_prefix(&self.edge_prefix())?.split_once('.')?;
+        Some((group.to_owned(), member.to_owned()))
+    }
+
+    /// What all keys of the space begin with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     pub(crate) fn owns(&self, key: &str) -> bool {
@@ -251,6 +275,25 @@ impl Space {
     fn key(&self, rest: &str) -> String {
         [&self.prefix, rest].concat()
     }
+}
+
+/// What a key is made for whose value can be made anew from documents and from the seats of members.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum DerivedKey {
+    /// An entry: a short one, or the top of a long one.
+    Entry(EntryName),
+    /// A level below the top of a long entry, and the place in it.
+    OfEntry(EntryName, u8, u64),
+    /// A level of the roster of a kind, and the place in it.
+    OfKind(Kind, u8, u64),
+    /// A level of the roster of a group's members, and the place in it.
+    OfMembers(String, u8, u64),
+    /// A group and its member.
+    Edge(String, String),
+}
+
+fn level_of(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|level| *level <= roster::TOP)
 }
 
 const MEMBERS: &str = "gm.";
@@ -347,9 +390,15 @@ impl EntryName {
         IndexKind::ALL.into_iter().map(IndexKind::letter).chain([GROUPS_OF])
     }
 
-    /// Whether it is that of a member's groups, and so made from rosters and not from documents.
-    pub(crate) fn is_of_groups(&self) -> bool {
-        self.letter == GROUPS_OF
+    /// The kind of the resources that stand in it.
+    pub(crate) fn kind(&self) -> Kind {
+        let of_users = [IndexKind::UserName, IndexKind::ExternalId, IndexKind::Email];
+        if of_users.into_iter().any(|kind| kind.letter() == self.letter) { Kind::User } else { Kind::Group }
+    }
+
+    /// The member whose groups stand in it; nothing where it is that of a value.
+    pub(crate) fn member(&self) -> Option<&str> {
+        (self.letter == GROUPS_OF).then_some(self.of.as_str())
     }
 
     /// Whether it is that of a user's name, under which the user itself may stand.
@@ -451,20 +500,33 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_an_entry_says_which_entry_it_is() {
+    fn a_derived_key_says_what_it_is_made_for() {
         let space = Space::tenant(&TenantId::from_random([7; 10]));
         let entries = IndexKind::ALL.map(|kind| EntryName::of_value(kind, "a"));
         for name in entries.into_iter().chain([EntryName::groups_of("a-1")]) {
-            assert_eq!(space.entry_at(&space.entry(&name)).as_ref(), Some(&name));
+            assert_eq!(space.derived_key(&space.entry(&name)), Some(DerivedKey::Entry(name.clone())));
             for level in 0..roster::TOP {
-                assert_eq!(space.entry_at(&space.roster(&Roll::Entry(name.clone()), level, 3)), None, "{name:?}");
+                let key = space.roster(&Roll::Entry(name.clone()), level, 3);
+                assert_eq!(space.derived_key(&key), Some(DerivedKey::OfEntry(name.clone(), level, 3)));
             }
             let prefixes = space.entry_prefixes();
             let keys = (0..=roster::TOP).map(|level| space.roster(&Roll::Entry(name.clone()), level, 3));
             assert!(keys.into_iter().all(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))), "{name:?}");
         }
-        for other in [space.head(), space.journal(1), space.leaf_prefix(&Roll::Main), Space::registry().head()] {
-            assert_eq!(space.entry_at(&other), None, "{other}");
+        for level in 0..=roster::TOP {
+            for (roll, key) in [
+                (Roll::Main, DerivedKey::OfKind(Kind::User, level, 7)),
+                (Roll::Groups, DerivedKey::OfKind(Kind::Group, level, 7)),
+                (Roll::MembersOf("a-1".to_owned()), DerivedKey::OfMembers("a-1".to_owned(), level, 7)),
+            ] {
+                assert_eq!(space.derived_key(&space.roster(&roll, level, 7)), Some(key));
+            }
+        }
+        let edge = DerivedKey::Edge("a-1".to_owned(), "b-2".to_owned());
+        assert_eq!(space.derived_key(&space.edge("a-1", "b-2")), Some(edge));
+        let document = space.document(Kind::Group, "a-1").unwrap();
+        for other in [space.head(), space.journal(1), document, Space::registry().head()] {
+            assert_eq!(space.derived_key(&other), None, "{other}");
         }
     }
 

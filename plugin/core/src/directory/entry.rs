@@ -21,8 +21,6 @@ use roster::Seat;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::fmt;
 
 /// How few resources make a long entry a short one again.
@@ -51,6 +49,11 @@ impl Entry {
             Entry::Short(seats) => u64::try_from(seats.len()).unwrap_or(u64::MAX),
             Entry::Long(counts) => counts.iter().sum(),
         }
+    }
+
+    /// Whether it is long and has so few resources that it has to be short.
+    pub(super) fn is_short_again(&self) -> bool {
+        matches!(self, Entry::Long(_)) && self.len() <= u64::try_from(SHORT_AGAIN).unwrap_or(u64::MAX)
     }
 
     /// Slots and ids of those from the `skip`-th on, `limit` of them at most.
@@ -122,8 +125,7 @@ pub(super) fn leave(turn: &mut Turn<'_>, name: &EntryName, slot: u64, id: &str) 
         Some(Entry::Long(_)) => {
             let roll = Roll::Entry(name.clone());
             roster::displace(turn, &roll, slot, id)?;
-            let left = read(turn, name)?.map_or(0, |entry| entry.len());
-            if left > u64::try_from(SHORT_AGAIN).unwrap_or(u64::MAX) {
+            if read(turn, name)?.is_some_and(|entry| !entry.is_short_again()) {
                 return Ok(());
             }
             let seats = roster::page(turn, &roll, 0, SHORT_AGAIN)?;
@@ -170,29 +172,6 @@ pub(super) fn give_name(
         None => turn.remove(key),
     }
     Ok(())
-}
-
-/// What has to stand under the keys of an entry that has these resources. Where it may be short and may be long, it is what
-/// it was found to be.
-pub(super) fn values(
-    view: &impl Read,
-    name: &EntryName,
-    seats: &BTreeMap<u64, String>,
-) -> Result<Vec<(String, Value)>, Error> {
-    let long = match seats.len() {
-        len if len > LIMITS.entry_short_max => true,
-        len if len <= SHORT_AGAIN => false,
-        _ => match read(view, name) {
-            Ok(found) => matches!(found, Some(Entry::Long(_))),
-            Err(Error::Corrupt(_)) => false,
-            Err(error) => return Err(error),
-        },
-    };
-    Ok(if long {
-        roster::values(view.space(), &Roll::Entry(name.clone()), seats)
-    } else {
-        vec![(view.space().entry(name), json!(seats.iter().collect::<Vec<_>>()))]
-    })
 }
 
 impl<'de> Deserialize<'de> for Entry {

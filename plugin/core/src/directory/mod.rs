@@ -6,6 +6,7 @@
 //! The document is the truth. Indexes, see [`entry`], and roster are written with it in one batch and verified when they are
 //! read.
 
+pub mod audit;
 pub mod check;
 mod document;
 mod entry;

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-const LEAF_SLOTS: u64 = 64;
-const NODE_CHILDREN: u64 = 256;
+/// Slots of a leaf.
+pub(crate) const LEAF_SLOTS: u64 = 64;
+/// Children of a node.
+pub(crate) const NODE_CHILDREN: u64 = 256;
 /// The highest level, which has one node.
 pub(crate) const TOP: u8 = 3;
 
@@ -219,6 +221,17 @@ pub(crate) fn keys(space: &Space, roll: &Roll, slots: u64) -> Vec<String> {
     for level in 1..=TOP {
         nodes = if level == TOP { 1 } else { nodes.div_ceil(NODE_CHILDREN) };
         keys.extend((0..nodes).map(|index| space.roster(roll, level, index)));
+    }
+    keys
+}
+
+/// The keys of a leaf and of all counts above it.
+pub(crate) fn path(space: &Space, roll: &Roll, leaf: u64) -> Vec<String> {
+    let mut keys = vec![space.roster(roll, 0, leaf)];
+    let mut child = leaf;
+    for level in 1..=TOP {
+        child = if level == TOP { 0 } else { child / NODE_CHILDREN };
+        keys.push(space.roster(roll, level, child));
     }
     keys
 }

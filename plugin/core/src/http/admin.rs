@@ -117,11 +117,8 @@ impl Rollcall {
             (OfTenant::Requests, _) => self.list_requests(id, request),
             (OfTenant::Request(number), _) => self.show_request(id, *number),
             (OfTenant::Activity, _) => self.show_activity(id, &tenant),
-            (OfTenant::Repair, _) => self.repair(id),
-            (OfTenant::Check, _) => {
-                let findings = self.check(id).map_err(|problem| self.call_failed(&problem))?;
-                Ok(admin_body(StatusCode::OK, &json!({"findings": findings})))
-            }
+            (OfTenant::Repair, _) => self.repair_call(id, request),
+            (OfTenant::Check, _) => self.check_call(id, request),
             (OfTenant::Schemas, _) => self.list_schemas(id),
             (OfTenant::Schema(urn), "GET") => self.show_schema(id, urn),
             (OfTenant::Schema(urn), "PUT") => self.put_schema(id, urn, request),
@@ -532,17 +529,6 @@ impl Rollcall {
         Ok(admin_body(StatusCode::OK, &document))
     }
 
-    /// Mends what `check` names, some of it at a time; whoever asks repeats it until nothing remains.
-    fn repair(&self, id: &TenantId) -> Answered {
-        let failed = |error: ledger::Error| self.failed_call(error);
-        // A damaged tenant is mended on the way.
-        let mut turn = self.turn(id).map_err(failed)?;
-        let repair = directory::repair::repair(&mut turn).map_err(failed)?;
-        turn.commit().map_err(failed)?;
-        let left = &repair.left;
-        Ok(admin_body(StatusCode::OK, &json!({"mended": repair.mended, "remaining": repair.remaining, "left": left})))
-    }
-
     // The journal
 
     fn list_requests(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
@@ -585,11 +571,6 @@ impl Rollcall {
 
     fn refused(&self, problem: &Problem) -> Response<Vec<u8>> {
         problem.refusal(&self.ports, &self.request_id()).admin()
-    }
-
-    fn call_failed(&self, problem: &super::Unanswered) -> Response<Vec<u8>> {
-        let message = format!("service: the store did not answer ({problem:?})");
-        admin_error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message)
     }
 }
 
@@ -735,10 +716,10 @@ fn body<T: DeserializeOwned>(request: &Request<Vec<u8>>, expected: &str) -> Resu
 }
 
 /// The parameters of a call. The last of several with one name counts.
-struct Query<'r>(Parameters<'r>);
+pub(super) struct Query<'r>(Parameters<'r>);
 
 impl Query<'_> {
-    fn of(uri: &Uri) -> Query<'_> {
+    pub(super) fn of(uri: &Uri) -> Query<'_> {
         Query(Parameters::of(uri.query()))
     }
 
@@ -754,7 +735,11 @@ impl Query<'_> {
         Ok(self.parsed(name, "a whole number")?.unwrap_or(default).min(max))
     }
 
-    fn parsed<T: std::str::FromStr>(&self, name: &str, expected: &str) -> Result<Option<T>, Response<Vec<u8>>> {
+    pub(super) fn parsed<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        expected: &str,
+    ) -> Result<Option<T>, Response<Vec<u8>>> {
         let Some(text) = self.text(name).filter(|text| !text.is_empty()) else {
             return Ok(None);
         };

@@ -1,10 +1,11 @@
 //! A damaged tenant is mended by whoever comes next, without anybody asking for it: see [`ledger`](crate::ledger).
 //!
 //! As long as that goes on, the tenant is closed for changes: they are answered 503, to be sent again. What is mended is
-//! everything that can be made anew from the documents, a bounded number of values in each turn.
+//! everything that can be made anew from the documents, a portion in each turn. The head keeps where the next portion
+//! begins, so that further requests, of any instance, go on with it.
 
 use super::Rollcall;
-use crate::directory::repair::repair;
+use crate::directory::repair;
 use crate::journal;
 use crate::ledger::{Error, Turn};
 use crate::space::{Space, TenantId};
@@ -37,9 +38,12 @@ impl Rollcall {
                 return turn.release();
             };
             turn.replay_trail()?;
-            let repair = repair(&mut turn)?;
-            let values = turn.note_mended(repair.mended);
-            if repair.remaining > 0 {
+            let portion = repair::portion(&mut turn, damage.position())?;
+            let values = turn.note_mended(portion.mended, portion.next.as_ref());
+            for left in portion.left.iter().chain(&portion.unlooked) {
+                self.ports.log.line(&format!("tenant {tenant}: not mended: {left}"));
+            }
+            if portion.next.is_some() {
                 turn.commit()?;
                 continue;
             }
@@ -48,7 +52,6 @@ impl Rollcall {
             journal::append_mended(&mut turn, &damage, values, now, id);
             turn.commit()?;
             self.ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
-            repair.left.iter().for_each(|left| self.ports.log.line(&format!("tenant {tenant}: {left}")));
             return Ok(());
         }
         Err(Error::Mending)

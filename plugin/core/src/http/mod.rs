@@ -2,6 +2,7 @@
 
 mod admin;
 mod asset;
+mod audit;
 mod backup;
 mod export;
 pub mod guesses;
@@ -308,11 +309,6 @@ impl Rollcall {
     pub fn record(&self, tenant: &TenantId, number: u64) -> Result<Option<Record>, Unanswered> {
         self.flush_tenant(tenant);
         journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))
-    }
-
-    /// The invariants of a tenant, see [`directory::check`].
-    pub fn check(&self, tenant: &TenantId) -> Result<Vec<String>, Unanswered> {
-        directory::check::check(&self.view(tenant)).map_err(|error| self.failed(&error))
     }
 
     fn types(&self, view: &View<'_>) -> Result<Types, Unanswered> {

@@ -18,6 +18,7 @@ use super::lease::Lease;
 use super::queue::{CLOSED, Queue, count};
 use super::{Error, Head, IN_FLIGHT_MAX, StoredHead, Turn, decode};
 use crate::backend;
+use crate::directory::audit::Position;
 use crate::ports::Ports;
 use crate::space::Space;
 use jiff::Timestamp;
@@ -43,6 +44,16 @@ pub struct Damage {
     /// Whether the trail was written once more.
     #[serde(default)]
     pub(super) replayed: bool,
+    /// Where the next portion of the mending begins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) position: Option<Position>,
+}
+
+impl Damage {
+    /// Where the mending goes on.
+    pub(crate) fn position(&self) -> Position {
+        self.position.clone().unwrap_or_else(Position::start)
+    }
 }
 
 /// Writes that may still be on their way to a store without a guard.
@@ -218,7 +229,15 @@ impl Queue<'_> {
         let reached = self.follow_trail(&lease, &stored.head, present)?;
         let now = self.ports.clock.now();
         let mut next = reached.of_epoch(present + 1);
-        next.damage.get_or_insert(Damage { since: now, found: found.to_owned(), mended: 0, replayed: true });
+        next.damage.get_or_insert(Damage {
+            since: now,
+            found: found.to_owned(),
+            mended: 0,
+            replayed: true,
+            position: None,
+        });
+        // What was mended before may be damaged anew.
+        next.damage.iter_mut().for_each(|damage| damage.position = None);
         if !self.commits.is_guarded() {
             InFlight::expect_of_dead(&mut next.in_flight, now, stored.head.emptied.clone());
         }

@@ -3,10 +3,11 @@
 use super::damage::{Damage, InFlight};
 use super::intent::{self, Pair};
 use super::lease::{Commits, Lease};
-use super::{EMPTIED_MAX, Error, Head, REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read, StoredHead, value};
+use super::{EMPTIED_MAX, Error, Head, REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read, StoredHead, key_page, value};
 use super::{Look, Waiter};
 use crate::backend;
-use crate::ports::{Change, Ports};
+use crate::directory::audit::Position;
+use crate::ports::{Change, KeyPage, Ports};
 use crate::settings::Settings;
 use crate::space::Space;
 use jiff::Timestamp;
@@ -267,14 +268,16 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Every key of the space, and of others. Costs the whole store.
-    pub(crate) fn keys(&self) -> Result<Vec<String>, Error> {
-        Ok(self.lease.ports.store.list_keys()?)
+    /// [`Clock::elapsed`](crate::ports::Clock::elapsed).
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.lease.ports.clock.elapsed()
     }
 
-    /// Whether the end of this turn deletes a key that the turn before it has emptied.
-    pub(crate) fn sweeps(&self, key: &str) -> bool {
-        self.base.emptied.iter().any(|emptied| emptied == key)
+    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has too
+    /// many to list them. Keys that this turn stages are missing.
+    pub(crate) fn keys(&self, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
+        self.lease.renew();
+        key_page(self.lease.ports, &self.lease.space, cursor)
     }
 
     /// Whether the present change stages a key that a deletion which is still on its way may take away again. Such a
@@ -288,12 +291,12 @@ impl<'a> Turn<'a> {
     /// Closes the space for changes, from the end of this turn on, until it is mended.
     pub(crate) fn close_to_mend(&mut self, found: &str) {
         let since = self.lease.ports.clock.now();
-        let damage = Damage { since, found: found.to_owned(), mended: 0, replayed: false };
+        let damage = Damage { since, found: found.to_owned(), mended: 0, replayed: false, position: None };
         self.lease
             .ports
             .log
             .line(&format!("{}: damaged, and closed until it is mended: {found}", self.lease.space.head()));
-        self.head.damage.get_or_insert(damage);
+        self.head.damage.get_or_insert(damage).position = None;
     }
 
     /// Writes once more what turns have left that came after a write which may have arrived late.
@@ -305,10 +308,11 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Counts what was mended in this turn, and answers the sum.
-    pub(crate) fn note_mended(&mut self, values: usize) -> usize {
+    /// Counts what was mended in this turn, and notes where the next one goes on. Answers the sum.
+    pub(crate) fn note_mended(&mut self, values: usize, next: Option<&Position>) -> usize {
         self.head.damage.as_mut().map_or(0, |damage| {
             damage.mended += values;
+            damage.position = next.cloned();
             damage.mended
         })
     }

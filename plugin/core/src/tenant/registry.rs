@@ -31,8 +31,8 @@ fn mend(ports: &Ports, settings: &Settings) -> Result<(), Error> {
     let mut seats: BTreeMap<u64, String> = BTreeMap::new();
     let mut displaced: Vec<Tenant> = Vec::new();
     let prefix = Space::registry().registered_prefix();
-    for key in turn.keys()?.iter().filter(|key| key.starts_with(&prefix)) {
-        match turn.read::<Tenant>(key)? {
+    for key in keys(&turn)?.into_iter().filter(|key| key.starts_with(&prefix)) {
+        match turn.read::<Tenant>(&key)? {
             Some(tenant) if seats.contains_key(&tenant.slot) => displaced.push(tenant),
             Some(tenant) => drop(seats.insert(tenant.slot, tenant.id)),
             None => {}
@@ -59,4 +59,19 @@ fn mend(ports: &Ports, settings: &Settings) -> Result<(), Error> {
     turn.commit()?;
     ports.log.line(&format!("registry: mended, {} tenants; open again", seats.len()));
     Ok(())
+}
+
+/// All keys of the registry.
+fn keys(turn: &Turn<'_>) -> Result<Vec<String>, Error> {
+    let (mut keys, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = turn.keys(cursor.as_deref())?;
+        let page = page
+            .ok_or_else(|| Error::Unfit("expected a list of the keys, found more than the store lists".to_owned()))?;
+        keys.extend(page.keys);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(keys),
+        }
+    }
 }
