@@ -78,9 +78,14 @@ pub fn free_address() -> SocketAddr {
 
 /// The command that starts the host's program on a free port, with its data in a directory.
 pub fn host_command(state: &Path, options: &[&str]) -> Command {
+    command_of(&hosted::program(), state, options)
+}
+
+/// The same with a program that was built elsewhere.
+fn command_of(program: &Path, state: &Path, options: &[&str]) -> Command {
     // Built before, so that the program does not build it.
     hosted::component();
-    let mut command = Command::new(hosted::program());
+    let mut command = Command::new(program);
     command.args(["--listen", "127.0.0.1:0", "--no-build", "--from"]).arg(hosted::root().join("spin.toml"));
     command.arg("--state").arg(state).args(options);
     command
@@ -112,7 +117,16 @@ impl Host {
 
     /// Starts it with further options.
     pub fn with(state: &Path, options: &[&str]) -> Host {
-        let mut child = host_command(state, options).stdout(Stdio::piped()).spawn().unwrap();
+        Host::run(host_command(state, options))
+    }
+
+    /// Starts a program that was built elsewhere, as [`Host::start`] does.
+    pub fn of(program: &Path, state: &Path) -> Host {
+        Host::run(command_of(program, state, &["--variable", &secret(), "--variable", UNPACED]))
+    }
+
+    fn run(mut command: Command) -> Host {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
