@@ -136,15 +136,52 @@ fn a_repair_goes_on_while_others_change_the_tenant_and_only_the_count_of_active_
         setting.tenant.delete(&mut setting.server, &first).expect(204);
     });
     assert!(mended >= 64 && number > 1, "{mended} in {number}");
-    assert_eq!(unlooked, [json!("head: the count of active users; others changed the tenant meanwhile")]);
+    assert_eq!(unlooked, [json!("head: the count of active users; others changed users meanwhile")]);
     let active = u64::try_from(USERS).unwrap();
     assert_eq!(setting.check(), [format!("head: counts 5 active users, there are {active}")]);
     setting.repair_all(|_| {});
     assert_eq!(setting.check(), [] as [String; 0]);
 }
 
+#[test]
+fn a_check_beside_requests_that_change_no_user_looks_at_everything() {
+    let mut setting = Setting::on(Backend::GUARDED_SQLITE, USERS);
+    let (mut calls, mut path) = (0, "/check".to_owned());
+    loop {
+        setting.slow_down();
+        let answer = setting.tenant.admin(&mut setting.server, "GET", &path, None).expect(200).body;
+        assert_eq!((&answer["findings"], &answer["unlooked"]), (&json!([]), &json!([])));
+        calls += 1;
+        let Some(position) = answer["position"].as_str() else { break };
+        assert!(answer["looked"].as_u64() < answer["of"].as_u64(), "{answer}");
+        path = format!("/check?position={position}");
+        // Their records, and the counts of the traffic, are written in turns.
+        setting.tenant.find(&mut setting.server, "user7@contoso.com").expect(200);
+        let group = json!({"displayName": format!("Group {calls}")});
+        setting.tenant.scim(&mut setting.server, "POST", "/Groups", Some(&group)).expect(201);
+    }
+    assert!(calls > 1, "{calls}");
+}
+
+#[test]
+fn a_position_in_another_tenant_is_the_beginning() {
+    let mut setting = Setting::on(Backend::GUARDED_SQLITE, USERS);
+    setting.slow_down();
+    let answer = setting.tenant.admin(&mut setting.server, "GET", "/check", None).expect(200).body;
+    let path = format!("/repair?position={}", answer["position"].as_str().unwrap());
+    let other = Tenant::connect(&mut setting.server);
+    crowd::gather(&setting.server.world, &other.id, 3);
+    setting.server.world.store.plant(&format!("t.{}.l0.0", other.id), None);
+    let repair = other.admin(&mut setting.server, "POST", &path, None).expect(200).body;
+    assert_eq!((&repair["mended"], &repair["done"]), (&json!(3), &json!(true)), "{repair}");
+    assert_eq!(other.check(&mut setting.server), [] as [String; 0]);
+}
+
+/// What somebody else does to the users and the group of a tenant.
+type Change = fn(&mut Native, &Tenant, &[String], &str);
+
 /// What somebody else does while a check looks.
-const CHANGES: [fn(&mut Native, &Tenant, &[String], &str); 4] = [
+const CHANGES: [Change; 4] = [
     |server, tenant, _, _| assert_eq!(tenant.create(server, "new").status, 201),
     |server, tenant, users, _| assert_eq!(tenant.delete(server, &users[2]).status, 204),
     |server, tenant, users, group| {
@@ -219,6 +256,7 @@ fn what_a_store_cannot_list_is_said_and_nothing_is_counted_away_for_it() {
 #[test]
 fn a_position_that_is_none_is_refused_and_any_other_is_harmless() {
     let mut setting = Setting::on(Backend::GUARDED_SQLITE, 20);
+    let prefix = setting.key("");
     let (server, tenant) = (&mut setting.server, &setting.tenant);
     for wrong in ["x", "AAAA", "eyJwbGFjZSI6bnVsbH0", &"A".repeat(2_000)] {
         for (method, path) in [("GET", "check"), ("POST", "repair")] {
@@ -235,7 +273,7 @@ fn a_position_that_is_none_is_refused_and_any_other_is_harmless() {
         json!("Close"),
     ] {
         let position = json!({
-            "place": place, "active": 3, "uncounted": false, "steady": [0, 0], "begun": true, "unlisted": false, "looked": u64::MAX, "of": 7
+            "place": place, "active": 3, "uncounted": false, "steady": null, "of_space": prefix, "unlisted": false, "looked": u64::MAX, "of": 7
         });
         let text = base64(position.to_string().as_bytes());
         for (method, path) in [("GET", "check"), ("POST", "repair")] {

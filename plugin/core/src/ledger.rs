@@ -205,6 +205,9 @@ pub struct Head {
     /// Users that are not disabled.
     #[serde(default)]
     pub active: u64,
+    /// How often a user was written or removed: where it is what it was, so are all users.
+    #[serde(default)]
+    pub user_changes: u64,
     /// The roster of the groups.
     #[serde(default)]
     pub groups: Extent,
@@ -292,6 +295,7 @@ impl Head {
             intent: None,
             main: Extent::default(),
             active: 0,
+            user_changes: 0,
             groups: Extent::default(),
             next_record: 1,
             journal_capacity: settings.journal_capacity,

@@ -12,7 +12,7 @@
 //! time where the store has pages. A store that has none lists all of them for each page, and where they are too many even
 //! for that, [`Portion::unlooked`] says so.
 //!
-//! What is counted over several portions, active users, holds only where nobody else had a turn meanwhile.
+//! What is counted over several portions, active users, holds only where nobody else has changed a user meanwhile.
 
 mod entries;
 mod members;
@@ -71,7 +71,7 @@ pub struct Portion {
 
 /// Looks at one portion, a leaf or a page of keys at least, and mends what differs where the scene allows it.
 pub(crate) fn portion(scene: Scene<'_, '_>, position: Position) -> Result<Portion, Error> {
-    let (mends, begun) = (scene.mends(), scene.elapsed());
+    let begun = scene.elapsed();
     let mut audit = Audit {
         derived: scene.space().derived_prefixes(),
         scene,
@@ -83,14 +83,14 @@ pub(crate) fn portion(scene: Scene<'_, '_>, position: Position) -> Result<Portio
         pages: 0,
         staged_bytes: 0,
     };
-    audit.position.begin(&audit.scene.head().clone());
+    audit.position.begin(&audit.scene.space().clone(), &audit.scene.head().clone());
     while audit.is_open() {
         let Some(place) = audit.position.place.clone() else {
             break;
         };
         audit.position.place = audit.look(place)?;
     }
-    audit.position.end(audit.looked, &audit.scene.head().clone(), mends);
+    audit.position.end(audit.looked, &audit.scene.head().clone());
     let Audit { position, mut portion, .. } = audit;
     portion.next = Some(position).filter(|position| position.place.is_some());
     Ok(portion)
@@ -273,9 +273,7 @@ impl<'a> Audit<'_, 'a> {
         if self.position.uncounted {
             self.portion.unlooked.push("head: the count of active users; a part of the roster is lost".to_owned());
         } else if !self.position.is_steady() {
-            self.portion
-                .unlooked
-                .push("head: the count of active users; others changed the tenant meanwhile".to_owned());
+            self.portion.unlooked.push("head: the count of active users; others changed users meanwhile".to_owned());
         } else if counted != active {
             let finding = || format!("head: counts {counted} active users, there are {active}");
             if let Some(turn) = self.differs(finding) {

@@ -21,15 +21,11 @@ use crate::space::{Space, TenantId};
 pub fn portion(ports: &Ports, settings: &Settings, tenant: &TenantId, position: Position) -> Result<Portion, Error> {
     let space = Space::tenant(tenant);
     let view = View::new(ports, settings, space.clone());
-    let (before, is_start) = (view.head()?, position.is_start());
-    let mut seen = audit::portion(Scene::View(&view, Box::new(before.clone())), position.clone())?;
+    let before = view.head()?;
+    let seen = audit::portion(Scene::View(&view, Box::new(before.clone())), position.clone())?;
     let moved = View::new(ports, settings, space.clone()).head()?.moment() != before.moment();
-    if !moved {
-        return Ok(seen);
-    }
-    let is_whole = is_start && seen.next.is_none();
-    if seen.findings.is_empty() && seen.doubled.is_empty() && !is_whole {
-        seen.next.iter_mut().for_each(Position::unsettle);
+    let is_certain = seen.findings.is_empty() && seen.doubled.is_empty() && seen.left.is_empty() && seen.next.is_some();
+    if !moved || is_certain {
         return Ok(seen);
     }
     let turn = Turn::take_to_mend(ports, settings, space)?;

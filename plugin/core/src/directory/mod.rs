@@ -246,6 +246,7 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, E
             membership::leave_all(turn, before, plan.now)?;
             roster::remove(turn, &roll, &mut extent, before.slot)?;
             turn.remove(key);
+            turn.head.user_changes += u64::from(kind == Kind::User);
             None
         }
         (None, None) => None,
@@ -286,6 +287,7 @@ fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Result<(), ledge
 
 /// Stages a document alone, as it is stored.
 fn put_stored(turn: &mut Turn<'_>, kind: Kind, id: &str, bytes: Vec<u8>) {
+    turn.head.user_changes += u64::from(kind == Kind::User);
     if let Some(key) = turn.space().document(kind, id) {
         turn.put(key, bytes);
     }

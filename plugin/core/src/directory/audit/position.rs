@@ -2,7 +2,7 @@
 
 use crate::ledger::Head;
 use crate::settings::LIMITS;
-use crate::space::Kind;
+use crate::space::{Kind, Space};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -37,10 +37,10 @@ pub struct Position {
     pub(super) active: u64,
     /// Whether there may be more of them, where nobody can look.
     pub(super) uncounted: bool,
-    /// The turn up to which nobody else has changed anything since the audit began; nothing where somebody has.
-    steady: Option<(u64, u64)>,
-    /// Whether the first portion is still to come.
-    begun: bool,
+    /// How often users were changed by the time that the audit began; nothing where others have changed any since.
+    steady: Option<u64>,
+    /// What the keys of the tenant begin with; nothing before the first portion.
+    of_space: Option<String>,
     /// Whether the store does not list its keys.
     pub(super) unlisted: bool,
     looked: u64,
@@ -55,16 +55,11 @@ impl Position {
             active: 0,
             uncounted: false,
             steady: None,
-            begun: false,
+            of_space: None,
             unlisted: false,
             looked: 0,
             of: 0,
         }
-    }
-
-    /// Whether nothing was looked at yet.
-    pub fn is_start(&self) -> bool {
-        !self.begun
     }
 
     /// Resources and keys that were looked at.
@@ -77,31 +72,27 @@ impl Position {
         self.of.max(self.looked.saturating_add(1))
     }
 
-    /// Whether nobody else has changed anything since the audit began.
+    /// Whether nobody else has changed a user since the audit began.
     pub(super) fn is_steady(&self) -> bool {
         self.steady.is_some()
     }
 
-    pub(super) fn begin(&mut self, head: &Head) {
+    /// Goes on here in a space, or at the beginning where the position is that of another one.
+    pub(super) fn begin(&mut self, space: &Space, head: &Head) {
+        if self.of_space.as_deref() != Some(space.prefix()) {
+            let steady = Some(head.user_changes);
+            *self = Position { of_space: Some(space.prefix().to_owned()), steady, ..Position::start() };
+        }
         let resources = head.main.members.saturating_add(head.groups.members);
         // A document, its seat, and an entry each for its name, its externalId and its address.
         self.of = resources.saturating_mul(if self.unlisted { 1 } else { 5 });
-        if !self.begun {
-            self.steady = Some(head.moment());
-        }
-        self.begun = true;
-        self.steady = self.steady.filter(|moment| *moment == head.moment());
+        self.steady = self.steady.filter(|changes| *changes == head.user_changes);
     }
 
-    pub(super) fn end(&mut self, looked: u64, head: &Head, commits: bool) {
+    pub(super) fn end(&mut self, looked: u64, head: &Head) {
         self.looked = self.looked.saturating_add(looked);
-        let (epoch, done) = head.moment();
-        self.steady = self.steady.map(|_| (epoch, done.saturating_add(u64::from(commits))));
-    }
-
-    /// Notes that others had a turn while a portion was looked at.
-    pub(crate) fn unsettle(&mut self) {
-        self.steady = None;
+        // Changes of this portion are the audit's own.
+        self.steady = self.steady.map(|_| head.user_changes);
     }
 }
 

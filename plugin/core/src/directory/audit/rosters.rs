@@ -78,7 +78,7 @@ impl Audit<'_, '_> {
         }
         let index = roster::leaf_of(from);
         self.looked += 1;
-        if from % LEAF_SLOTS == 0 {
+        if from.is_multiple_of(LEAF_SLOTS) {
             if self.is_empty_below(&roll, index)? {
                 return Ok(Some((index / NODE_CHILDREN + 1) * NODE_CHILDREN * LEAF_SLOTS));
             }
