@@ -567,8 +567,12 @@ for (const colorScheme of ['light', 'dark']) {
     ];
     await view.route('**/admin/api/v1/tenants/**', (route) => (route.request().method() === 'DELETE' ? hold(route) : pass(route)));
     for (const [hash, opener, typed] of dangers) {
-      await view.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
       const open = view.getByRole('button', { name: opener });
+      // What was deleted before leads to another screen when it is done, which may be just now.
+      await until(async () => {
+        await view.evaluate((to) => { location.hash = '#/none'; location.hash = to; }, hash);
+        await open.waitFor({ timeout: 3000 });
+      });
       await open.hover();
       await readable(open, `${opener}: under the pointer`);
       await open.click();
