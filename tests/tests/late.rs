@@ -323,3 +323,26 @@ fn a_registry_whose_counts_do_not_fit_is_mended_by_the_next_tenant() {
         assert_eq!((names, &listed["totalResults"]), (vec!["Contoso", "Fabrikam"], &json!(2)), "{}", backend.name);
     }
 }
+
+#[test]
+fn a_number_of_an_epoch_that_is_ended_meanwhile_is_no_sign_of_damage() {
+    for backend in Backend::FIT {
+        let setting = Setting::on(backend);
+        // A holder that dies before its commit.
+        let asks = writes(&setting, Change::Create("dead"))[0];
+        setting.world.store.forget_calls();
+        setting.world.store.fail(asks + 1..usize::MAX, Fault::Refused);
+        setting.make(Change::Create("dead")).expect(503);
+        // The next request has read the epoch, and others end it before the request asks for its number.
+        let asks = writes(&setting, Change::Create("carol"))[0];
+        setting.world.store.forget_calls();
+        let elsewhere = setting.clone();
+        setting.world.store.interrupt(asks, move || elsewhere.insist(Change::Create("dave")));
+        setting.make(Change::Create("carol")).expect(201);
+        assert!(setting.world.store.was_interrupted(), "{}", backend.name);
+        let log = setting.world.log.borrow().clone();
+        assert!(log.iter().any(|line| line.contains("ended at turn")), "{}: {log:#?}", backend.name);
+        assert!(!log.iter().any(|line| line.contains("damaged")), "{}: {log:#?}", backend.name);
+        setting.judge(backend.name);
+    }
+}

@@ -15,7 +15,7 @@
 
 use super::intent::{self, Pair};
 use super::lease::Lease;
-use super::queue::{CLOSED, Queue, count};
+use super::queue::{CLOSED, Queue, Ticket, count};
 use super::{Error, Head, IN_FLIGHT_MAX, StoredHead, Turn, decode};
 use crate::backend;
 use crate::directory::audit::Position;
@@ -195,8 +195,9 @@ impl Turn<'_> {
 }
 
 impl Queue<'_> {
-    /// Why the stored head cannot be the latest one, if that is so. Costs a call for an instance that has no number yet.
-    pub(super) fn went_back(&self, stored: &StoredHead, number: u64) -> Option<String> {
+    /// Why the stored head cannot be the latest one, if that is so: by what this instance knows, or by the number that it was
+    /// given.
+    pub(super) fn went_back(&self, stored: &StoredHead, ticket: &Ticket) -> Option<String> {
         let Head { epoch, done, .. } = stored.head;
         // A space without a head was removed as a whole.
         stored.bytes.as_ref()?;
@@ -207,7 +208,9 @@ impl Queue<'_> {
                 known.done, known.epoch
             ));
         }
-        (number >= CLOSED).then(|| format!("the head is at turn {done} of epoch {epoch}, which was ended"))
+        // Of an epoch that was ended after the number's epoch was read, the head knows.
+        (ticket.number >= CLOSED && epoch == ticket.epoch)
+            .then(|| format!("the head is at turn {done} of epoch {epoch}, which was ended"))
     }
 
     /// Whether later turns than the stored head knows have left a trail.

@@ -175,8 +175,8 @@ pub(crate) struct Queue<'a> {
 /// A place in the queue.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
-    epoch: u64,
-    number: u64,
+    pub(super) epoch: u64,
+    pub(super) number: u64,
     /// The turn had not begun by then.
     since: Duration,
     /// When somebody last looked whether it has come up.
@@ -236,9 +236,7 @@ impl<'a> Queue<'a> {
         let looked = self.ports.clock.elapsed();
         ticket.looked = looked;
         let stored = self.stored()?;
-        if let Some(found) =
-            self.ports.tickets.suspicion(&self.space).or_else(|| self.went_back(&stored, ticket.number))
-        {
+        if let Some(found) = self.ports.tickets.suspicion(&self.space).or_else(|| self.went_back(&stored, ticket)) {
             self.reopen(&stored, &found)?;
             return Ok(Seen::Passed);
         }

@@ -290,12 +290,12 @@ impl<'a> Turn<'a> {
 
     /// Closes the space for changes, from the end of this turn on, until it is mended.
     pub(crate) fn close_to_mend(&mut self, found: &str) {
+        if self.head.damage.is_none() {
+            let said = format!("{}: damaged, and closed until it is mended: {found}", self.lease.space.head());
+            self.lease.ports.log.line(&said);
+        }
         let since = self.lease.ports.clock.now();
         let damage = Damage { since, found: found.to_owned(), mended: 0, replayed: false, position: None };
-        self.lease
-            .ports
-            .log
-            .line(&format!("{}: damaged, and closed until it is mended: {found}", self.lease.space.head()));
         self.head.damage.get_or_insert(damage).position = None;
     }
 
