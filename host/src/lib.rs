@@ -15,6 +15,7 @@
 
 mod bindings;
 mod body;
+pub mod claim;
 pub mod component;
 mod connection;
 mod http;

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::env;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, anyhow, ensure};
 use clap::{Parser, value_parser};
+use rollcall_host::claim::Sharing;
 use rollcall_host::keyvalue::{Database, Redis, Stores};
 use rollcall_host::limits::Machine;
 use rollcall_host::manifest::environment_name;
@@ -20,8 +21,9 @@ use rollcall_host::{Component, Environment, Limits, Manifest, Server, State, ser
 #[derive(Parser)]
 #[command(name = "rollcall-host", version)]
 struct Options {
-    /// Where to listen; port 0 is any free one.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000")]
+    /// Where to listen, as ADDRESS:PORT, a name such as localhost:3000, or a port alone, which is one of 127.0.0.1;
+    /// port 0 is any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:3000", value_parser = address)]
     listen: SocketAddr,
     /// The directory of the data, or ":memory:" [default: .spin beside the manifest]
     #[arg(long, value_name = "DIR")]
@@ -29,6 +31,9 @@ struct Options {
     /// Keeps the data in Redis, as redis://HOST:PORT/, instead of the directory; the secret stays in the directory
     #[arg(long, value_name = "URL")]
     store: Option<String>,
+    /// Lets other hosts of this machine that have this option, too, serve the data of the directory.
+    #[arg(long)]
+    share_data: bool,
     /// The manifest [default: the nearest spin.toml upwards]
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
@@ -81,14 +86,18 @@ fn run(options: Options) -> Result<()> {
     let secret = own_admin_secret(&manifest, &state, &mut given)?;
     let variables = manifest.resolve(|name| given_value(&given, name))?;
     // What can be wrong is found before the build, which takes its time.
+    let sharing = if options.share_data { Sharing::Shared } else { Sharing::Alone };
+    // In Redis the data are made for several hosts, and in memory nobody else sees them.
+    let _claim = if options.store.is_none() { state.claim(sharing)? } else { None };
     let redis = options.store.as_deref().map(Redis::connect).transpose()?.map(Arc::new);
     let stores = match &redis {
         Some(redis) => Stores::default_only(redis.clone()),
         None => state.stores()?,
     };
     let listener = serve::listen(options.listen)?;
-    if !options.no_build {
-        toolchain::build(&manifest)?;
+    let source = if options.no_build { manifest.source.clone() } else { toolchain::build(&manifest)? };
+    if !options.quiet {
+        eprintln!("Compiling the component for this machine; later starts take the result from a cache.");
     }
     let environment = Environment {
         stores,
@@ -97,7 +106,7 @@ fn run(options: Options) -> Result<()> {
         quiet: options.quiet,
         ..Environment::default()
     };
-    let component = Component::load(&manifest.source, environment)?;
+    let component = Component::load(&source, environment)?;
     let server = Server::start(component, listener, Limits { machine, ..Limits::default() })?;
     server.expect_configured()?;
     let data = redis.map_or_else(|| place(&state), |redis| redis.to_string());
@@ -139,6 +148,22 @@ fn manifest_path(from: Option<&Path>) -> Result<PathBuf> {
         .ok_or_else(|| anyhow!("no spin.toml here or above; name it with --from"))
 }
 
+/// A socket's address in the spellings that people try first.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+    let host_and_port = match text.strip_prefix(':').unwrap_or(text) {
+        port if port.parse::<u16>().is_ok() => format!("127.0.0.1:{port}"),
+        _ => text.to_owned(),
+    };
+    let found = host_and_port
+        .to_socket_addrs()
+        .map_err(|error| format!("expected ADDRESS:PORT, such as 127.0.0.1:3000: {error}"))?;
+    // A name such as localhost has an address of each kind; most clients try IPv4 first or fall back to it.
+    let mut found: Vec<_> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.first().copied().ok_or_else(|| "the name has no address".to_owned())
+}
+
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
@@ -161,5 +186,29 @@ fn place(state: &State) -> String {
     match state {
         State::Memory => "in memory, gone at the end".to_owned(),
         State::Directory(directory) => directory.join(Database::FILE_NAME).display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_be_a_port_or_a_name() {
+        let of = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        for (text, expected) in [
+            ("3000", of(3000)),
+            (":3000", of(3000)),
+            ("localhost:3000", of(3000)),
+            ("http://127.0.0.1:3000/", of(3000)),
+            ("127.0.0.1:0", of(0)),
+            ("[::1]:8080", "[::1]:8080".parse().unwrap()),
+        ] {
+            assert_eq!(address(text), Ok(expected), "{text}");
+        }
+        for text in ["", "70000", "127.0.0.1", "127.0.0.1:x", "::1"] {
+            let error = address(text).unwrap_err();
+            assert!(error.starts_with("expected ADDRESS:PORT, such as 127.0.0.1:3000: "), "{text}: {error}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
+use crate::claim::{Claim, Sharing};
 use crate::keyvalue::{Database, Stores};
 
 /// Where the state is.
@@ -44,6 +45,17 @@ impl State {
             }
         };
         Ok(Stores::default_only(database.store(Stores::DEFAULT)))
+    }
+
+    /// Claims the data for this process. Nothing where no other process could see them.
+    pub fn claim(&self, sharing: Sharing) -> Result<Option<Claim>> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::Directory(directory) => {
+                create(directory)?;
+                Claim::take(directory, sharing).map(Some)
+            }
+        }
     }
 
     /// The secret beside the data, made on the first start; in memory a new one each time.
@@ -138,7 +150,8 @@ fn make_private(_: &Path) -> Result<bool> {
     Ok(false)
 }
 
-fn private(options: &mut fs::OpenOptions) {
+/// Lets a file that is made be the owner's alone.
+pub(crate) fn private(options: &mut fs::OpenOptions) {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     #[cfg(not(unix))]

@@ -1,22 +1,39 @@
 //! Makes the component: the manifest's build command, and the compilation target that it needs.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 
 use crate::manifest::{Build, Manifest};
 
-/// Runs the manifest's build command, if it has one. What it prints goes to the error output.
-pub fn build(manifest: &Manifest) -> Result<()> {
+/// Runs the manifest's build command, if it has one, and returns the component's file. What the command prints goes to
+/// the error output. Where this machine has no compiler for components, the file is a finished one beside the manifest,
+/// such as `rollcall.wasm` of a release; without that the error says what is missing.
+pub fn build(manifest: &Manifest) -> Result<PathBuf> {
     let Some(build) = &manifest.build else {
-        return Ok(());
+        return Ok(manifest.source.clone());
     };
     let directory = manifest.directory.join(&build.workdir);
-    if build.command.contains(TARGET) {
-        install_target(&directory)?;
+    if build.command.contains(TARGET)
+        && let Err(missing) = expect_target(&directory)
+    {
+        return finished(manifest, &missing.to_string());
     }
-    run_build(build, &directory)
+    eprintln!("Building the component, which takes a minute or two the first time: {}", build.command);
+    run_build(build, &directory)?;
+    Ok(manifest.source.clone())
+}
+
+/// The component that came with the manifest, of the same name as the one that the build makes.
+fn finished(manifest: &Manifest, missing: &str) -> Result<PathBuf> {
+    let Some(name) = manifest.source.file_name() else {
+        bail!("{missing}");
+    };
+    let path = manifest.directory.join(name);
+    ensure!(path.is_file(), "{missing}; put a finished {} beside the manifest to do without", name.display());
+    eprintln!("{missing}, so the finished component {} is taken", path.display());
+    Ok(path)
 }
 
 const TARGET: &str = "wasm32-wasip2";
@@ -31,13 +48,9 @@ fn run_build(build: &Build, directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A compiler that did not come from rustup has to have the target itself; then the build says what is wrong.
-fn install_target(directory: &Path) -> Result<()> {
-    let installed = within(directory, "rustup").args(["target", "list", "--installed"]).stdout(Stdio::piped()).output();
-    let Ok(installed) = installed else {
-        return Ok(());
-    };
-    if String::from_utf8_lossy(&installed.stdout).lines().any(|line| line == TARGET) {
+/// Installs the compilation target where it is missing and rustup can. The error says what is missing.
+fn expect_target(directory: &Path) -> Result<()> {
+    if has_target(directory)? {
         return Ok(());
     }
     eprintln!("Installing the compilation target: rustup target add {TARGET}");
@@ -47,6 +60,17 @@ fn install_target(directory: &Path) -> Result<()> {
         "the compilation target is missing and could not be installed: rustup target add {TARGET}"
     );
     Ok(())
+}
+
+/// Whether the compiler has the standard library of the target, whoever installed it.
+fn has_target(directory: &Path) -> Result<bool> {
+    let library = within(directory, "rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .stdout(Stdio::piped())
+        .output()
+        .map_err(|error| anyhow!("there is no Rust compiler: cannot run rustc: {error}"))?;
+    let path = String::from_utf8_lossy(&library.stdout);
+    Ok(library.status.success() && Path::new(path.trim()).is_dir())
 }
 
 fn within(directory: &Path, program: &str) -> Command {
@@ -66,6 +90,26 @@ mod tests {
     fn run(command: &str) -> Result<()> {
         let build = Build { command: command.to_owned(), workdir: Default::default() };
         run_build(&build, &std::env::temp_dir())
+    }
+
+    #[test]
+    fn a_finished_component_beside_the_manifest_is_taken_where_there_is_no_compiler() {
+        let directory = tempfile::tempdir().unwrap();
+        let manifest = directory.path().join("spin.toml");
+        std::fs::write(
+            &manifest,
+            "spin_manifest_version = 2\napplication = { name = \"app\" }\n\
+             [component.main]\nsource = \"target/deep/main.wasm\"\nkey_value_stores = [\"default\"]\n",
+        )
+        .unwrap();
+        let manifest = Manifest::read(&manifest).unwrap();
+        assert_eq!(
+            finished(&manifest, "there is no compiler").unwrap_err().to_string(),
+            "there is no compiler; put a finished main.wasm beside the manifest to do without"
+        );
+        let path = directory.path().join("main.wasm");
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(finished(&manifest, "there is no compiler").unwrap(), path);
     }
 
     #[test]

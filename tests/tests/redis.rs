@@ -277,7 +277,7 @@ fn nothing_that_was_answered_is_lost_when_a_commit_reaches_redis_late() {
 fn nothing_that_was_answered_is_lost_when_one_of_two_hosts_on_one_file_is_suspended() {
     let state = fresh("suspended");
     let options = ["--variable", &program::secret(), "--variable", "requests_per_second=off"];
-    let options = [&options[..], &["--variable", "journal_capacity=100000"]].concat();
+    let options = [&options[..], &["--variable", "journal_capacity=100000", "--share-data"]].concat();
     let mut hosts: Vec<Host> = (0..2).map(|_| Host::with(&state, &options)).collect();
     let load = Load::of(&mut hosts);
     let users = load.during(|| {
