@@ -10,6 +10,9 @@
 //!   `instances` keeps and reuses instances, `shares` decides who computes next, `memory` and [`limits`] bound all of it;
 //! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables`.
 //!
+//! `docs/embedding.md` shows how to use it as a library, `docs/operations.md` has the flags of the program, and
+//! `docs/stores.md` what a store has to keep.
+//!
 //! The host promises a component nothing that Spin does not. Where Spin's own behaviour is odd, this one's is the same, and
 //! [`keyvalue::Weakness`] gives a test store the oddities of the backends that are not here.
 

@@ -1,7 +1,7 @@
 //! The component. Glue only: Spin's interfaces on one side, [`rollcall_core`] on the other.
 //!
 //! An instance is reused for many requests, so what is here is a cache at most: the settings, the open store, and the
-//! journal's buffer with its bound.
+//! journal's buffer with its bound. `docs/architecture.md` has the way of a request.
 
 mod brake;
 mod clerk;

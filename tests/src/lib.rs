@@ -1,4 +1,4 @@
-//! The component as its users meet it.
+//! The component as its users meet it. `CONTRIBUTING.md` says which test shows what.
 //!
 //! - [`store`] is a model of Spin's key-value store that counts, fails and interrupts, and [`real`] puts a Redis server in
 //!   the place of the model; [`world`] puts a clock and a source of randomness beside it that never surprise;

@@ -71,7 +71,7 @@ impl Measured {
 
 impl Load {
     /// Sends what `request` makes of the number of a connection and the number of its request, as
-    /// [`bytes`](crate::load::bytes) does it, until the time is over.
+    /// [`bytes`] does it, until the time is over.
     pub fn run(&self, request: impl Fn(usize, usize) -> Vec<u8> + 'static) -> io::Result<Measured> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (load, request) = (*self, Rc::new(request));

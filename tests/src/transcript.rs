@@ -19,7 +19,7 @@
 //!
 //! A request without `host` is for `scim.example.com`. In a request's body `«x*1000»` stands for a thousand `x`.
 //! An answer holds all headers but those of the connection itself, in alphabetical order, and its body as
-//! [`pretty::lay_out`](crate::pretty::lay_out) shows it.
+//! [`pretty::lay_out`] shows it.
 
 use crate::pretty;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};

@@ -7,7 +7,7 @@
 //! one where the change before it removed something; uniqueness and counts need no further locks, and the journal's
 //! order is the order of the changes.
 //!
-//! Where a batch is not written whole (DynamoDB), the turn first writes down what it is about to write: an [`intent`],
+//! Where a batch is not written whole (DynamoDB), the turn first writes down what it is about to write: an *intent*,
 //! taken into the head with one write of one key. That decides the change. The values follow in batches, then the head
 //! that gives the turn on. Readers look at the head first there, so they see a change whole from the moment that it is
 //! decided; whoever takes a dead holder's place finds the intent and writes the values once more.
@@ -36,7 +36,7 @@
 //!   the turn began, may end the epoch: all turns of it are void, and the counter starts anew under the next epoch's name.
 //!   The waiter counts only time in which it was awake itself: a look after more than [`AWAKE_GAP_MAX`] begins anew.
 //! - **The assumption:** a commit that was sent arrives within `TAKEOVER_UNGUARDED - HOLD`, 13 seconds. Nothing is promised
-//!   beyond it, but what happens is seen and mended where the commit lands within [`IN_FLIGHT_MAX`], see [`damage`].
+//!   beyond it, but what happens is seen and mended where the commit lands within [`IN_FLIGHT_MAX`], see `damage`.
 //!
 //! A holder that needs longer than half of its time says so under a key of its own, in time: a *beat*. Then both deadlines
 //! begin anew: the holder's at the moment before it said so, that of the waiters when they see it.

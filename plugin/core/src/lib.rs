@@ -2,6 +2,9 @@
 //!
 //! Read `http` for the way of a request, `scim` for the protocol, `directory` for the users, `ledger` for how anything
 //! is written. The ports in `ports` are all that this crate knows of the world.
+//!
+//! `docs/architecture.md` has the map, the way of one request, the invariants and a glossary; `docs/scim.md` what is
+//! supported, and `docs/requirements.md` the test of each MUST.
 
 pub mod backend;
 mod backup;

@@ -8,7 +8,7 @@
 //! back as a flood. A refused request costs no read and no write of its own.
 //!
 //! Records are written a second or two after their requests, which is late for a flood that begins. So a few requests are
-//! counted at once, see [`rush`].
+//! counted at once, see `rush`.
 
 mod rush;
 

@@ -3,7 +3,7 @@
 //!
 //! A change is planned first, on whatever is read, and carried out within a turn. Planning outside of a turn answers
 //! the many requests that change nothing or are refused without a write; planning again within the turn decides.
-//! The document is the truth. Indexes, see [`entry`], and roster are written with it in one batch and verified when they are
+//! The document is the truth. Indexes, see `entry`, and roster are written with it in one batch and verified when they are
 //! read.
 
 pub mod audit;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::cell::Cell;
 
 /// The budget of one request, [`Limits::request_effort_max`](crate::settings::Limits::request_effort_max) units of it. A unit
-/// is one comparison of a value of up to [`UNIT_BYTES`].
+/// is one comparison of a value of up to a KiB.
 #[derive(Debug, Default)]
 pub struct Effort(Cell<usize>);
 

@@ -419,7 +419,7 @@ impl<'s> ElementFilter<'s> {
         bind(filter, &Names::Element(attribute)).map(ElementFilter)
     }
 
-    /// Whether an element fits. What that costs was counted by [`ElementFilter::spend`].
+    /// Whether an element fits. What that costs was counted by `ElementFilter::spend`.
     pub fn matches(&self, element: &Value) -> bool {
         matches(&self.0, &Scope { seen: Looked::Element(element), effort: None })
     }
