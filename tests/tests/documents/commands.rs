@@ -57,93 +57,93 @@ impl Known {
         }
     }
 
-    /// Fails where a command names what is not there, or where nobody runs it.
-    pub(crate) fn expect(&self, written: &str, place: &str) {
+    /// Says what is wrong with a command: what it names and is not there, or that nobody runs it.
+    pub(crate) fn check(&self, written: &str) -> Result<(), String> {
         let words = words(written, &BTreeMap::new());
         let set = assignments(&words);
         let command: Vec<&str> = words[set.len()..].iter().map(String::as_str).collect();
-        for (name, _) in &set {
-            self.expect_variable(name, command.is_empty(), place);
-        }
+        set.iter().try_for_each(|(name, _)| check_variable(name, command.is_empty()))?;
         match command.as_slice() {
-            [] | ["curl", ..] => {}
-            ["cargo", rest @ ..] => self.expect_cargo(rest, place),
-            [".ci/run"] => assert!(root().join(".ci/run").exists(), "{place}"),
-            ["spin", "up", rest @ ..] => expect_spin_up(rest, place),
+            // What curl sends is looked at where it is sent.
+            [] | ["curl", ..] => Ok(()),
+            ["cargo", rest @ ..] => self.check_cargo(rest),
+            [".ci/run"] => is_there(".ci/run"),
+            ["spin", "up"] | ["spin", "up", "--build"] => Ok(()),
+            ["spin", "up", "--runtime-config-file", file] => is_there(file),
             ["spin" | "kubectl", ..] => {
-                let found = self.kubernetes.contains(&plain(written));
-                assert!(found, "{place}: deploy/spinapp.yaml does not say {written:?}");
+                require(self.kubernetes.contains(&plain(written)), || "deploy/spinapp.yaml does not say it".to_owned())
             }
-            [program, ..] => panic!("{place}: nothing looks at commands of {program:?}"),
+            [program, ..] => Err(format!("nothing looks at commands of {program:?}")),
         }
     }
 
-    /// A variable of the environment that a command is given, or one of the reader's own shell.
-    fn expect_variable(&self, name: &str, is_own: bool, place: &str) {
-        let known = match name.strip_prefix("SPIN_VARIABLE_") {
-            Some(variable) => Settings::VARIABLES.contains(&variable.to_lowercase().as_str()),
-            None => is_own || name == "UPDATE",
-        };
-        assert!(known, "{place}: nobody reads the variable {name}");
-    }
-
-    fn expect_cargo(&self, arguments: &[&str], place: &str) {
+    fn check_cargo(&self, arguments: &[&str]) -> Result<(), String> {
         let mut parts = arguments.splitn(2, |argument| *argument == "--");
         let (own, passed) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-        let mut kept = vec!["cargo"];
-        let mut example = None;
+        let (mut command, mut example) = (vec!["cargo"], None);
         let mut own = own.iter().copied();
         while let Some(argument) = own.next() {
-            let mut is_among = |known: &BTreeSet<String>| {
-                let name = own.next().unwrap_or_default();
-                assert!(known.contains(name), "{place}: there is no {argument} {name}");
-                name.to_owned()
-            };
             match argument {
-                "-p" => drop(is_among(&self.packages)),
-                "--test" => drop(is_among(&self.tests)),
+                "-p" => self.check_named(argument, own.next(), self.packages.iter())?,
+                "--test" => self.check_named(argument, own.next(), self.tests.iter())?,
                 "--example" => {
-                    let name = is_among(&self.examples.keys().cloned().collect());
-                    example = Some(name);
+                    example = own.next();
+                    self.check_named(argument, example, self.examples.keys())?;
+                    command.extend([argument, example.unwrap_or_default()]);
                 }
                 // A part of what CI runs whole.
                 "--lib" => {}
-                other => kept.push(other),
+                other => command.push(other),
             }
         }
-        let mut command = kept.join(" ");
-        if let Some(name) = &example {
-            command = format!("{command} --example {name}");
-        }
+        let command = command.join(" ");
         let runs = self.ci.contains(&command) || BY_HAND.contains(&command.as_str()) || command == BY_A_TEST;
-        assert!(runs, "{place}: neither CI nor a test runs {command:?}, and it is not run by hand");
-        if command.starts_with("cargo run") {
-            self.expect_flags(example.as_deref(), passed, place);
-        }
+        require(runs, || format!("neither CI nor a test runs {command:?}, and nobody does by hand"))?;
+        if command.starts_with("cargo run") { self.check_flags(example, passed) } else { Ok(()) }
+    }
+
+    fn check_named<'n>(
+        &self,
+        flag: &str,
+        name: Option<&str>,
+        mut known: impl Iterator<Item = &'n String>,
+    ) -> Result<(), String> {
+        let name = name.unwrap_or_default();
+        require(known.any(|known| known == name), || format!("there is no {flag} {name}"))
     }
 
     /// Flags for the host, or for an example.
-    fn expect_flags(&self, example: Option<&str>, passed: &[&str], place: &str) {
+    fn check_flags(&self, example: Option<&str>, passed: &[&str]) -> Result<(), String> {
         for flag in passed.iter().filter(|argument| argument.starts_with("--")) {
             let known = match example {
                 Some(name) => self.examples[name].contains(&format!("\"{flag}\"")),
                 None => self.host_flags.contains(*flag),
             };
-            assert!(known, "{place}: nobody knows {flag}");
+            require(known, || format!("nobody knows {flag}"))?;
         }
         for pair in passed.windows(2).filter(|pair| pair[0] == "--variable") {
             let name = pair[1].split('=').next().unwrap_or_default();
-            assert!(Settings::VARIABLES.contains(&name), "{place}: there is no variable {name}");
+            require(Settings::VARIABLES.contains(&name), || format!("there is no variable {name}"))?;
         }
+        Ok(())
     }
 }
 
-fn expect_spin_up(arguments: &[&str], place: &str) {
-    match arguments {
-        [] | ["--build"] => {}
-        ["--runtime-config-file", file] => assert!(root().join(file).exists(), "{place}: there is no {file}"),
-        other => panic!("{place}: nothing looks at {other:?}"),
-    }
+fn require(condition: bool, error: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(error()) }
+}
+
+fn is_there(file: &str) -> Result<(), String> {
+    require(root().join(file).exists(), || format!("there is no {file}"))
+}
+
+/// A variable of the environment that a command is given, or one of the reader's own shell.
+fn check_variable(name: &str, is_own: bool) -> Result<(), String> {
+    let known = match name.strip_prefix("SPIN_VARIABLE_") {
+        Some(variable) => Settings::VARIABLES.contains(&variable.to_lowercase().as_str()),
+        None => is_own || name == "UPDATE",
+    };
+    require(known, || format!("nobody reads the variable {name}"))
 }
 
 /// The names of the Rust files of a folder, and of the folders that have a `main.rs`.
@@ -158,4 +158,29 @@ fn names(folder: &str) -> BTreeSet<String> {
 /// A command on one line with single blanks.
 fn plain(text: &str) -> String {
     text.replace('\\', " ").split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_command_that_is_out_of_date_is_found() {
+    let known = Known::of_project("      --listen <ADDRESS>\n  -h, --help\n");
+    for (command, error) in [
+        ("cargo test -p acceptance --test absent", "there is no --test absent"),
+        ("cargo test -p absent", "there is no -p absent"),
+        ("cargo run --release --example absent", "there is no --example absent"),
+        ("cargo run --release --example soak -- --absent 1", "nobody knows --absent"),
+        ("cargo run --release -- --absent", "nobody knows --absent"),
+        ("cargo install rollcall", "neither CI nor a test runs \"cargo install rollcall\", and nobody does by hand"),
+        ("spin up --runtime-config-file absent.toml", "there is no absent.toml"),
+        ("spin registry push elsewhere", "deploy/spinapp.yaml does not say it"),
+        ("SPIN_VARIABLE_ABSENT=1 spin up", "nobody reads the variable SPIN_VARIABLE_ABSENT"),
+        ("ABSENT=1 cargo test", "nobody reads the variable ABSENT"),
+        ("make", "nothing looks at commands of \"make\""),
+    ] {
+        assert_eq!(known.check(command), Err(error.to_owned()), "{command}");
+    }
+    for command in
+        ["cargo test", "UPDATE=1 cargo test -p acceptance --test documents", "cargo run --release -- --listen 1"]
+    {
+        assert_eq!(known.check(command), Ok(()), "{command}");
+    }
 }

@@ -95,21 +95,35 @@ fn every_link_leads_to_a_file_and_a_heading() {
     }
 }
 
+/// The file or folder that a text between backticks names, if it names one: a path from the project's folder, or a name
+/// with the ending of a source.
+fn named_path(text: &str) -> Option<&Path> {
+    let folders = ["plugin", "host", "tests", "wit", "docs", "deploy", ".ci"];
+    let endings = ["rs", "toml", "md", "yaml", "wit", "mjs", "py"];
+    let path = Path::new(text);
+    let (first, is_below) = text.split_once('/').map_or((text, false), |(first, _)| (first, true));
+    let is_source = path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
+    (is_plain && !first.is_empty() && (is_source || is_below && folders.contains(&first))).then_some(path)
+}
+
+#[test]
+fn a_path_is_told_from_other_code() {
+    for text in ["plugin/core/src/", "host/absent", "spin.toml", "absent.rs", "tests/tests/absent.json", ".ci/run"] {
+        assert_eq!(named_path(text), Some(Path::new(text)));
+    }
+    for text in
+        ["/Users", "application/scim+json", "tests/{name}.rs", "userName", "groups/05-members", "/healthz", "wit"]
+    {
+        assert_eq!(named_path(text), None);
+    }
+}
+
 #[test]
 fn every_path_that_a_document_names_is_there() {
-    let roots = ["plugin", "host", "tests", "wit", "docs", "deploy", ".ci"];
-    let endings = ["rs", "toml", "md", "yaml", "json", "wit", "mjs", "py"];
     for document in documents() {
-        // Its last column names files of PATCH cases by their names alone; a test of its own looks at these.
-        let names_files = document.path.ends_with("requirements.md");
         for (line, text) in document.code() {
-            let path = Path::new(&text);
-            let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte));
-            let first = text.split('/').next().unwrap();
-            let ends =
-                path.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| endings.contains(&ending));
-            let is_path = (text.contains('/') && roots.contains(&first)) || (ends && !text.starts_with('/'));
-            if is_plain && is_path && !(names_files && !text.contains('/')) {
+            if let Some(path) = named_path(&text) {
                 assert!(root().join(path).exists(), "{}: there is no {text}", document.place(line));
             }
         }
@@ -125,7 +139,8 @@ fn every_command_of_a_document_can_be_run_as_it_stands() {
             match block.language.as_str() {
                 "console" => {
                     for step in shell::steps(block) {
-                        known.expect(&step.written, &document.place(step.line));
+                        let place = document.place(step.line);
+                        assert_eq!(known.check(&step.written), Ok(()), "{place}: {}", step.written);
                         count += 1;
                     }
                 }
