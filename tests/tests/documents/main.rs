@@ -4,11 +4,13 @@ mod answers;
 mod commands;
 mod curl;
 mod markdown;
+mod numbers;
 mod shell;
 
 use acceptance::hosted::{self, root};
 use curl::Reader;
 use markdown::Document;
+use rollcall_core::ledger::LAYOUT;
 use rollcall_core::settings::Settings;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -192,6 +194,14 @@ fn the_operators_page_has_every_variable_and_every_flag() {
     assert_eq!(names("Configuration"), Settings::VARIABLES.iter().map(|name| (*name).to_owned()).collect());
     let flags = commands::flags(&host_help()).into_iter().filter(|flag| flag != "--help" && flag != "--version");
     assert_eq!(names("Flags of the host"), flags.collect());
+}
+
+#[test]
+fn the_changelog_has_every_layout() {
+    let changes = document("CHANGELOG.md").text;
+    for layout in 1..=LAYOUT + 1 {
+        assert_eq!(changes.contains(&format!("- Layout {layout}: ")), layout <= LAYOUT, "layout {layout}");
+    }
 }
 
 #[test]
