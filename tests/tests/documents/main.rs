@@ -8,11 +8,13 @@ mod numbers;
 mod shell;
 
 use acceptance::hosted::{self, root};
+use acceptance::life::admin;
+use acceptance::native::Native;
 use curl::Reader;
 use markdown::Document;
 use rollcall_core::ledger::LAYOUT;
 use rollcall_core::settings::Settings;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -194,6 +196,17 @@ fn the_operators_page_has_every_variable_and_every_flag() {
     assert_eq!(names("Configuration"), Settings::VARIABLES.iter().map(|name| (*name).to_owned()).collect());
     let flags = commands::flags(&host_help()).into_iter().filter(|flag| flag != "--help" && flag != "--version");
     assert_eq!(names("Flags of the host"), flags.collect());
+}
+
+#[test]
+fn the_checks_of_a_store_are_those_that_the_component_makes() {
+    let mut server = Native::new(&BTreeMap::new());
+    let report = admin(&mut server, "POST", "/store", None).expect(200).body;
+    let checks = report["checks"].as_array().unwrap();
+    let made: Vec<&str> = checks.iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let table = document("docs/stores.md").table("What a store must keep");
+    let written: Vec<&str> = table.iter().map(|row| row[0].trim_matches('`')).collect();
+    assert_eq!(written, made);
 }
 
 #[test]
