@@ -26,7 +26,7 @@ pub(crate) fn open() -> Result<Ports, String> {
         clock: Box::new(WasiClock),
         entropy: Box::new(WasiRandom),
         log: Box::new(ErrorOutput),
-        known: rollcall_core::backend::Known::default(),
+        known: rollcall_core::ledger::capabilities::Known::default(),
         tickets: rollcall_core::ledger::Tickets::default(),
     })
 }

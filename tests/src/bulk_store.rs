@@ -5,8 +5,8 @@
 //! writes them, so it fits no other backend.
 
 use jiff::Timestamp;
-use rollcall_core::backend::Known;
 use rollcall_core::ledger::Tickets;
+use rollcall_core::ledger::capabilities::Known;
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_host::keyvalue;
 use std::cell::RefCell;

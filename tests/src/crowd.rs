@@ -3,12 +3,12 @@
 use crate::world::World;
 use jiff::Timestamp;
 use rollcall_core::directory::{self, Change, Terms};
+use rollcall_core::keys::{Kind, Space, TenantId};
 use rollcall_core::ledger::Turn;
 use rollcall_core::ports::Ports;
-use rollcall_core::schemas::Types;
 use rollcall_core::scim::{Dialect, Effort, ResourceBody, ResourceType};
 use rollcall_core::settings::Settings;
-use rollcall_core::space::{Kind, Space, TenantId};
+use rollcall_core::tenant::schemas::Types;
 use serde_json::{Value, json};
 use std::ops::Range;
 

@@ -98,7 +98,7 @@ impl World {
             clock: Box::new(self.time.clone()),
             entropy: Box::new(self.random.clone()),
             log: Box::new(Lines(self.log.clone())),
-            known: rollcall_core::backend::Known::default(),
+            known: rollcall_core::ledger::capabilities::Known::default(),
             tickets: rollcall_core::ledger::Tickets::default(),
         }
     }

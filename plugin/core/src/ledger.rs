@@ -41,6 +41,7 @@
 //! A holder that needs longer than half of its time says so under a key of its own, in time: a *beat*. Then both deadlines
 //! begin anew: the holder's at the moment before it said so, that of the waiters when they see it.
 
+pub mod capabilities;
 mod damage;
 mod intent;
 mod layout;
@@ -55,10 +56,11 @@ pub use queue::{Look, Tickets, Waiter};
 pub(crate) use snapshot::{Mark, Snapshot, leavings};
 pub use turn::Turn;
 
-use crate::backend::{self, Batches, Unusable};
+use crate::keys::Space;
+use crate::ledger::capabilities::Unusable;
+use crate::ports::Batches;
 use crate::ports::{KeyPage, Ports, StoreError};
 use crate::settings::Settings;
-use crate::space::Space;
 use crate::traffic::Traffic;
 use damage::InFlight;
 use intent::{Intent, Pair};
@@ -453,7 +455,7 @@ impl<'a> View<'a> {
         if let Some(decided) = self.decided.get() {
             return Ok(decided);
         }
-        let decided = if backend::decides_first(self.ports, self.settings)? {
+        let decided = if capabilities::decides_first(self.ports, self.settings)? {
             let head = Head::read(self.ports, self.settings, &self.space)?;
             head.intent.map(|intent| intent.pairs(self.ports, &self.space)).transpose()?.unwrap_or_default()
         } else {

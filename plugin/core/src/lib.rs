@@ -3,20 +3,19 @@
 //! Read `http` for the way of a request, `scim` for the protocol, `directory` for the users, `ledger` for how anything
 //! is written. The ports in `ports` are all that this crate knows of the world.
 
-pub mod backend;
 mod backup;
 pub mod connection;
 pub mod directory;
 pub mod http;
 pub mod journal;
 mod json;
+pub mod keys;
 pub mod ledger;
 pub mod pace;
 pub mod ports;
-pub mod schemas;
 pub mod scim;
+mod scrub;
 pub mod secrets;
 pub mod settings;
-pub mod space;
 pub mod tenant;
 pub mod traffic;

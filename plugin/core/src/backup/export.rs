@@ -5,12 +5,12 @@ use super::{Chain, FORMAT, Header, Line, Members, State, Totals};
 use crate::connection::Connection;
 use crate::directory::{Document, roster};
 use crate::journal;
+use crate::keys::{Kind, Roll, Space, TenantId};
 use crate::ledger::{Error, LAYOUT, Mark, Read as _, Snapshot};
 use crate::ports::Ports;
-use crate::schemas;
 use crate::settings::Settings;
-use crate::space::{Kind, Roll, Space, TenantId};
-use crate::tenant::{Profile, Tenant};
+use crate::tenant::registry::{Profile, Tenant};
+use crate::tenant::schemas;
 
 /// How much text makes a piece of the file.
 const PIECE_BYTES: usize = 64 * 1024;

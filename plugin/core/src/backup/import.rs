@@ -10,12 +10,12 @@ use crate::directory::audit::Position;
 use crate::directory::check;
 use crate::directory::restore::{self, Restored};
 use crate::journal;
+use crate::keys::{Kind, Space, TenantId};
 use crate::ledger::{Error, HOLD, LAYOUT, Read, Turn, View};
 use crate::ports::Ports;
-use crate::schemas;
 use crate::settings::{LIMITS, Settings};
-use crate::space::{Kind, Space, TenantId};
-use crate::tenant::{self, Profile};
+use crate::tenant::registry::{self, Profile};
+use crate::tenant::schemas;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -268,7 +268,7 @@ impl Restorer<'_> {
             return refused("tenant: expected a tenant's id".to_owned());
         }
         // Looked at within the turn, which a removal of the tenant holds, too.
-        if tenant::read(self.ports, self.settings, self.tenant)?.is_none() {
+        if registry::read(self.ports, self.settings, self.tenant)?.is_none() {
             return Ok(Err(Refusal::NoSuchTenant));
         }
         let connected = Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none());
@@ -367,7 +367,7 @@ impl Restorer<'_> {
         // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first where
         // somebody has died with both.
         if let Some(Import { profile: Some(profile), .. }) = self.under_way(file)? {
-            tenant::restore(self.ports, self.settings, self.tenant, &profile)?;
+            registry::restore(self.ports, self.settings, self.tenant, &profile)?;
         }
         let mut turn = Turn::take(self.ports, self.settings, Space::tenant(self.tenant))?;
         let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {

@@ -4,18 +4,15 @@ pub mod cache;
 pub mod provider;
 pub mod sign;
 
+use crate::keys::TenantId;
 use crate::ledger::{Error, Head, Read, Turn};
 use crate::ports::{Entropy, Ports};
-use crate::secrets::{self, Digest, NONCE_LEN, Secrets};
-use crate::space::TenantId;
+use crate::secrets::{self, Digest, NONCE_LEN, Secrets, TOKEN_PREFIX};
 use crate::traffic::Traffic;
 use jiff::{SignedDuration, Timestamp};
 use provider::IdentityProvider;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// What a token starts with, so that secret scanners know it.
-pub const TOKEN_PREFIX: &str = "rollcall_";
 
 /// Tokens that can be valid at once: the current one, and the one before it during its overlap.
 const TOKENS_MAX: usize = 2;

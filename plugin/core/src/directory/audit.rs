@@ -25,10 +25,10 @@ pub(crate) use scene::Scene;
 
 use super::{Document, extent, roster};
 use crate::connection::Connection;
+use crate::keys::{Kind, Roll};
 use crate::ledger::{Error, Read, Turn};
-use crate::schemas;
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll};
+use crate::tenant::schemas;
 use position::Place;
 use roster::Seat;
 use std::collections::BTreeSet;

@@ -12,10 +12,10 @@
 //! that it saw; so the portion is looked at once more within a turn, and what differs then is the answer.
 
 use super::audit::{self, Portion, Position, Scene};
+use crate::keys::{Space, TenantId};
 use crate::ledger::{Error, Turn, View};
 use crate::ports::Ports;
 use crate::settings::Settings;
-use crate::space::{Space, TenantId};
 
 /// Looks at the portion of a tenant that begins at a position. It changes nothing and takes a turn only where it has to.
 pub fn portion(ports: &Ports, settings: &Settings, tenant: &TenantId, position: Position) -> Result<Portion, Error> {

@@ -14,9 +14,9 @@
 //! turn it over and over.
 
 use super::{Document, roster};
+use crate::keys::{EntryName, Roll};
 use crate::ledger::{Error, Read, Turn};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, Roll};
 use roster::Seat;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};

@@ -6,11 +6,11 @@
 //! the change, together with the group's document. What a change costs is what it changes, however large the group is.
 
 use super::{Document, Error, Terms, entry, find, readable, roster};
+use crate::keys::{EntryName, Kind, Roll, is_id};
 use crate::ledger::{self, Extent, Read, Turn};
 use crate::scim::filter::{ElementFilter, Reads};
 use crate::scim::{self, Effort, Resource, Step};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, Kind, Roll, is_id};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

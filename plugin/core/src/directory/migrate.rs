@@ -15,10 +15,10 @@
 
 use super::entry::{self, Entry};
 use super::{Document, entries, roster};
+use crate::keys::{EntryName, IndexKind, Kind, Roll, Space};
 use crate::ledger::{Error, HOLD, Read as _, Turn};
 use crate::scim::Resource;
 use crate::scim::text::fold_before_layout_4;
-use crate::space::{EntryName, IndexKind, Kind, Roll, Space};
 use roster::{Seat, Way};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

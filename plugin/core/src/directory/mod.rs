@@ -24,12 +24,12 @@ pub use membership::{Difference, Member, Relations, Wanted};
 pub use search::{Found, Query, Sieve, search, sift};
 pub use walk::{Page, Place, Stretch, walk};
 
+use crate::keys::{EntryName, IndexKind, Kind};
 use crate::ledger::{self, Extent, Head, Read, Turn};
-use crate::schemas::Types;
 use crate::scim::text::fold;
 use crate::scim::{self, Dialect, Effort, Meta, PatchRequest, Resource, ResourceBody};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, IndexKind, Kind};
+use crate::tenant::schemas::Types;
 use jiff::Timestamp;
 use std::borrow::Cow;
 

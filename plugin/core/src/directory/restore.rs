@@ -3,11 +3,11 @@
 
 use super::membership::{self, Group, Member};
 use super::{Document, entry, extent, find, index, put, roster};
+use crate::keys::{EntryName, IndexKind, Kind, Roll, is_id};
 use crate::ledger::{Error, Extent, Turn};
 use crate::scim::Resource;
 use crate::scim::text::{fold, fold_before_layout_4};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
 
 /// Done, or why not: where, what was expected, what was found.
 pub(crate) type Restored = Result<Result<(), String>, Error>;

@@ -7,8 +7,8 @@
 //! A long [`entry`](super::entry) is a roster, too, whose members have slots already: those of the roster of their kind.
 //! They are placed in any order, and what becomes empty goes.
 
+use crate::keys::{Roll, Space};
 use crate::ledger::{Error, Extent, Read, Turn};
-use crate::space::{Roll, Space};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -6,13 +6,13 @@
 use super::entry::{self, Entry};
 use super::membership::{Relations, Wanted};
 use super::{Document, Error, extent, find, listed, roster};
+use crate::keys::{EntryName, IndexKind, Kind, Roll, is_id};
 use crate::ledger::{self, Read};
 use crate::scim::effort::text_bytes;
 use crate::scim::filter::Lookup;
 use crate::scim::text::fold;
 use crate::scim::{self, BoundFilter, Effort, Resource, Scan, Sort, sort};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
 use roster::{Seat, Way};
 use std::ops::ControlFlow;
 

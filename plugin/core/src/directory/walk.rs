@@ -8,11 +8,11 @@
 
 use super::search::{Hit, Leads, Sheet, hits};
 use super::{Document, Error, Query, Relations, listed, roster};
+use crate::keys::Kind;
 use crate::ledger::View;
 use crate::scim::Effort;
 use crate::scim::sort::{self, Key};
 use crate::settings::LIMITS;
-use crate::space::Kind;
 use roster::Way;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;

@@ -7,21 +7,21 @@ use super::meet::Known;
 use super::respond::{self, Problem, admin_body, admin_error};
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall, Stream, session};
-use crate::backend;
 use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection};
 use crate::directory::{self, Change, Document, Terms};
 use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::json;
+use crate::keys::{Kind as Resources, Space, TenantId};
+use crate::ledger::capabilities;
 use crate::ledger::{self, Promise, Turn, View};
-use crate::schemas::Types;
 use crate::scim::text::fold;
 use crate::scim::{Dialect, Effort, Parameters, Resource};
-use crate::secrets;
+use crate::scrub;
 use crate::settings::LIMITS;
-use crate::space::{Kind as Resources, Space, TenantId};
-use crate::tenant::{self, Tenant};
-use crate::traffic::{self, Activity};
+use crate::tenant::registry::{self, Tenant};
+use crate::tenant::schemas::Types;
+use crate::traffic::activity::{self, Activity};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -41,7 +41,7 @@ impl Rollcall {
             && (failed || !route.shows_token())
         {
             let presented = super::scim::bearer(request.headers()).filter(|_| failed);
-            *bytes = secrets::scrub(&String::from_utf8_lossy(bytes), presented).into_owned().into_bytes();
+            *bytes = scrub::scrub(&String::from_utf8_lossy(bytes), presented).into_owned().into_bytes();
         }
         response
     }
@@ -141,8 +141,11 @@ impl Rollcall {
 
     /// What the store was found to keep. POST tests it once more.
     fn store(&self, last: bool) -> Answered {
-        let report =
-            if last { backend::last(&self.ports) } else { backend::tested(&self.ports, &self.settings).map(Some) };
+        let report = if last {
+            capabilities::last(&self.ports)
+        } else {
+            capabilities::tested(&self.ports, &self.settings).map(Some)
+        };
         let Some(report) = report.map_err(|error| self.failed_call(error.into()))? else {
             return Err(missing("store: it was not tested yet; the first write does, or POST"));
         };
@@ -166,7 +169,7 @@ impl Rollcall {
         }
         let wish: Wish = body(request, "{\"name\": \"…\"}")?;
         let id = wish.id.as_deref().map(|id| TenantId::parse(id).ok_or_else(invalid_id)).transpose()?;
-        let tenant = tenant::create(&self.ports, &self.settings, &wish.name, id)
+        let tenant = registry::create(&self.ports, &self.settings, &wish.name, id)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
@@ -177,7 +180,7 @@ impl Rollcall {
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.tenants_page_max, LIMITS.tenants_page_max)?;
         let (tenants, total) =
-            tenant::list(&self.ports, &self.settings, start - 1, count).map_err(|error| self.failed_call(error))?;
+            registry::list(&self.ports, &self.settings, start - 1, count).map_err(|error| self.failed_call(error))?;
         let mut rows = Vec::with_capacity(tenants.len());
         for tenant in &tenants {
             rows.push(self.overview(tenant)?);
@@ -191,7 +194,7 @@ impl Rollcall {
 
     fn change_tenant(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
         let wish: Map<String, Value> = body(request, "{\"name\": \"…\", \"seats\": number or null}")?;
-        let mut change = tenant::Change::default();
+        let mut change = registry::Change::default();
         for (name, value) in wish {
             match (name.as_str(), value) {
                 ("name", Value::String(name)) => change.name = Some(name),
@@ -203,14 +206,14 @@ impl Rollcall {
                 }
             }
         }
-        let tenant = tenant::change(&self.ports, &self.settings, id, change)
+        let tenant = registry::change(&self.ports, &self.settings, id, change)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(admin_body(StatusCode::OK, &self.overview(&tenant)?))
     }
 
     fn delete_tenant(&self, id: &TenantId) -> Answered {
-        tenant::delete(&self.ports, &self.settings, id)
+        registry::delete(&self.ports, &self.settings, id)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
@@ -228,7 +231,7 @@ impl Rollcall {
         let now = self.ports.clock.now();
         let health = connection
             .as_ref()
-            .map(|connection| traffic::health(&head, connection.provider(), connection.state(&head), now));
+            .map(|connection| activity::health(&head, connection.provider(), connection.state(&head), now));
         row.insert("health".into(), json!(health.map(|health| json!({"state": health}))));
         let connection = connection.map(|connection| {
             json!({
@@ -245,7 +248,7 @@ impl Rollcall {
 
     pub(super) fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
         self.prepare(Space::tenant(id)).map_err(|error| self.failed_call(error))?;
-        tenant::read(&self.ports, &self.settings, id)
+        registry::read(&self.ports, &self.settings, id)
             .map_err(|error| self.failed_call(error))?
             .ok_or_else(|| missing("tenant: no tenant has this id"))
     }
@@ -263,7 +266,7 @@ impl Rollcall {
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         self.connection_turn(id, |turn| {
             // Looked at once more within the turn, which a removal of the tenant holds, too.
-            if tenant::read(ports, &self.settings, id)?.is_none() {
+            if registry::read(ports, &self.settings, id)?.is_none() {
                 return Ok(Err(connection::Refusal::NotConnected));
             }
             connection::start(turn, ports, secrets, id, provider)
@@ -661,22 +664,22 @@ fn time(time: Option<Timestamp>) -> Value {
     time.map_or(Value::Null, |time| Value::String(crate::scim::resource::print_time(time)))
 }
 
-fn of_registry(refusal: &tenant::Refusal) -> Response<Vec<u8>> {
+fn of_registry(refusal: &registry::Refusal) -> Response<Vec<u8>> {
     match refusal {
-        tenant::Refusal::NoSuchTenant => missing("tenant: no tenant has this id"),
-        tenant::Refusal::BadName => {
+        registry::Refusal::NoSuchTenant => missing("tenant: no tenant has this id"),
+        registry::Refusal::BadName => {
             let message =
                 format!("name: expected 1 to {} bytes without control characters", LIMITS.tenant_name_bytes_max);
             admin_error(StatusCode::BAD_REQUEST, "invalid_name", &message)
         }
-        tenant::Refusal::Full => {
+        registry::Refusal::Full => {
             let message = format!("tenants: expected at most {}", LIMITS.tenants_max);
             admin_error(StatusCode::CONFLICT, "too_many_tenants", &message)
         }
-        tenant::Refusal::IdTaken => {
+        registry::Refusal::IdTaken => {
             admin_error(StatusCode::CONFLICT, "id_taken", "id: expected one that no tenant has")
         }
-        tenant::Refusal::NotEmpty => {
+        registry::Refusal::NotEmpty => {
             let message =
                 "tenant: it still has a connection or users or groups; end the one and delete the others first";
             admin_error(StatusCode::CONFLICT, "not_empty", message)

@@ -6,9 +6,9 @@ use super::route::{Admin, OfTenant, Route};
 use super::{Body, Rollcall, Stream};
 use crate::backup::export::Export;
 use crate::backup::import::{self, Import, Refusal};
+use crate::keys::TenantId;
 use crate::ledger::Error;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 

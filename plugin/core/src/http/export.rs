@@ -4,7 +4,7 @@ use super::Rollcall;
 use crate::backup::export::Export;
 use crate::http::json_text;
 use crate::journal::{self, Filter, Record};
-use crate::space::TenantId;
+use crate::keys::TenantId;
 
 /// Records that are read for one piece of the file.
 const RECORDS_A_CHUNK: usize = 50;

@@ -7,8 +7,8 @@
 use super::Rollcall;
 use crate::directory::repair;
 use crate::journal;
+use crate::keys::{Space, TenantId};
 use crate::ledger::{Error, Turn};
-use crate::space::{Space, TenantId};
 use std::time::Duration;
 
 /// How long a request mends before it is answered that the tenant is closed; the next one goes on.

@@ -22,14 +22,14 @@ pub use scim::{Begun, Place, Progress, Provision, Waiting};
 use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
+use crate::keys::{Kind, Space, TenantId};
 use crate::ledger::{self, Head, Look, View, Waiter};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
-use crate::schemas::Types;
 use crate::scim::{Effort, Sent, messages};
 use crate::settings::{LIMITS, Settings};
-use crate::space::{Kind, Space, TenantId};
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::schemas::Types;
 use guesses::Guesses;
 use http::header::HOST;
 use http::uri::Authority;
@@ -177,7 +177,9 @@ impl Rollcall {
     }
 
     fn batch(&self, buffer: &Buffer) -> usize {
-        self.settings.requests_per_second.map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since()))
+        self.settings
+            .requests_per_second
+            .map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since(), journal::BATCH))
     }
 
     /// The tenants whose records wait in memory and are written next.
@@ -247,7 +249,7 @@ impl Rollcall {
         for space in [Space::registry(), Space::tenant(tenant)] {
             self.prepare(space).map_err(|error| self.failed(&error))?;
         }
-        let found = tenant::read(&self.ports, &self.settings, tenant).map_err(|error| self.failed(&error))?;
+        let found = registry::read(&self.ports, &self.settings, tenant).map_err(|error| self.failed(&error))?;
         found.map(|_| ()).ok_or(Unanswered::NoSuchTenant)
     }
 

@@ -4,10 +4,10 @@
 use super::guesses::Client;
 use super::respond::{self, admin_body, admin_error};
 use super::{Body, Rollcall};
+use crate::keys::Space;
 use crate::ledger::{self, Read as _, View};
 use crate::settings::ADMIN_SECRET_BYTES_MAX;
-use crate::space::Space;
-use crate::tenant;
+use crate::tenant::registry;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -121,7 +121,7 @@ impl Rollcall {
     fn remember_signed_out(&self, session: &Session) -> Result<(), ledger::Error> {
         let key = Space::registry().signed_out();
         let now = self.ports.clock.now();
-        let mut turn = tenant::registry::turn(&self.ports, &self.settings)?;
+        let mut turn = registry::turn(&self.ports, &self.settings)?;
         let mut ended: Vec<Session> = turn.read(&key)?.unwrap_or_default();
         ended.retain(|other| now < other.until);
         ended.push(session.clone());

@@ -17,10 +17,10 @@ use super::intent::{self, Pair};
 use super::lease::Lease;
 use super::queue::{CLOSED, Queue, Ticket, count};
 use super::{Error, Head, IN_FLIGHT_MAX, StoredHead, Turn, decode};
-use crate::backend;
 use crate::directory::audit::Position;
+use crate::keys::Space;
+use crate::ledger::capabilities;
 use crate::ports::Ports;
-use crate::space::Space;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -183,7 +183,7 @@ impl Turn<'_> {
             let parts = (0..).map(|part| space.trail(stretch.epoch, stretch.first, part));
             let there = |key: &String| matches!(ports.store.get(key), Ok(Some(_)));
             let keys: Vec<String> = parts.take_while(there).collect();
-            if let Err(error) = backend::delete(ports, &keys) {
+            if let Err(error) = capabilities::delete(ports, &keys) {
                 return ports.log.line(&format!("store: a trail was not deleted: {error}"));
             }
             stretch.first += 1;

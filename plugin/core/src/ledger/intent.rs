@@ -7,9 +7,9 @@
 
 use super::lease::Lease;
 use super::{Error, Head, Progress};
-use crate::backend::BATCH_MAX;
+use crate::keys::Space;
+use crate::ports::BATCH_MAX;
 use crate::ports::Ports;
-use crate::space::Space;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};

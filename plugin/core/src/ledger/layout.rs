@@ -61,10 +61,10 @@ pub(super) fn expect_known(layout: u32) -> Result<(), Error> {
 mod tests {
     use super::super::Queue;
     use super::*;
+    use crate::keys::{Space, TenantId};
     use crate::ledger::Head;
     use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
     use crate::settings::Settings;
-    use crate::space::{Space, TenantId};
     use jiff::Timestamp;
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
@@ -151,7 +151,7 @@ mod tests {
             clock: each(),
             entropy: each(),
             log: each(),
-            known: crate::backend::Known::default(),
+            known: crate::ledger::capabilities::Known::default(),
             tickets: crate::ledger::Tickets::default(),
         }
     }
@@ -181,7 +181,7 @@ mod tests {
 
     /// A turn, whatever the layout.
     fn turn<'a>(ports: &'a Ports, settings: &'a Settings) -> Result<Turn<'a>, Error> {
-        let queue = Queue::on(ports, settings, space(), crate::backend::batches(ports, settings)?);
+        let queue = Queue::on(ports, settings, space(), crate::ledger::capabilities::batches(ports, settings)?);
         loop {
             if let Some(turn) = queue.wait(queue.ticket()?)? {
                 return Ok(turn);

@@ -2,10 +2,10 @@
 
 use super::intent::Pair;
 use super::{Error, HOLD, Head, Progress, StoredHead, TAKEOVER_GUARDED, TAKEOVER_UNGUARDED};
-use crate::backend::Batches;
+use crate::keys::Space;
+use crate::ports::Batches;
 use crate::ports::{Change, Condition, Ports};
 use crate::settings::Settings;
-use crate::space::Space;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::time::Duration;

@@ -5,10 +5,11 @@ use super::intent::{self, Pair};
 use super::lease::{Beat, Commits, Lease};
 use super::{ASKED_MAX, AWAKE_GAP_MAX, BEAR, Error, HOLD, Head, LAYOUT, MIGRATING_MAX, Progress, StoredHead, WAIT_MAX};
 use super::{Turn, decode, layout, value};
-use crate::backend::{self, Batches};
+use crate::keys::Space;
+use crate::ledger::capabilities;
+use crate::ports::Batches;
 use crate::ports::Ports;
 use crate::settings::Settings;
-use crate::space::Space;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -125,7 +126,7 @@ impl Waiter {
     /// Asks for a number where this instance has none, and looks whether it is its turn. A space of an earlier layout is
     /// migrated on the way.
     pub fn look<'a>(&self, ports: &'a Ports, settings: &'a Settings) -> Result<Look<'a>, Error> {
-        let batches = backend::batches(ports, settings)?;
+        let batches = capabilities::batches(ports, settings)?;
         let commits = Commits::of(ports, settings, batches);
         let queue = Queue { ports, settings, space: self.space.clone(), commits, arrived: self.arrived };
         loop {

@@ -10,10 +10,10 @@
 //! of its reader. From then on each turn deletes what one turn had kept, until nothing is left.
 
 use super::{Error, Head, Read, Turn, View, decode, value};
-use crate::backend;
+use crate::keys::Space;
+use crate::ledger::capabilities;
 use crate::ports::Ports;
 use crate::settings::Settings;
-use crate::space::Space;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -180,7 +180,7 @@ impl Turn<'_> {
             if self.is_late() {
                 break;
             }
-            if let Err(error) = backend::delete(ports, &names) {
+            if let Err(error) = capabilities::delete(ports, &names) {
                 ports.log.line(&format!("store: {} kept values were not deleted: {error}", names.len()));
                 break;
             }

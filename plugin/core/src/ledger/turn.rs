@@ -5,11 +5,11 @@ use super::intent::{self, Pair};
 use super::lease::{Commits, Lease};
 use super::{EMPTIED_MAX, Error, Head, REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read, StoredHead, key_page, value};
 use super::{Look, Waiter};
-use crate::backend;
 use crate::directory::audit::Position;
+use crate::keys::Space;
+use crate::ledger::capabilities;
 use crate::ports::{Change, KeyPage, Ports};
 use crate::settings::Settings;
-use crate::space::Space;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::cell::{OnceCell, RefCell};
@@ -258,7 +258,7 @@ impl<'a> Turn<'a> {
         if emptied.is_empty() || self.is_late() {
             return;
         }
-        let deleted = backend::delete(self.lease.ports, &emptied);
+        let deleted = capabilities::delete(self.lease.ports, &emptied);
         if let Err(error) = &deleted {
             self.lease.ports.log.line(&format!("store: {} emptied keys were not deleted: {error}", emptied.len()));
         }

@@ -1,13 +1,232 @@
-//! Turns of the registry, which is mended by whoever comes next where a write that came too late has damaged it, see
-//! [`ledger`](crate::ledger): its roster and its count are made anew from the entries of the tenants.
+//! The registry: which tenants there are.
 
-use super::Tenant;
+use crate::connection::Connection;
 use crate::directory::roster;
-use crate::ledger::{Error, Read as _, Turn};
+use crate::keys::{Roll, Space, TENANT_ID_LEN, TenantId};
+use crate::ledger::{self, Error, HOLD, Head, Read, Turn, View, capabilities};
 use crate::ports::Ports;
-use crate::settings::Settings;
-use crate::space::{Roll, Space};
+use crate::settings::{LIMITS, Settings};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// A tenant as it is stored.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// As in the tenant's URLs.
+    pub id: String,
+    /// What the operator calls the organisation.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// How many users may be active at once; nothing for no limit.
+    pub seats: Option<u64>,
+    slot: u64,
+}
+
+/// Why the registry could not be changed as asked.
+#[derive(Debug, PartialEq)]
+pub enum Refusal {
+    /// No tenant has this id.
+    NoSuchTenant,
+    /// The name is empty or too long.
+    BadName,
+    /// There are as many tenants as one installation may have.
+    Full,
+    /// Another tenant has the id.
+    IdTaken,
+    /// The tenant has a connection that has not been ended, or users or groups.
+    NotEmpty,
+}
+
+/// Makes a tenant, with an id of the caller's where an export is to be restored: the tenant URL that the provider knows
+/// stays as it is.
+pub fn create(
+    ports: &Ports,
+    settings: &Settings,
+    name: &str,
+    id: Option<TenantId>,
+) -> Result<Result<Tenant, Refusal>, Error> {
+    let Some(name) = proper(name) else {
+        return Ok(Err(Refusal::BadName));
+    };
+    let mut turn = turn(ports, settings)?;
+    if turn.head.main.members >= LIMITS.tenants_max {
+        turn.release()?;
+        return Ok(Err(Refusal::Full));
+    }
+    let id = id.unwrap_or_else(|| {
+        let mut random = [0; TENANT_ID_LEN];
+        ports.entropy.fill(&mut random);
+        TenantId::from_random(random)
+    });
+    if turn.get(&Space::registry().registered(&id))?.is_some() {
+        turn.release()?;
+        return Ok(Err(Refusal::IdTaken));
+    }
+    let mut extent = turn.head.main;
+    let slot = match roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str()) {
+        Err(Error::Damaged(found)) => {
+            turn.undo();
+            turn.close_to_mend(&found);
+            turn.commit()?;
+            return Err(Error::Damaged(found));
+        }
+        slot => slot?,
+    };
+    turn.head.main = extent;
+    let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ports.clock.now(), seats: None, slot };
+    turn.write(Space::registry().registered(&id), &tenant);
+    turn.commit()?;
+    Ok(Ok(tenant))
+}
+
+/// The tenant of this id.
+pub fn read(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Option<Tenant>, Error> {
+    View::new(ports, settings, Space::registry()).read(&Space::registry().registered(id))
+}
+
+/// Tenants in the order in which they were made, and how many there are.
+pub fn list(ports: &Ports, settings: &Settings, skip: u64, limit: usize) -> Result<(Vec<Tenant>, u64), Error> {
+    let view = View::new(ports, settings, Space::registry());
+    let head = view.head()?;
+    let mut tenants = Vec::new();
+    for (_, id) in roster::page(&view, &Roll::Main, skip, limit)? {
+        let id = TenantId::parse(&id).ok_or_else(|| Error::Corrupt("r.: a roster seat without a tenant id".into()))?;
+        tenants.extend(view.read::<Tenant>(&Space::registry().registered(&id))?);
+    }
+    Ok((tenants, head.main.members))
+}
+
+/// What may be changed of a tenant.
+#[derive(Default, Debug)]
+pub struct Change {
+    /// A new name.
+    pub name: Option<String>,
+    /// A new limit, or none.
+    pub seats: Option<Option<u64>>,
+}
+
+/// Changes a tenant.
+pub fn change(
+    ports: &Ports,
+    settings: &Settings,
+    id: &TenantId,
+    change: Change,
+) -> Result<Result<Tenant, Refusal>, Error> {
+    let name = match change.name.as_deref().map(proper) {
+        Some(None) => return Ok(Err(Refusal::BadName)),
+        Some(name) => name,
+        None => None,
+    };
+    let key = Space::registry().registered(id);
+    let mut turn = turn(ports, settings)?;
+    let Some(mut tenant) = turn.read::<Tenant>(&key)? else {
+        turn.release()?;
+        return Ok(Err(Refusal::NoSuchTenant));
+    };
+    if let Some(name) = name {
+        tenant.name = name;
+    }
+    if let Some(seats) = change.seats {
+        tenant.seats = seats;
+    }
+    turn.write(key, &tenant);
+    turn.commit()?;
+    Ok(Ok(tenant))
+}
+
+/// Gives a tenant the name, the age and the seats that an export says it had.
+pub(crate) fn restore(ports: &Ports, settings: &Settings, id: &TenantId, as_it_was: &Profile) -> Result<(), Error> {
+    let key = Space::registry().registered(id);
+    let mut turn = turn(ports, settings)?;
+    let Some(tenant) = turn.read::<Tenant>(&key)? else {
+        return turn.release();
+    };
+    let Profile { name, created_at, seats } = as_it_was.clone();
+    turn.write(key, &Tenant { name, created_at, seats, ..tenant });
+    turn.commit()
+}
+
+/// What an export says of the tenant itself.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Profile {
+    name: String,
+    created_at: Timestamp,
+    seats: Option<u64>,
+}
+
+impl Profile {
+    /// Whether the name is one that a tenant may have.
+    pub(crate) fn is_proper(&self) -> bool {
+        proper(&self.name).is_some_and(|name| name == self.name)
+    }
+}
+
+impl From<&Tenant> for Profile {
+    fn from(tenant: &Tenant) -> Profile {
+        Profile { name: tenant.name.clone(), created_at: tenant.created_at, seats: tenant.seats }
+    }
+}
+
+/// Takes a tenant out that has neither a connection nor users nor groups, and with it its journal.
+///
+/// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
+pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
+    let mut own = Turn::take(ports, settings, Space::tenant(id))?;
+    let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
+    let connected = connected || crate::backup::import::under_way(&own)?;
+    if connected || own.head.main.members > 0 || own.head.groups.members > 0 {
+        own.release()?;
+        return Ok(Err(Refusal::NotEmpty));
+    }
+    let key = Space::registry().registered(id);
+    let mut turn = turn(ports, settings)?;
+    let Some(tenant) = turn.read::<Tenant>(&key)? else {
+        turn.release()?;
+        own.release()?;
+        return Ok(Err(Refusal::NoSuchTenant));
+    };
+    let mut extent = turn.head.main;
+    roster::remove(&mut turn, &Roll::Main, &mut extent, tenant.slot)?;
+    turn.head.main = extent;
+    turn.remove(key);
+    // A waiter that took the holder of the tenant's turn for dead may have started a connection meanwhile.
+    if own.spent() > HOLD {
+        turn.release()?;
+        return Err(Error::Busy);
+    }
+    turn.commit()?;
+    own.remove(own.space().connection());
+    own.remove(own.space().schemas());
+    let head = own.head.clone();
+    // The tenant is gone with its entry in the registry; what follows only gives back room.
+    if let Err(error) = own.commit() {
+        ports.log.line(&format!("store: the connection of a removed tenant was not given back: {error:?}"));
+    }
+    sweep(ports, &View::new(ports, settings, Space::tenant(id)), &head);
+    Ok(Ok(()))
+}
+
+/// Gives back the room of a removed tenant. The head stays, so that turns go on where they stood if the id is ever asked
+/// for again; what a crash leaves here belongs to no user.
+fn sweep(ports: &Ports, view: &View<'_>, head: &Head) {
+    let space = view.space();
+    let records = 0..head.next_record.min(head.journal_capacity);
+    let mut keys: Vec<String> = records.map(|slot| space.journal(slot)).collect();
+    keys.extend(roster::keys(space, &Roll::Main, head.main.next_slot));
+    keys.extend(roster::keys(space, &Roll::Groups, head.groups.next_slot));
+    keys.extend(ledger::leavings(view, head));
+    keys.extend([space.import(), space.rush()]);
+    for batch in keys.chunks(100) {
+        if let Err(error) = capabilities::delete(ports, batch) {
+            ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));
+            return;
+        }
+    }
+}
 
 /// Waits for a turn of the registry, and mends the registry first where that is needed.
 pub(crate) fn turn<'a>(ports: &'a Ports, settings: &'a Settings) -> Result<Turn<'a>, Error> {
@@ -74,4 +293,10 @@ fn keys(turn: &Turn<'_>) -> Result<Vec<String>, Error> {
             None => return Ok(keys),
         }
     }
+}
+
+fn proper(name: &str) -> Option<String> {
+    let name = name.trim();
+    let fits = !name.is_empty() && name.len() <= LIMITS.tenant_name_bytes_max && !name.chars().any(char::is_control);
+    fits.then(|| name.to_owned())
 }

@@ -6,8 +6,8 @@ use crate::directory::Document;
 use crate::directory::entry::{self, Entry};
 use crate::directory::membership::{self, Member};
 use crate::directory::roster::{self, Seat, Way};
+use crate::keys::{EntryName, Kind, Roll};
 use crate::ledger::{Error, Extent, Read};
-use crate::space::{EntryName, Kind, Roll};
 use roster::LEAF_SLOTS;
 use std::ops::ControlFlow;
 

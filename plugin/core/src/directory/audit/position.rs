@@ -1,8 +1,8 @@
 //! Where an audit stands between two portions.
 
+use crate::keys::{Kind, Space};
 use crate::ledger::Head;
 use crate::settings::LIMITS;
-use crate::space::{Kind, Space};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};

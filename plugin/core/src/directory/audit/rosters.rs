@@ -3,9 +3,9 @@
 use super::{Audit, Stored, count, is_in_order, readable};
 use crate::directory::roster::{self, Seat};
 use crate::directory::{Document, extent};
+use crate::keys::{Kind, Roll};
 use crate::ledger::{Error, Read};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll};
 use roster::{LEAF_SLOTS, NODE_CHILDREN, TOP};
 
 impl Audit<'_, '_> {

@@ -1,8 +1,8 @@
 //! What an audit looks at: the store as it is, or as it is within a turn.
 
+use crate::keys::Space;
 use crate::ledger::{Error, Head, Read, Turn, View};
 use crate::ports::KeyPage;
-use crate::space::Space;
 use std::time::Duration;
 
 /// What an audit looks at.

@@ -3,11 +3,11 @@
 use super::{Answered, body, missing};
 use crate::http::Rollcall;
 use crate::http::respond::{admin_body, admin_error};
+use crate::keys::TenantId;
 use crate::ledger::{self, Turn};
-use crate::schemas::{self, OwnSchema, Refusal};
 use crate::settings::LIMITS;
-use crate::space::TenantId;
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::schemas::{self, OwnSchema, Refusal};
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -50,7 +50,7 @@ impl Rollcall {
         self.expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
-        if tenant::read(&self.ports, &self.settings, id).map_err(failed)?.is_none() {
+        if registry::read(&self.ports, &self.settings, id).map_err(failed)?.is_none() {
             turn.release().map_err(failed)?;
             return Err(missing("tenant: no tenant has this id"));
         }

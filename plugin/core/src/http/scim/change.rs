@@ -8,10 +8,10 @@ use super::{Answer, Rollcall};
 use crate::directory::{self, Change, Document, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
+use crate::keys::Kind;
 use crate::ledger::{self, Read, Turn, View};
 use crate::scim::{Effort, PatchRequest, Projection, ResourceBody};
-use crate::space::Kind;
-use crate::tenant;
+use crate::tenant::registry;
 use http::header::IF_MATCH;
 use http::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -159,7 +159,7 @@ impl Rollcall {
         let seats = match turn.seats.get() {
             Some(seats) => *seats,
             None => {
-                let tenant = tenant::read(&self.ports, &self.settings, context.request.tenant)?;
+                let tenant = registry::read(&self.ports, &self.settings, context.request.tenant)?;
                 *turn.seats.get_or_init(|| tenant.and_then(|tenant| tenant.seats))
             }
         };

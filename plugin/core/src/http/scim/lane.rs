@@ -3,9 +3,9 @@
 use super::Rollcall;
 use crate::http::meet::Known;
 use crate::http::{Body, respond};
+use crate::keys::{Space, TenantId};
 use crate::ledger::{self, Look, Turn, Waiter};
 use crate::settings::LIMITS;
-use crate::space::{Space, TenantId};
 use http::{Request, Response};
 use jiff::Timestamp;
 use std::cell::OnceCell;

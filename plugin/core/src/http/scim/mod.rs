@@ -23,13 +23,13 @@ use super::route::{self, Scim};
 use crate::backup::import::Import;
 use crate::connection::Connection;
 use crate::journal::Action;
+use crate::keys::{Kind, Space, TenantId};
 use crate::ledger::{self, Head, View};
-use crate::schemas::Types;
 use crate::scim::{Effort, Mask, Parameters, discovery};
 use crate::secrets::Digest;
 use crate::settings::LIMITS;
-use crate::space::{Kind, Space, TenantId};
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::schemas::Types;
 use body::Body;
 use context::Context;
 use describe::Event;
@@ -298,7 +298,7 @@ impl Rollcall {
         let view = &self.view(tenant);
         let found = match Connection::read(view)?.map(Rc::new) {
             Some(connection) => Found::Connected(connection),
-            None if tenant::read(&self.ports, &self.settings, tenant)?.is_none() => Found::Nobody,
+            None if registry::read(&self.ports, &self.settings, tenant)?.is_none() => Found::Nobody,
             None => match Import::read(view)?.filter(Import::is_under_way) {
                 Some(import) => Found::BeingRestored(import.into_connection().map(Rc::new)),
                 None => Found::Unconnected,

@@ -7,12 +7,12 @@ use crate::connection::{Token, sign};
 use crate::http::json_text;
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
+use crate::keys::TenantId;
 use crate::ledger::{self, Turn};
 use crate::scim::mask::MASK;
 use crate::scim::{Mask, Parameters, Taint};
-use crate::secrets::scrub;
+use crate::scrub::scrub;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
@@ -352,7 +352,7 @@ fn noted(mask: &Mask<'_>, values: &Map<String, Value>, presented: Option<&str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::TOKEN_PREFIX;
+    use crate::secrets::TOKEN_PREFIX;
 
     #[test]
     fn a_body_without_a_secret_is_kept_as_it_is_and_without_blanks() {

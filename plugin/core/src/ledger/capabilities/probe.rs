@@ -1,10 +1,10 @@
 //! The test itself: each check is a few calls on scratch keys, and one sentence if it fails.
 
-use super::{BATCH_MAX, Batches, Likeness};
+use super::Likeness;
+use crate::keys::Space;
 use crate::ledger::{self, Queue, Read as _};
-use crate::ports::{Ports, StoreError};
+use crate::ports::{BATCH_MAX, Batches, Ports, StoreError};
 use crate::settings::{LIMITS, Settings};
-use crate::space::Space;
 use serde::{Deserialize, Serialize};
 
 /// Counts the tests, so that no two use the same keys.

@@ -5,12 +5,12 @@
 //! document has stays in it when its schema goes, unseen, and is seen again when the schema comes back.
 
 use crate::connection::Connection;
+use crate::keys::Kind;
 use crate::ledger::{Error, Read, Turn};
 use crate::scim;
 use crate::scim::schema::form::confusable;
 use crate::scim::{ResourceType, Schema};
 use crate::settings::LIMITS;
-use crate::space::Kind;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 

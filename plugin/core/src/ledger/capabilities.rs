@@ -8,37 +8,23 @@
 //! follow from which of Spin's backends the store looks like, see [`Likeness`]; a store that looks like none of them is
 //! taken for one that writes in parts.
 
-mod trial;
+mod probe;
 
-pub use trial::Check;
+pub use probe::Check;
 
 use crate::ledger::LAYOUT;
-use crate::ports::{Ports, StoreError};
+use crate::ports::{BATCH_MAX, Batches, Ports, StoreError};
 use crate::settings::Settings;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Keys that every store takes in one call: DynamoDB refuses more in one BatchWriteItem, and Spin passes them on as they
-/// are.
-pub const BATCH_MAX: usize = 25;
-
 /// Where the report stands. Written without a turn: turns are what it is about, and two that test at once find the same.
 const REPORT: &str = "r.store";
 
 /// Counts up when the test asks for more, so that stores are tested anew.
 const TEST: u32 = 1;
-
-/// How a store takes several pairs in one call.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Batches {
-    /// All or none of them.
-    Whole,
-    /// In any order, up to [`BATCH_MAX`] at once, and a failure leaves some of them written.
-    Parts,
-}
 
 /// Which of Spin's backends a store behaves like. Told apart by the bytes of a counter that is read as a value, by whether
 /// a batch may name a key twice, and by whether a key may hold `#`.
@@ -166,7 +152,7 @@ pub fn last(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
 
 /// Tests the store, and remembers what was found, here and in the store.
 pub fn tested(ports: &Ports, settings: &Settings) -> Result<Rc<Report>, StoreError> {
-    let (backend, checks) = trial::run(ports, settings)?;
+    let (backend, checks) = probe::run(ports, settings)?;
     let report = Rc::new(Report {
         test: TEST,
         version: env!("CARGO_PKG_VERSION").to_owned(),
