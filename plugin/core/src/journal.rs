@@ -13,6 +13,7 @@ pub mod buffer;
 mod method;
 pub mod record;
 
+use crate::tenant::state::{TenantHead, TenantTurn, TenantView, TokenUse};
 pub(crate) use buffer::LOOK_EVERY;
 pub use buffer::{ALONE, BATCH, BUFFERED_MAX, Buffer, WAIT_MAX};
 pub use method::Method;
@@ -22,14 +23,14 @@ pub use record::{
 };
 pub(crate) use record::{Refused, cut_at, cut_of};
 
-use crate::ledger::{Damage, Error, Head, Read, TokenUse, Turn, View};
+use crate::ledger::{Damage, Error, Read};
 use crate::pace::AHEAD_SECONDS_MAX;
 use crate::scim::text::fold;
 use crate::settings::LIMITS;
 use jiff::Timestamp;
 
 /// Writes entries into a turn, in their order.
-pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
+pub fn append(turn: &mut TenantTurn<'_>, entries: impl IntoIterator<Item = Entry>) {
     let mut entries = entries.into_iter().peekable();
     if entries.peek().is_none() {
         return;
@@ -47,17 +48,23 @@ pub fn append(turn: &mut Turn<'_>, entries: impl IntoIterator<Item = Entry>) {
             continue;
         }
         let mut record = entry.record;
-        record.number = turn.head.next_record;
-        turn.head.next_record += 1;
-        let slot = record.number % turn.head.journal_capacity.max(1);
+        record.number = turn.head.state.next_record;
+        turn.head.state.next_record += 1;
+        let slot = record.number % turn.head.state.journal_capacity.max(1);
         put(turn, slot, record);
     }
 }
 
 /// Writes that the tenant was closed for changes and is mended, and what was found.
-pub(crate) fn append_mended(turn: &mut Turn<'_>, damage: &Damage, values: usize, now: Timestamp, request_id: String) {
-    let number = turn.head.next_record;
-    turn.head.next_record += 1;
+pub(crate) fn append_mended(
+    turn: &mut TenantTurn<'_>,
+    damage: &Damage,
+    values: usize,
+    now: Timestamp,
+    request_id: String,
+) {
+    let number = turn.head.state.next_record;
+    turn.head.state.next_record += 1;
     let took = now.duration_since(damage.since).unsigned_abs();
     let record = Record {
         number,
@@ -86,17 +93,17 @@ pub(crate) fn append_mended(turn: &mut Turn<'_>, damage: &Damage, values: usize,
         repeats: 0,
         looks_like: None,
     };
-    let slot = number % turn.head.journal_capacity.max(1);
+    let slot = number % turn.head.state.journal_capacity.max(1);
     put(turn, slot, record);
 }
 
 /// Whether a refusal is counted in the record of one before it, as long as the ring holds that.
-fn folded(turn: &mut Turn<'_>, refused: Refused, entry: &Record) -> bool {
-    let next = turn.head.next_record;
-    let Some(number) = turn.head.traffic.refusal(refused, entry.time, next) else {
+fn folded(turn: &mut TenantTurn<'_>, refused: Refused, entry: &Record) -> bool {
+    let next = turn.head.state.next_record;
+    let Some(number) = turn.head.state.traffic.refusal(refused, entry.time, next) else {
         return false;
     };
-    let slot = number % turn.head.journal_capacity.max(1);
+    let slot = number % turn.head.state.journal_capacity.max(1);
     match read(turn, slot) {
         Ok(Some(mut record)) if record.number == number => {
             record.repeats += 1 + entry.repeats;
@@ -104,42 +111,42 @@ fn folded(turn: &mut Turn<'_>, refused: Refused, entry: &Record) -> bool {
             true
         }
         Ok(_) | Err(_) => {
-            turn.head.traffic.refusal_moved(refused, next);
+            turn.head.state.traffic.refusal_moved(refused, next);
             false
         }
     }
 }
 
 /// Brings the connection's times forward.
-fn note(turn: &mut Turn<'_>, entry: &Entry) {
-    let number = turn.head.next_record;
+fn note(turn: &mut TenantTurn<'_>, entry: &Entry) {
+    let number = turn.head.state.next_record;
     let rate = turn.settings().requests_per_second;
-    turn.head.traffic.note(entry, number, rate);
+    turn.head.state.traffic.note(entry, number, rate);
     let Some(token) = &entry.token_id else {
         return;
     };
     let record = &entry.record;
     let head = &mut turn.head;
-    forward(&mut head.last_transfer, record.time);
+    forward(&mut head.state.last_transfer, record.time);
     if record.outcome == Outcome::Success {
-        forward(&mut head.last_success, record.time);
+        forward(&mut head.state.last_success, record.time);
     }
     if record.changed {
-        forward(&mut head.last_change, record.time);
+        forward(&mut head.state.last_change, record.time);
     }
-    match head.tokens.iter_mut().find(|used| used.id == *token) {
+    match head.state.tokens.iter_mut().find(|used| used.id == *token) {
         Some(used) => used.last = used.last.max(record.time),
-        None => head.tokens.push(TokenUse { id: token.clone(), first: record.time, last: record.time }),
+        None => head.state.tokens.push(TokenUse { id: token.clone(), first: record.time, last: record.time }),
     }
 }
 
 /// Forgets what a head says of a time that has not come, see [`Traffic::forget_future`](crate::traffic::Traffic).
-pub(crate) fn forget_future(head: &mut Head, now: Timestamp) {
-    head.traffic.forget_future(now);
-    for time in [&mut head.last_transfer, &mut head.last_success, &mut head.last_change] {
+pub(crate) fn forget_future(head: &mut TenantHead, now: Timestamp) {
+    head.state.traffic.forget_future(now);
+    for time in [&mut head.state.last_transfer, &mut head.state.last_success, &mut head.state.last_change] {
         *time = time.map(|time| time.min(now));
     }
-    for used in &mut head.tokens {
+    for used in &mut head.state.tokens {
         (used.first, used.last) = (used.first.min(now), used.last.min(now));
     }
 }
@@ -196,7 +203,7 @@ pub(crate) fn read(from: &impl Read, slot: u64) -> Result<Option<Record>, Error>
 }
 
 /// Writes a record into a slot of the ring.
-pub(crate) fn put(turn: &mut Turn<'_>, slot: u64, record: Record) {
+pub(crate) fn put(turn: &mut TenantTurn<'_>, slot: u64, record: Record) {
     turn.put(turn.space().journal(slot), record.stored());
 }
 
@@ -212,15 +219,15 @@ pub struct Page {
 ///
 /// Looks at no more than [`Limits::journal_scan_max`](crate::settings::Limits::journal_scan_max) records, so a page may
 /// come back with fewer than `limit` and still have a `next`.
-pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter) -> Result<Page, Error> {
+pub fn page(view: &TenantView<'_>, before: Option<u64>, limit: usize, filter: &Filter) -> Result<Page, Error> {
     let head = view.head()?;
-    let newest = before.unwrap_or(u64::MAX).min(head.next_record).saturating_sub(1);
-    let oldest = head.oldest_record();
+    let newest = before.unwrap_or(u64::MAX).min(head.state.next_record).saturating_sub(1);
+    let oldest = head.state.oldest_record();
     let mut records = Vec::new();
     let mut number = newest;
     let floor = newest.saturating_sub(LIMITS.journal_scan_max).max(oldest - 1);
     while number > floor && records.len() < limit {
-        let record = read(view, number % head.journal_capacity.max(1))?;
+        let record = read(view, number % head.state.journal_capacity.max(1))?;
         // A slot can already hold a younger record than the head that we read knows of.
         records.extend(record.filter(|record| record.number == number && filter.keeps(record)));
         number -= 1;
@@ -229,9 +236,9 @@ pub fn page(view: &View<'_>, before: Option<u64>, limit: usize, filter: &Filter)
 }
 
 /// The record of this number, if the ring still holds it.
-pub fn get(view: &View<'_>, number: u64) -> Result<Option<Record>, Error> {
+pub fn get(view: &TenantView<'_>, number: u64) -> Result<Option<Record>, Error> {
     let head = view.head()?;
-    let record = read(view, number % head.journal_capacity.max(1))?;
+    let record = read(view, number % head.state.journal_capacity.max(1))?;
     // A restored journal can have begun behind a record that another one left in its slot.
-    Ok(record.filter(|record| record.number == number && record.number < head.next_record))
+    Ok(record.filter(|record| record.number == number && record.number < head.state.next_record))
 }

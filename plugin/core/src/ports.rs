@@ -3,8 +3,6 @@
 //! The component implements these over Spin's interfaces, the tests over models that are as weak as Spin's
 //! backends. Nothing else in this crate reaches outside.
 
-use crate::ledger::Tickets;
-use crate::ledger::capabilities::Known;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,10 +18,6 @@ pub struct Ports {
     pub entropy: Box<dyn Entropy>,
     /// The operator's error output.
     pub log: Box<dyn Log>,
-    /// What this instance knows of its store; nothing at first.
-    pub known: Known,
-    /// Turns that this instance has asked for and not had yet; none at first.
-    pub tickets: Tickets,
 }
 
 /// The few verbs that every key-value backend of Spin keeps.

@@ -1,4 +1,5 @@
-//! Tenants: which there are, and the schemas that one has of its own.
+//! Tenants: which there are, what stands in the head of one, and the schemas that one has of its own.
 
 pub mod registry;
 pub mod schemas;
+pub mod state;

@@ -11,11 +11,11 @@ use crate::directory::check;
 use crate::directory::restore::{self, Restored};
 use crate::journal;
 use crate::keys::{Kind, Space, TenantId};
-use crate::ledger::{Error, HOLD, LAYOUT, Read, Turn, View};
-use crate::ports::Ports;
-use crate::settings::{LIMITS, Settings};
+use crate::ledger::{Error, HOLD, LAYOUT, Ledger, Read};
+use crate::settings::LIMITS;
 use crate::tenant::registry::{self, Profile};
 use crate::tenant::schemas;
+use crate::tenant::state::{TenantTurn, TenantView};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -114,22 +114,22 @@ pub(crate) fn under_way(view: &impl Read) -> Result<bool, Error> {
 
 /// Takes the next lines of a file. Lines that were taken before are passed over, so what a slow store has kept from being
 /// committed is taken once more here, and not by whoever would send the file again.
-pub(crate) fn part(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
-    let begun = ports.clock.elapsed();
+pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
+    let begun = ledger.ports.clock.elapsed();
     loop {
-        match taken(ports, settings, tenant, text) {
-            Err(Error::Busy) if ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {}
+        match taken(ledger, tenant, text) {
+            Err(Error::Busy) if ledger.ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {}
             taken => return taken,
         }
     }
 }
 
-fn taken(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
-    let restorer = Restorer { ports, settings, tenant };
+fn taken(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
+    let restorer = Restorer { ledger, tenant };
     let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
     let mut file = None;
     loop {
-        let turn = Turn::take(ports, settings, Space::tenant(tenant))?;
+        let turn = TenantTurn::take(ledger, Space::tenant(tenant))?;
         match restorer.within(turn, file.as_deref(), &mut lines)? {
             Ok(Taken::All(import)) => return Ok(Ok(*import)),
             Ok(Taken::Some(of)) => file = Some(of),
@@ -141,12 +141,12 @@ fn taken(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> S
 
 /// Gives up an import that is under way. What it brought stays, without a connection, and can be deleted as what an ended
 /// connection left behind.
-pub(crate) fn give_up(ports: &Ports, settings: &Settings, tenant: &TenantId) -> Result<bool, Error> {
-    let mut turn = Turn::take(ports, settings, Space::tenant(tenant))?;
+pub(crate) fn give_up(ledger: Ledger<'_>, tenant: &TenantId) -> Result<bool, Error> {
+    let mut turn = TenantTurn::take(ledger, Space::tenant(tenant))?;
     let there = under_way(&turn)?;
     if there {
         turn.remove(turn.space().import());
-        turn.head.being_restored = false;
+        turn.head.state.being_restored = false;
     }
     turn.commit()?;
     Ok(there)
@@ -163,8 +163,7 @@ enum Taken {
 }
 
 struct Restorer<'a> {
-    ports: &'a Ports,
-    settings: &'a Settings,
+    ledger: Ledger<'a>,
     tenant: &'a TenantId,
 }
 
@@ -173,7 +172,7 @@ impl Restorer<'_> {
     /// has taken lines of a file, it is that one that goes on.
     fn within<'t>(
         &self,
-        mut turn: Turn<'_>,
+        mut turn: TenantTurn<'_>,
         file: Option<&str>,
         lines: &mut std::iter::Peekable<impl Iterator<Item = &'t str>>,
     ) -> Step<Taken> {
@@ -220,7 +219,7 @@ impl Restorer<'_> {
     }
 
     /// Takes one line.
-    fn line(&self, turn: &mut Turn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
+    fn line(&self, turn: &mut TenantTurn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
         let number = number_of(text);
         let Some(present) = import.as_mut().filter(|import| import.is_under_way() || is_of(import, text)) else {
             return Ok(self.header(turn, text)?.map(|begun| {
@@ -257,7 +256,7 @@ impl Restorer<'_> {
     }
 
     /// Begins an import.
-    fn header(&self, turn: &mut Turn<'_>, text: &str) -> Step<Import> {
+    fn header(&self, turn: &mut TenantTurn<'_>, text: &str) -> Step<Import> {
         let refused = |what: String| Ok(Err(Refusal::Line(1, what)));
         let mut chain = Chain::default();
         let header = match readable(&mut chain, text) {
@@ -268,11 +267,11 @@ impl Restorer<'_> {
             return refused("tenant: expected a tenant's id".to_owned());
         }
         // Looked at within the turn, which a removal of the tenant holds, too.
-        if registry::read(self.ports, self.settings, self.tenant)?.is_none() {
+        if registry::read(self.ledger, self.tenant)?.is_none() {
             return Ok(Err(Refusal::NoSuchTenant));
         }
         let connected = Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none());
-        if connected || turn.head.main.members > 0 || turn.head.groups.members > 0 {
+        if connected || turn.head.state.main.members > 0 || turn.head.state.groups.members > 0 {
             return Ok(Err(Refusal::NotEmpty));
         }
         // Only what is there: a key whose deletion was sent and not confirmed must not be written for a while.
@@ -281,7 +280,7 @@ impl Restorer<'_> {
                 turn.remove(key);
             }
         }
-        turn.head.being_restored = true;
+        turn.head.state.being_restored = true;
         Ok(Ok(Import {
             header,
             file: chain.sum.clone(),
@@ -292,13 +291,13 @@ impl Restorer<'_> {
             connection: None,
             stated: false,
             latest_record: 0,
-            started_at: self.ports.clock.now(),
+            started_at: self.ledger.ports.clock.now(),
             finished_at: None,
         }))
     }
 
     /// Carries out what a line says.
-    fn content(&self, turn: &mut Turn<'_>, import: &mut Import, line: Line) -> Restored {
+    fn content(&self, turn: &mut TenantTurn<'_>, import: &mut Import, line: Line) -> Restored {
         match line {
             Line::Tenant(profile) if !profile.is_proper() => {
                 return Ok(Err("name: expected one that a tenant may have".to_owned()));
@@ -306,7 +305,7 @@ impl Restorer<'_> {
             Line::Tenant(profile) => import.profile = Some(profile),
             Line::State(state) => {
                 import.stated = true;
-                return Ok(begin_at(turn, *state, self.ports.clock.now()));
+                return Ok(begin_at(turn, *state, self.ledger.ports.clock.now()));
             }
             Line::Schema(own) => {
                 let put = schemas::put(turn, own)?;
@@ -327,15 +326,15 @@ impl Restorer<'_> {
                     let max = LIMITS.journal_body_bytes_max;
                     return Ok(Err(format!("{name}: expected at most {max} bytes, found more")));
                 }
-                let next = turn.head.next_record;
+                let next = turn.head.state.next_record;
                 if record.number <= import.latest_record || record.number >= next {
                     let (latest, found) = (import.latest_record, record.number);
                     return Ok(Err(format!("number: expected one above {latest} and below {next}, found {found}")));
                 }
                 import.latest_record = record.number;
                 // Requests that were refused meanwhile have records behind these, and may have pushed this one out.
-                if record.number >= turn.head.oldest_record() {
-                    let slot = record.number % turn.head.journal_capacity.max(1);
+                if record.number >= turn.head.state.oldest_record() {
+                    let slot = record.number % turn.head.state.journal_capacity.max(1);
                     journal::put(turn, slot, *record);
                 }
             }
@@ -346,17 +345,17 @@ impl Restorer<'_> {
 
     /// The import of the file with this sum, unless it is finished or was given up.
     fn under_way(&self, file: &str) -> Result<Option<Import>, Error> {
-        let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
+        let view = TenantView::new(self.ledger, Space::tenant(self.tenant));
         Ok(Import::read(&view)?.filter(|import| import.file == file && import.is_under_way()))
     }
 
     /// Everything of the file with this sum was read: the checker looks at it, and the tenant is opened.
     fn finish(&self, file: &str) -> Step<Import> {
-        let head = View::new(self.ports, self.settings, Space::tenant(self.tenant)).head()?;
-        let is_checked = head.main.members + head.groups.members <= LIMITS.import_checked_max;
+        let head = TenantView::new(self.ledger, Space::tenant(self.tenant)).head()?;
+        let is_checked = head.state.main.members + head.state.groups.members <= LIMITS.import_checked_max;
         let mut next = Some(Position::start()).filter(|_| is_checked);
         while let Some(position) = next {
-            let portion = check::portion(self.ports, self.settings, self.tenant, position)?;
+            let portion = check::portion(self.ledger, self.tenant, position)?;
             // Names that two resources have may come from a file of an earlier layout, which told apart what is one name by
             // now, and nothing is damaged by them.
             if !portion.findings.is_empty() {
@@ -367,9 +366,9 @@ impl Restorer<'_> {
         // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first where
         // somebody has died with both.
         if let Some(Import { profile: Some(profile), .. }) = self.under_way(file)? {
-            registry::restore(self.ports, self.settings, self.tenant, &profile)?;
+            registry::restore(self.ledger, self.tenant, &profile)?;
         }
-        let mut turn = Turn::take(self.ports, self.settings, Space::tenant(self.tenant))?;
+        let mut turn = TenantTurn::take(self.ledger, Space::tenant(self.tenant))?;
         let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {
             turn.release()?;
             return Ok(Err(Refusal::GivenUp));
@@ -380,14 +379,14 @@ impl Restorer<'_> {
         }
         let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());
         if let Some(connection) = import.connection.take() {
-            let mut connection = connection.moved(self.ports, &self.settings.secrets, &from, self.tenant);
+            let mut connection = connection.moved(self.ledger.ports, &self.ledger.settings.secrets, &from, self.tenant);
             connection.own_schemas = turn.get(&turn.space().schemas())?.is_some();
             turn.write(turn.space().connection(), &connection);
         }
         import.chain.lines += 1;
-        import.finished_at = Some(self.ports.clock.now());
+        import.finished_at = Some(self.ledger.ports.clock.now());
         turn.write(turn.space().import(), &import);
-        turn.head.being_restored = false;
+        turn.head.state.being_restored = false;
         turn.commit()?;
         Ok(Ok(import))
     }
@@ -447,7 +446,7 @@ fn is_of(import: &Import, text: &str) -> bool {
 }
 
 /// Sets the head to where the exported tenant stood, but for what is counted anew while users and groups come in.
-fn begin_at(turn: &mut Turn<'_>, state: State, now: Timestamp) -> Result<(), String> {
+fn begin_at(turn: &mut TenantTurn<'_>, state: State, now: Timestamp) -> Result<(), String> {
     let within = |name: &str, found: u64, least: u64, most: u64| {
         let fits = (least..=most).contains(&found);
         fits.then_some(()).ok_or_else(|| format!("{name}: expected {least} to {most}, found {found}"))
@@ -457,12 +456,12 @@ fn begin_at(turn: &mut Turn<'_>, state: State, now: Timestamp) -> Result<(), Str
     within("journalCapacity", state.journal_capacity, 1, LIMITS.journal_capacity_max)?;
     within("nextRecord", state.next_record, 1, u64::MAX / 2)?;
     let head = &mut turn.head;
-    (head.main.next_slot, head.groups.next_slot) = (state.next_user_slot, state.next_group_slot);
-    (head.next_record, head.journal_capacity) = (state.next_record, state.journal_capacity);
-    (head.last_transfer, head.last_success) = (state.last_transfer, state.last_success);
-    head.last_change = state.last_change;
-    head.tokens = state.tokens;
-    head.traffic = state.traffic;
+    (head.state.main.next_slot, head.state.groups.next_slot) = (state.next_user_slot, state.next_group_slot);
+    (head.state.next_record, head.state.journal_capacity) = (state.next_record, state.journal_capacity);
+    (head.state.last_transfer, head.state.last_success) = (state.last_transfer, state.last_success);
+    head.state.last_change = state.last_change;
+    head.state.tokens = state.tokens;
+    head.state.traffic = state.traffic;
     journal::forget_future(head, now);
     Ok(())
 }

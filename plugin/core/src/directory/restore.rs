@@ -3,17 +3,19 @@
 
 use super::membership::{self, Group, Member};
 use super::{Document, entry, extent, find, index, put, roster};
+use crate::directory::roster::Extent;
 use crate::keys::{EntryName, IndexKind, Kind, Roll, is_id};
-use crate::ledger::{Error, Extent, Turn};
+use crate::ledger::Error;
 use crate::scim::Resource;
 use crate::scim::text::{fold, fold_before_layout_4};
 use crate::settings::LIMITS;
+use crate::tenant::state::TenantTurn;
 
 /// Done, or why not: where, what was expected, what was found.
 pub(crate) type Restored = Result<Result<(), String>, Error>;
 
 /// Writes a user or group, a group without its members.
-pub(crate) fn resource(turn: &mut Turn<'_>, kind: Kind, mut document: Document) -> Restored {
+pub(crate) fn resource(turn: &mut TenantTurn<'_>, kind: Kind, mut document: Document) -> Restored {
     if let Err(refusal) = fits(turn, kind, &document)? {
         return Ok(Err(refusal));
     }
@@ -33,13 +35,13 @@ pub(crate) fn resource(turn: &mut Turn<'_>, kind: Kind, mut document: Document) 
     index(turn, kind, slot, None, Some(&document.resource)).map_err(of_ledger)?;
     put(turn, kind, &document)?;
     if kind == Kind::User {
-        turn.head.active += u64::from(document.resource.active());
+        turn.head.state.active += u64::from(document.resource.active());
     }
     Ok(Ok(()))
 }
 
 /// Writes some members of a group that is there.
-pub(crate) fn members(turn: &mut Turn<'_>, group: &str, seats: &[(u64, String)]) -> Restored {
+pub(crate) fn members(turn: &mut TenantTurn<'_>, group: &str, seats: &[(u64, String)]) -> Restored {
     let Some(mut document) = find_group(turn, group)? else {
         return Ok(Err(format!("group: expected the id of a group of this file, found {group:?}")));
     };
@@ -66,11 +68,11 @@ pub(crate) fn members(turn: &mut Turn<'_>, group: &str, seats: &[(u64, String)])
     Ok(Ok(()))
 }
 
-fn find_group(turn: &Turn<'_>, id: &str) -> Result<Option<Document>, Error> {
+fn find_group(turn: &TenantTurn<'_>, id: &str) -> Result<Option<Document>, Error> {
     find(turn, Kind::Group, id).map_err(of_ledger)
 }
 
-fn fits(turn: &Turn<'_>, kind: Kind, document: &Document) -> Restored {
+fn fits(turn: &TenantTurn<'_>, kind: Kind, document: &Document) -> Restored {
     let (resource, of) = (&document.resource, kind.resource_type());
     let Resource { id, meta, .. } = resource;
     if !is_id(id) {
@@ -107,7 +109,7 @@ fn fits(turn: &Turn<'_>, kind: Kind, document: &Document) -> Restored {
 
 /// The id of one who keeps a resource from having a name. Names that were two by the folding of an earlier layout are no
 /// hindrance: its stores have both, and so have the files that came of them. [`check`](super::check) names them.
-fn namesake(turn: &Turn<'_>, kind: Kind, name: &str) -> Result<Option<String>, Error> {
+fn namesake(turn: &TenantTurn<'_>, kind: Kind, name: &str) -> Result<Option<String>, Error> {
     let entry = EntryName::of_value(IndexKind::of_names(kind), &fold(name));
     let (of, most) = (kind.resource_type(), LIMITS.entry_short_max);
     let others = entry::first(turn, &entry, most)?;

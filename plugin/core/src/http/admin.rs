@@ -14,13 +14,14 @@ use crate::journal::{self, Filter, Kind, Outcome, Record};
 use crate::json;
 use crate::keys::{Kind as Resources, Space, TenantId};
 use crate::ledger::capabilities;
-use crate::ledger::{self, Promise, Turn, View};
+use crate::ledger::{self, Promise};
 use crate::scim::text::fold;
 use crate::scim::{Dialect, Effort, Parameters, Resource};
 use crate::scrub;
 use crate::settings::LIMITS;
 use crate::tenant::registry::{self, Tenant};
 use crate::tenant::schemas::Types;
+use crate::tenant::state::{TenantState, TenantTurn, TenantView};
 use crate::traffic::activity::{self, Activity};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use jiff::Timestamp;
@@ -141,18 +142,15 @@ impl Rollcall {
 
     /// What the store was found to keep. POST tests it once more.
     fn store(&self, last: bool) -> Answered {
-        let report = if last {
-            capabilities::last(&self.ports)
-        } else {
-            capabilities::tested(&self.ports, &self.settings).map(Some)
-        };
+        let report =
+            if last { capabilities::last(self.ledger()) } else { capabilities::tested(self.ledger()).map(Some) };
         let Some(report) = report.map_err(|error| self.failed_call(error.into()))? else {
             return Err(missing("store: it was not tested yet; the first write does, or POST"));
         };
         let mut document = serde_json::to_value(&*report).expect("a report is plain data");
         document["testedAt"] = time(Some(report.tested_at));
         document["refusal"] = json!(report.refusal());
-        let promise = Promise::of(&self.ports, &self.settings, report.batches);
+        let promise = Promise::of(self.ledger(), report.batches);
         document["guarded"] = json!(promise.guarded);
         document["takeoverMilliseconds"] = json!(u64::try_from(promise.takeover.as_millis()).unwrap_or(u64::MAX));
         document["assumption"] = json!(promise.assumption);
@@ -169,7 +167,7 @@ impl Rollcall {
         }
         let wish: Wish = body(request, "{\"name\": \"…\"}")?;
         let id = wish.id.as_deref().map(|id| TenantId::parse(id).ok_or_else(invalid_id)).transpose()?;
-        let tenant = registry::create(&self.ports, &self.settings, &wish.name, id)
+        let tenant = registry::create(self.ledger(), &wish.name, id)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
@@ -180,7 +178,7 @@ impl Rollcall {
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.tenants_page_max, LIMITS.tenants_page_max)?;
         let (tenants, total) =
-            registry::list(&self.ports, &self.settings, start - 1, count).map_err(|error| self.failed_call(error))?;
+            registry::list(self.ledger(), start - 1, count).map_err(|error| self.failed_call(error))?;
         let mut rows = Vec::with_capacity(tenants.len());
         for tenant in &tenants {
             rows.push(self.overview(tenant)?);
@@ -206,14 +204,14 @@ impl Rollcall {
                 }
             }
         }
-        let tenant = registry::change(&self.ports, &self.settings, id, change)
+        let tenant = registry::change(self.ledger(), id, change)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(admin_body(StatusCode::OK, &self.overview(&tenant)?))
     }
 
     fn delete_tenant(&self, id: &TenantId) -> Answered {
-        registry::delete(&self.ports, &self.settings, id)
+        registry::delete(self.ledger(), id)
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| of_registry(&refusal))?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
@@ -226,8 +224,8 @@ impl Rollcall {
         let view = self.view(&id);
         let head = view.head().map_err(|error| self.failed_call(error))?;
         let connection = Connection::read(&view).map_err(|error| self.failed_call(error))?;
-        row.insert("users".into(), json!(head.main.members));
-        row.insert("activeUsers".into(), json!(head.active));
+        row.insert("users".into(), json!(head.state.main.members));
+        row.insert("activeUsers".into(), json!(head.state.active));
         let now = self.ports.clock.now();
         let health = connection
             .as_ref()
@@ -237,9 +235,9 @@ impl Rollcall {
             json!({
                 "identityProvider": connection.identity_provider,
                 "state": connection.state(&head),
-                "lastTransferAt": time(head.last_transfer),
-                "lastSuccessAt": time(head.last_success),
-                "lastChangeAt": time(head.last_change),
+                "lastTransferAt": time(head.state.last_transfer),
+                "lastSuccessAt": time(head.state.last_success),
+                "lastChangeAt": time(head.state.last_change),
             })
         });
         row.insert("connection".into(), json!(connection));
@@ -247,8 +245,8 @@ impl Rollcall {
     }
 
     pub(super) fn tenant(&self, id: &TenantId) -> Result<Tenant, Response<Vec<u8>>> {
-        self.prepare(Space::tenant(id)).map_err(|error| self.failed_call(error))?;
-        registry::read(&self.ports, &self.settings, id)
+        self.prepare::<TenantState>(Space::tenant(id)).map_err(|error| self.failed_call(error))?;
+        registry::read(self.ledger(), id)
             .map_err(|error| self.failed_call(error))?
             .ok_or_else(|| missing("tenant: no tenant has this id"))
     }
@@ -266,7 +264,7 @@ impl Rollcall {
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         self.connection_turn(id, |turn| {
             // Looked at once more within the turn, which a removal of the tenant holds, too.
-            if registry::read(ports, &self.settings, id)?.is_none() {
+            if registry::read(self.ledger(), id)?.is_none() {
                 return Ok(Err(connection::Refusal::NotConnected));
             }
             connection::start(turn, ports, secrets, id, provider)
@@ -330,7 +328,7 @@ impl Rollcall {
     fn connection_turn(
         &self,
         id: &TenantId,
-        change: impl FnOnce(&mut Turn<'_>) -> Result<Result<Connection, connection::Refusal>, ledger::Error>,
+        change: impl FnOnce(&mut TenantTurn<'_>) -> Result<Result<Connection, connection::Refusal>, ledger::Error>,
     ) -> Result<(), Response<Vec<u8>>> {
         let failed = |error| self.failed_call(error);
         let mut turn = self.turn(id).map_err(failed)?;
@@ -358,7 +356,7 @@ impl Rollcall {
         let tokens: Vec<Value> = connection
             .valid_tokens(now)
             .map(|token| {
-                let used = head.tokens.iter().find(|used| used.id == token.id);
+                let used = head.state.tokens.iter().find(|used| used.id == token.id);
                 json!({
                     "hint": token.hint,
                     "createdAt": time(Some(token.created_at)),
@@ -381,11 +379,11 @@ impl Rollcall {
             "attributeMappings": connection.provider().mappings,
             "startedAt": time(Some(connection.started_at)),
             "endedAt": time(connection.ended_at),
-            "lastTransferAt": time(head.last_transfer),
-            "lastSuccessAt": time(head.last_success),
-            "lastChangeAt": time(head.last_change),
-            "users": head.main.members,
-            "activeUsers": head.active,
+            "lastTransferAt": time(head.state.last_transfer),
+            "lastSuccessAt": time(head.state.last_success),
+            "lastChangeAt": time(head.state.last_change),
+            "users": head.state.main.members,
+            "activeUsers": head.state.active,
             "tokens": tokens,
         });
         Ok(admin_body(status, &document))
@@ -506,7 +504,7 @@ impl Rollcall {
                 }
             }
         }
-        let remaining = turn.head.main.members + turn.head.groups.members;
+        let remaining = turn.head.state.main.members + turn.head.state.groups.members;
         turn.commit().map_err(failed)?;
         Ok(admin_body(StatusCode::OK, &json!({"deleted": deleted, "remaining": remaining})))
     }
@@ -612,7 +610,7 @@ fn basics(tenant: &Tenant) -> Map<String, Value> {
 }
 
 /// Says which resources a list has left out because they cannot be read.
-fn tell_left_out(document: &mut Value, view: &View<'_>) {
+fn tell_left_out(document: &mut Value, view: &TenantView<'_>) {
     let left_out = view.left_out();
     if !left_out.is_empty() {
         document["unreadable"] = json!(left_out);

@@ -33,7 +33,7 @@ impl Rollcall {
         let mut findings = Vec::new();
         let mut next = Some(Position::start());
         while let Some(position) = next {
-            let portion = check::portion(&self.ports, &self.settings, tenant, position);
+            let portion = check::portion(self.ledger(), tenant, position);
             let portion = portion.map_err(|error| self.failed(&error))?;
             findings.extend(portion.findings.into_iter().chain(portion.doubled));
             findings.extend(portion.unlooked.into_iter().map(|what| format!("not looked at: {what}")));
@@ -48,7 +48,7 @@ impl Rollcall {
         let mut next = Some(position(request)?);
         let begun = self.ports.clock.elapsed();
         while let Some(position) = next {
-            let portion = check::portion(&self.ports, &self.settings, id, position);
+            let portion = check::portion(self.ledger(), id, position);
             next = sum.add(portion.map_err(|error| self.failed_call(error))?);
             if sum.portions.findings.len() >= FINDINGS_MAX
                 || self.ports.clock.elapsed().saturating_sub(begun) > CALL_MAX

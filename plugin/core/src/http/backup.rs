@@ -26,7 +26,7 @@ impl Rollcall {
             return Err(being_restored());
         }
         self.flush_tenant(id);
-        let begin = || Export::begin(&self.ports, &self.settings, &tenant, id);
+        let begin = || Export::begin(self.ledger(), &tenant, id);
         let export = self.while_open(id, begin).map_err(|error| self.failed_call(error))?;
         let mut response = respond::empty(StatusCode::OK);
         respond::set(&mut response, http::header::CONTENT_TYPE, "application/x-ndjson; charset=utf-8");
@@ -47,7 +47,7 @@ impl Rollcall {
             admin_error(StatusCode::BAD_REQUEST, "invalid_body", "body: expected lines of an export, in UTF-8")
         })?;
         let import = self
-            .while_open(id, || import::part(&self.ports, &self.settings, id, text))
+            .while_open(id, || import::part(self.ledger(), id, text))
             .map_err(|error| self.failed_call(error))?
             .map_err(|refusal| refused(&refusal))?;
         let status = if import.is_under_way() { StatusCode::ACCEPTED } else { StatusCode::OK };
@@ -55,7 +55,7 @@ impl Rollcall {
     }
 
     pub(super) fn give_up_import(&self, id: &TenantId) -> Answered {
-        let given_up = self.while_open(id, || import::give_up(&self.ports, &self.settings, id));
+        let given_up = self.while_open(id, || import::give_up(self.ledger(), id));
         match given_up.map_err(|error| self.failed_call(error))? {
             true => Ok(respond::empty(StatusCode::NO_CONTENT)),
             false => Err(missing("import: none is under way")),

@@ -86,7 +86,7 @@ impl Rollcall {
     pub fn next_chunk(&self, stream: &mut Stream) -> Option<Vec<u8>> {
         match &mut stream.0 {
             File::Journal(journal) => self.next_records(journal),
-            File::Tenant(export) => export.next(&self.ports, &self.settings),
+            File::Tenant(export) => export.next(self.ledger()),
         }
     }
 
@@ -94,7 +94,7 @@ impl Rollcall {
     pub fn end_stream(&self, stream: &mut Stream) {
         match &mut stream.0 {
             File::Journal(_) => {}
-            File::Tenant(export) => export.end(&self.ports, &self.settings),
+            File::Tenant(export) => export.end(self.ledger()),
         }
     }
 

@@ -23,13 +23,14 @@ use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::keys::{Kind, Space, TenantId};
-use crate::ledger::{self, Head, Look, View, Waiter};
+use crate::ledger::{self, Head, Ledger, Look, Memory, Migrate, View, Waiter};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
 use crate::scim::{Effort, Sent, messages};
 use crate::settings::{LIMITS, Settings};
 use crate::tenant::registry;
 use crate::tenant::schemas::Types;
+use crate::tenant::state::{RegistryState, TenantState, TenantView};
 use guesses::Guesses;
 use http::header::HOST;
 use http::uri::Authority;
@@ -46,6 +47,7 @@ use std::time::Duration;
 pub struct Rollcall {
     ports: Ports,
     settings: Settings,
+    memory: Memory,
     buffer: RefCell<Buffer>,
     connections: Cache,
     /// Spaces whose layout this instance has seen to.
@@ -107,6 +109,7 @@ impl Rollcall {
         Rollcall {
             ports,
             settings,
+            memory: Memory::default(),
             buffer: RefCell::default(),
             connections: Cache::default(),
             prepared: RefCell::default(),
@@ -114,6 +117,11 @@ impl Rollcall {
             strangers: Strangers::default(),
             guesses: Guesses::default(),
         }
+    }
+
+    /// Where this instance has its turns.
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger { ports: &self.ports, settings: &self.settings, memory: &self.memory }
     }
 
     /// Answers one HTTP request.
@@ -210,17 +218,16 @@ impl Rollcall {
 
     /// Whether this instance has asked for turns that have not come.
     pub fn has_numbers(&self) -> bool {
-        !self.ports.tickets.is_empty()
+        !self.memory.tickets().is_empty()
     }
 
     /// Gives those turns on that have come meanwhile and that no request of this instance waits for any more: everybody
     /// else would wait for them until they are taken for dead.
     pub fn give_on(&self) {
-        for space in self.ports.tickets.abandoned(self.ports.clock.elapsed()) {
-            let given_on = match Waiter::to_give_on(&self.ports, space).look(&self.ports, &self.settings) {
-                Ok(Look::Turn(turn)) => turn.release(),
-                Ok(Look::Later(_)) => Ok(()),
-                Err(error) => Err(error),
+        for space in self.memory.tickets().abandoned(self.ports.clock.elapsed()) {
+            let given_on = match space == Space::registry() {
+                true => self.give_on_in::<RegistryState>(space),
+                false => self.give_on_in::<TenantState>(space),
             };
             if let Err(error) = given_on {
                 self.ports.log.line(&format!("turns: one was not given on: {error:?}"));
@@ -228,14 +235,21 @@ impl Rollcall {
         }
     }
 
+    fn give_on_in<S: Migrate>(&self, space: Space) -> Result<(), ledger::Error> {
+        match Waiter::to_give_on(&self.ports, space).look::<S>(self.ledger())? {
+            Look::Turn(turn) => turn.release(),
+            Look::Later(_) => Ok(()),
+        }
+    }
+
     /// Sees to it that the values of a space have this version's layout, before the first of them is read: one of an
     /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives. Where
     /// this instance meets the space, it answers where that stands.
-    fn prepare(&self, space: Space) -> Result<Option<Head>, ledger::Error> {
+    fn prepare<S: Migrate>(&self, space: Space) -> Result<Option<Head<S>>, ledger::Error> {
         if self.prepared.borrow().contains(&space) {
             return Ok(None);
         }
-        let head = View::new(&self.ports, &self.settings, space.clone()).head()?;
+        let head = View::new(self.ledger(), space.clone()).head()?;
         let mut prepared = self.prepared.borrow_mut();
         if prepared.len() >= PREPARED_MAX {
             prepared.clear();
@@ -246,10 +260,10 @@ impl Rollcall {
 
     /// Refuses the id of a tenant that is not there.
     pub fn expect_tenant(&self, tenant: &TenantId) -> Result<(), Unanswered> {
-        for space in [Space::registry(), Space::tenant(tenant)] {
-            self.prepare(space).map_err(|error| self.failed(&error))?;
-        }
-        let found = registry::read(&self.ports, &self.settings, tenant).map_err(|error| self.failed(&error))?;
+        let prepared = self.prepare::<RegistryState>(Space::registry()).map(drop);
+        let prepared = prepared.and_then(|()| self.prepare::<TenantState>(Space::tenant(tenant)).map(drop));
+        prepared.map_err(|error| self.failed(&error))?;
+        let found = registry::read(self.ledger(), tenant).map_err(|error| self.failed(&error))?;
         found.map(|_| ()).ok_or(Unanswered::NoSuchTenant)
     }
 
@@ -313,12 +327,12 @@ impl Rollcall {
         journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))
     }
 
-    fn types(&self, view: &View<'_>) -> Result<Types, Unanswered> {
+    fn types(&self, view: &TenantView<'_>) -> Result<Types, Unanswered> {
         Types::read(view).map_err(|error| self.failed(&error))
     }
 
-    fn view(&self, tenant: &TenantId) -> View<'_> {
-        View::new(&self.ports, &self.settings, Space::tenant(tenant))
+    fn view(&self, tenant: &TenantId) -> TenantView<'_> {
+        TenantView::new(self.ledger(), Space::tenant(tenant))
     }
 
     fn unanswered(&self, error: directory::Error) -> Unanswered {

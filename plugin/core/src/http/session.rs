@@ -5,9 +5,10 @@ use super::guesses::Client;
 use super::respond::{self, admin_body, admin_error};
 use super::{Body, Rollcall};
 use crate::keys::Space;
-use crate::ledger::{self, Read as _, View};
+use crate::ledger::{self, Read as _};
 use crate::settings::ADMIN_SECRET_BYTES_MAX;
 use crate::tenant::registry;
+use crate::tenant::state::RegistryView;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -121,7 +122,7 @@ impl Rollcall {
     fn remember_signed_out(&self, session: &Session) -> Result<(), ledger::Error> {
         let key = Space::registry().signed_out();
         let now = self.ports.clock.now();
-        let mut turn = registry::turn(&self.ports, &self.settings)?;
+        let mut turn = registry::turn(self.ledger())?;
         let mut ended: Vec<Session> = turn.read(&key)?.unwrap_or_default();
         ended.retain(|other| now < other.until);
         ended.push(session.clone());
@@ -135,7 +136,7 @@ impl Rollcall {
         let Some(session) = self.signed_session(headers) else {
             return Ok(None);
         };
-        let registry = View::new(&self.ports, &self.settings, Space::registry());
+        let registry = RegistryView::new(self.ledger(), Space::registry());
         let ended: Option<Vec<Session>> = registry.read(&Space::registry().signed_out())?;
         Ok((!ended.unwrap_or_default().contains(&session)).then_some(session))
     }

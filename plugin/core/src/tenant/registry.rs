@@ -3,9 +3,9 @@
 use crate::connection::Connection;
 use crate::directory::roster;
 use crate::keys::{Roll, Space, TENANT_ID_LEN, TenantId};
-use crate::ledger::{self, Error, HOLD, Head, Read, Turn, View, capabilities};
-use crate::ports::Ports;
-use crate::settings::{LIMITS, Settings};
+use crate::ledger::{self, Error, HOLD, Ledger, Read, capabilities};
+use crate::settings::LIMITS;
+use crate::tenant::state::{RegistryTurn, RegistryView, TenantHead, TenantTurn, TenantView};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,30 +42,25 @@ pub enum Refusal {
 
 /// Makes a tenant, with an id of the caller's where an export is to be restored: the tenant URL that the provider knows
 /// stays as it is.
-pub fn create(
-    ports: &Ports,
-    settings: &Settings,
-    name: &str,
-    id: Option<TenantId>,
-) -> Result<Result<Tenant, Refusal>, Error> {
+pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Result<Tenant, Refusal>, Error> {
     let Some(name) = proper(name) else {
         return Ok(Err(Refusal::BadName));
     };
-    let mut turn = turn(ports, settings)?;
-    if turn.head.main.members >= LIMITS.tenants_max {
+    let mut turn = turn(ledger)?;
+    if turn.head.state.tenants.members >= LIMITS.tenants_max {
         turn.release()?;
         return Ok(Err(Refusal::Full));
     }
     let id = id.unwrap_or_else(|| {
         let mut random = [0; TENANT_ID_LEN];
-        ports.entropy.fill(&mut random);
+        ledger.ports.entropy.fill(&mut random);
         TenantId::from_random(random)
     });
     if turn.get(&Space::registry().registered(&id))?.is_some() {
         turn.release()?;
         return Ok(Err(Refusal::IdTaken));
     }
-    let mut extent = turn.head.main;
+    let mut extent = turn.head.state.tenants;
     let slot = match roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str()) {
         Err(Error::Damaged(found)) => {
             turn.undo();
@@ -75,28 +70,28 @@ pub fn create(
         }
         slot => slot?,
     };
-    turn.head.main = extent;
-    let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ports.clock.now(), seats: None, slot };
+    turn.head.state.tenants = extent;
+    let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ledger.ports.clock.now(), seats: None, slot };
     turn.write(Space::registry().registered(&id), &tenant);
     turn.commit()?;
     Ok(Ok(tenant))
 }
 
 /// The tenant of this id.
-pub fn read(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Option<Tenant>, Error> {
-    View::new(ports, settings, Space::registry()).read(&Space::registry().registered(id))
+pub fn read(ledger: Ledger<'_>, id: &TenantId) -> Result<Option<Tenant>, Error> {
+    RegistryView::new(ledger, Space::registry()).read(&Space::registry().registered(id))
 }
 
 /// Tenants in the order in which they were made, and how many there are.
-pub fn list(ports: &Ports, settings: &Settings, skip: u64, limit: usize) -> Result<(Vec<Tenant>, u64), Error> {
-    let view = View::new(ports, settings, Space::registry());
+pub fn list(ledger: Ledger<'_>, skip: u64, limit: usize) -> Result<(Vec<Tenant>, u64), Error> {
+    let view = RegistryView::new(ledger, Space::registry());
     let head = view.head()?;
     let mut tenants = Vec::new();
     for (_, id) in roster::page(&view, &Roll::Main, skip, limit)? {
         let id = TenantId::parse(&id).ok_or_else(|| Error::Corrupt("r.: a roster seat without a tenant id".into()))?;
         tenants.extend(view.read::<Tenant>(&Space::registry().registered(&id))?);
     }
-    Ok((tenants, head.main.members))
+    Ok((tenants, head.state.tenants.members))
 }
 
 /// What may be changed of a tenant.
@@ -109,19 +104,14 @@ pub struct Change {
 }
 
 /// Changes a tenant.
-pub fn change(
-    ports: &Ports,
-    settings: &Settings,
-    id: &TenantId,
-    change: Change,
-) -> Result<Result<Tenant, Refusal>, Error> {
+pub fn change(ledger: Ledger<'_>, id: &TenantId, change: Change) -> Result<Result<Tenant, Refusal>, Error> {
     let name = match change.name.as_deref().map(proper) {
         Some(None) => return Ok(Err(Refusal::BadName)),
         Some(name) => name,
         None => None,
     };
     let key = Space::registry().registered(id);
-    let mut turn = turn(ports, settings)?;
+    let mut turn = turn(ledger)?;
     let Some(mut tenant) = turn.read::<Tenant>(&key)? else {
         turn.release()?;
         return Ok(Err(Refusal::NoSuchTenant));
@@ -138,9 +128,9 @@ pub fn change(
 }
 
 /// Gives a tenant the name, the age and the seats that an export says it had.
-pub(crate) fn restore(ports: &Ports, settings: &Settings, id: &TenantId, as_it_was: &Profile) -> Result<(), Error> {
+pub(crate) fn restore(ledger: Ledger<'_>, id: &TenantId, as_it_was: &Profile) -> Result<(), Error> {
     let key = Space::registry().registered(id);
-    let mut turn = turn(ports, settings)?;
+    let mut turn = turn(ledger)?;
     let Some(tenant) = turn.read::<Tenant>(&key)? else {
         return turn.release();
     };
@@ -174,24 +164,24 @@ impl From<&Tenant> for Profile {
 /// Takes a tenant out that has neither a connection nor users nor groups, and with it its journal.
 ///
 /// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
-pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
-    let mut own = Turn::take(ports, settings, Space::tenant(id))?;
+pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
+    let mut own = TenantTurn::take(ledger, Space::tenant(id))?;
     let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
     let connected = connected || crate::backup::import::under_way(&own)?;
-    if connected || own.head.main.members > 0 || own.head.groups.members > 0 {
+    if connected || own.head.state.main.members > 0 || own.head.state.groups.members > 0 {
         own.release()?;
         return Ok(Err(Refusal::NotEmpty));
     }
     let key = Space::registry().registered(id);
-    let mut turn = turn(ports, settings)?;
+    let mut turn = turn(ledger)?;
     let Some(tenant) = turn.read::<Tenant>(&key)? else {
         turn.release()?;
         own.release()?;
         return Ok(Err(Refusal::NoSuchTenant));
     };
-    let mut extent = turn.head.main;
+    let mut extent = turn.head.state.tenants;
     roster::remove(&mut turn, &Roll::Main, &mut extent, tenant.slot)?;
-    turn.head.main = extent;
+    turn.head.state.tenants = extent;
     turn.remove(key);
     // A waiter that took the holder of the tenant's turn for dead may have started a connection meanwhile.
     if own.spent() > HOLD {
@@ -204,36 +194,36 @@ pub fn delete(ports: &Ports, settings: &Settings, id: &TenantId) -> Result<Resul
     let head = own.head.clone();
     // The tenant is gone with its entry in the registry; what follows only gives back room.
     if let Err(error) = own.commit() {
-        ports.log.line(&format!("store: the connection of a removed tenant was not given back: {error:?}"));
+        ledger.ports.log.line(&format!("store: the connection of a removed tenant was not given back: {error:?}"));
     }
-    sweep(ports, &View::new(ports, settings, Space::tenant(id)), &head);
+    sweep(ledger, &TenantView::new(ledger, Space::tenant(id)), &head);
     Ok(Ok(()))
 }
 
 /// Gives back the room of a removed tenant. The head stays, so that turns go on where they stood if the id is ever asked
 /// for again; what a crash leaves here belongs to no user.
-fn sweep(ports: &Ports, view: &View<'_>, head: &Head) {
+fn sweep(ledger: Ledger<'_>, view: &TenantView<'_>, head: &TenantHead) {
     let space = view.space();
-    let records = 0..head.next_record.min(head.journal_capacity);
+    let records = 0..head.state.next_record.min(head.state.journal_capacity);
     let mut keys: Vec<String> = records.map(|slot| space.journal(slot)).collect();
-    keys.extend(roster::keys(space, &Roll::Main, head.main.next_slot));
-    keys.extend(roster::keys(space, &Roll::Groups, head.groups.next_slot));
+    keys.extend(roster::keys(space, &Roll::Main, head.state.main.next_slot));
+    keys.extend(roster::keys(space, &Roll::Groups, head.state.groups.next_slot));
     keys.extend(ledger::leavings(view, head));
     keys.extend([space.import(), space.rush()]);
     for batch in keys.chunks(100) {
-        if let Err(error) = capabilities::delete(ports, batch) {
-            ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));
+        if let Err(error) = capabilities::delete(ledger, batch) {
+            ledger.ports.log.line(&format!("store: the room of a removed tenant was not given back: {error}"));
             return;
         }
     }
 }
 
 /// Waits for a turn of the registry, and mends the registry first where that is needed.
-pub(crate) fn turn<'a>(ports: &'a Ports, settings: &'a Settings) -> Result<Turn<'a>, Error> {
-    match Turn::take(ports, settings, Space::registry()) {
+pub(crate) fn turn(ledger: Ledger<'_>) -> Result<RegistryTurn<'_>, Error> {
+    match RegistryTurn::take(ledger, Space::registry()) {
         Err(Error::Mending) => {
-            mend(ports, settings)?;
-            Turn::take(ports, settings, Space::registry())
+            mend(ledger)?;
+            RegistryTurn::take(ledger, Space::registry())
         }
         taken => taken,
     }
@@ -241,8 +231,8 @@ pub(crate) fn turn<'a>(ports: &'a Ports, settings: &'a Settings) -> Result<Turn<
 
 /// Makes the roster anew, in one turn: an installation has a bounded number of tenants. A tenant keeps its slot; of two in
 /// one slot the second moves to the end.
-fn mend(ports: &Ports, settings: &Settings) -> Result<(), Error> {
-    let mut turn = Turn::take_to_mend(ports, settings, Space::registry())?;
+fn mend(ledger: Ledger<'_>) -> Result<(), Error> {
+    let mut turn = RegistryTurn::take_to_mend(ledger, Space::registry())?;
     if turn.head.damage().is_none() {
         return turn.release();
     }
@@ -257,7 +247,7 @@ fn mend(ports: &Ports, settings: &Settings) -> Result<(), Error> {
             None => {}
         }
     }
-    let mut next = seats.last_key_value().map_or(0, |(slot, _)| slot + 1).max(turn.head.main.next_slot);
+    let mut next = seats.last_key_value().map_or(0, |(slot, _)| slot + 1).max(turn.head.state.tenants.next_slot);
     for tenant in displaced {
         let key = [prefix.as_str(), &tenant.id].concat();
         seats.insert(next, tenant.id.clone());
@@ -272,16 +262,16 @@ fn mend(ports: &Ports, settings: &Settings) -> Result<(), Error> {
             None => {}
         }
     }
-    turn.head.main.members = u64::try_from(seats.len()).unwrap_or(u64::MAX);
-    turn.head.main.next_slot = next;
+    turn.head.state.tenants.members = u64::try_from(seats.len()).unwrap_or(u64::MAX);
+    turn.head.state.tenants.next_slot = next;
     turn.open_again();
     turn.commit()?;
-    ports.log.line(&format!("registry: mended, {} tenants; open again", seats.len()));
+    ledger.ports.log.line(&format!("registry: mended, {} tenants; open again", seats.len()));
     Ok(())
 }
 
 /// All keys of the registry.
-fn keys(turn: &Turn<'_>) -> Result<Vec<String>, Error> {
+fn keys(turn: &RegistryTurn<'_>) -> Result<Vec<String>, Error> {
     let (mut keys, mut cursor) = (Vec::new(), None);
     loop {
         let page = turn.keys(cursor.as_deref())?;

@@ -6,11 +6,12 @@
 
 use crate::connection::Connection;
 use crate::keys::Kind;
-use crate::ledger::{Error, Read, Turn};
+use crate::ledger::{Error, Read};
 use crate::scim;
 use crate::scim::schema::form::confusable;
 use crate::scim::{ResourceType, Schema};
 use crate::settings::LIMITS;
+use crate::tenant::state::TenantTurn;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -120,7 +121,7 @@ pub fn read(view: &impl Read) -> Result<Vec<OwnSchema>, Error> {
 
 /// Adds a schema, or puts it in the place of the one of its URN, whose spelling stays, since documents use it. Answers what
 /// is there now, and whether there was none.
-pub fn put(turn: &mut Turn<'_>, mut new: OwnSchema) -> Result<Result<(OwnSchema, bool), Refusal>, Error> {
+pub fn put(turn: &mut TenantTurn<'_>, mut new: OwnSchema) -> Result<Result<(OwnSchema, bool), Refusal>, Error> {
     let mut schemas = read(turn)?;
     let urn = new.schema.id.clone();
     if let Some(own) = schemas.iter_mut().find(|own| own.schema.id.eq_ignore_ascii_case(&urn)) {
@@ -144,7 +145,7 @@ pub fn put(turn: &mut Turn<'_>, mut new: OwnSchema) -> Result<Result<(OwnSchema,
 }
 
 /// Takes a schema out, if there is one of this URN. No document changes.
-pub fn remove(turn: &mut Turn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error> {
+pub fn remove(turn: &mut TenantTurn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error> {
     let mut schemas = read(turn)?;
     let Some(index) = schemas.iter().position(|own| own.schema.id.eq_ignore_ascii_case(urn)) else {
         return Ok(None);
@@ -154,7 +155,7 @@ pub fn remove(turn: &mut Turn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error
     Ok(Some(removed))
 }
 
-fn write(turn: &mut Turn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
+fn write(turn: &mut TenantTurn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
     let key = turn.space().schemas();
     if schemas.is_empty() {
         turn.remove(key);

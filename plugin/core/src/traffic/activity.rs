@@ -3,7 +3,7 @@
 use super::{Bucket, Cycle, DAY, DAYS_KEPT, First, HOUR, HOURS_KEPT, Refusal, Traffic};
 use crate::connection::State;
 use crate::connection::provider::IdentityProvider;
-use crate::ledger::Head;
+use crate::tenant::state::TenantHead;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -134,8 +134,14 @@ struct Seats {
 
 impl Activity {
     /// Reads the head as of now.
-    pub fn of(head: &Head, provider: &IdentityProvider, state: State, seats: Option<u64>, now: Timestamp) -> Activity {
-        let traffic = &head.traffic;
+    pub fn of(
+        head: &TenantHead,
+        provider: &IdentityProvider,
+        state: State,
+        seats: Option<u64>,
+        now: Timestamp,
+    ) -> Activity {
+        let traffic = &head.state.traffic;
         let rhythm = traffic.rhythm(provider);
         let last = traffic.cycles.last();
         let next = last
@@ -144,9 +150,9 @@ impl Activity {
         let health = health(head, provider, state, now);
         Activity {
             now,
-            last_contact_at: head.last_transfer,
-            last_success_at: head.last_success,
-            last_change_at: head.last_change,
+            last_contact_at: head.state.last_transfer,
+            last_success_at: head.state.last_success,
+            last_change_at: head.state.last_change,
             state: health,
             cycle: CycleReport {
                 seconds: rhythm.map(|(seconds, _)| seconds),
@@ -160,7 +166,7 @@ impl Activity {
             quarantine: provider.quarantines.then(|| quarantine(head)),
             hours: bars(&traffic.hours, HOUR, HOURS_KEPT, now),
             days: bars(&traffic.days, DAY, DAYS_KEPT, now),
-            seats: Seats { used: head.active, limit: seats },
+            seats: Seats { used: head.state.active, limit: seats },
             looks_like: traffic.looks_like(provider).map(str::to_owned),
             first_request: traffic.first_request.clone(),
             latest_refusal: traffic.latest_refusal.clone(),
@@ -169,8 +175,8 @@ impl Activity {
 }
 
 /// How the connection of this head is doing.
-pub fn health(head: &Head, provider: &IdentityProvider, state: State, now: Timestamp) -> Health {
-    let traffic = &head.traffic;
+pub fn health(head: &TenantHead, provider: &IdentityProvider, state: State, now: Timestamp) -> Health {
+    let traffic = &head.state.traffic;
     if state == State::Ended {
         return Health::Ended;
     }
@@ -195,14 +201,14 @@ pub fn health(head: &Head, provider: &IdentityProvider, state: State, now: Times
 }
 
 /// Whether the latest token that arrived was not valid.
-fn refused_last(head: &Head) -> bool {
-    let refused = head.traffic.latest_refusal.as_ref().map(|refusal| refusal.time);
-    refused.is_some() && refused >= head.last_transfer
+fn refused_last(head: &TenantHead) -> bool {
+    let refused = head.state.traffic.latest_refusal.as_ref().map(|refusal| refusal.time);
+    refused.is_some() && refused >= head.state.last_transfer
 }
 
 /// Microsoft's published thresholds, applied to what we answered.
-fn quarantine(head: &Head) -> Quarantine {
-    let last = head.traffic.cycles.last();
+fn quarantine(head: &TenantHead) -> Quarantine {
+    let last = head.state.traffic.cycles.last();
     let share = last.map_or(0.0, share);
     let failures = last.map_or(0, |cycle| cycle.failures);
     if refused_last(head) {

@@ -254,8 +254,8 @@ impl Audit<'_, '_> {
             return Ok(());
         };
         match roll {
-            Roll::Main => turn.head.main.members = members,
-            Roll::Groups => turn.head.groups.members = members,
+            Roll::Main => turn.head.state.main.members = members,
+            Roll::Groups => turn.head.state.groups.members = members,
             Roll::MembersOf(group) => {
                 let group = group.clone();
                 self.count_members_of(&group, members)?;

@@ -4,10 +4,11 @@ use super::{Answered, body, missing};
 use crate::http::Rollcall;
 use crate::http::respond::{admin_body, admin_error};
 use crate::keys::TenantId;
-use crate::ledger::{self, Turn};
+use crate::ledger;
 use crate::settings::LIMITS;
 use crate::tenant::registry;
 use crate::tenant::schemas::{self, OwnSchema, Refusal};
+use crate::tenant::state::TenantTurn;
 use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 
@@ -43,14 +44,14 @@ impl Rollcall {
     fn in_turn<T>(
         &self,
         id: &TenantId,
-        change: impl FnOnce(&mut Turn<'_>) -> Result<T, ledger::Error>,
+        change: impl FnOnce(&mut TenantTurn<'_>) -> Result<T, ledger::Error>,
     ) -> Result<T, Response<Vec<u8>>> {
         let failed = |error| self.failed_call(error);
         let mut turn = self.turn(id).map_err(failed)?;
         self.expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
-        if registry::read(&self.ports, &self.settings, id).map_err(failed)?.is_none() {
+        if registry::read(self.ledger(), id).map_err(failed)?.is_none() {
             turn.release().map_err(failed)?;
             return Err(missing("tenant: no tenant has this id"));
         }

@@ -92,8 +92,6 @@ impl Trial {
             clock: Box::new(Still),
             entropy: Box::<Counting>::default(),
             log: Box::new(Silent),
-            known: crate::ledger::capabilities::Known::default(),
-            tickets: crate::ledger::Tickets::default(),
         };
         let mut trial = Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
         trial.tenant = trial.admin("POST", "", json!({"name": "Contoso"}))["id"].as_str().unwrap().to_owned();
