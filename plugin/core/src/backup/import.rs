@@ -8,13 +8,13 @@ use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, 
 use crate::connection::{Connection, provider};
 use crate::directory::audit::Position;
 use crate::directory::check;
-use crate::directory::restore::{self, Restored};
+use crate::directory::restore::{self, RestoreError, Restored};
 use crate::journal;
 use crate::keys::{Kind, Space, TenantId};
 use crate::ledger::{Error, HOLD, LAYOUT, Ledger, Read};
 use crate::settings::LIMITS;
 use crate::tenant::registry::{self, Profile};
-use crate::tenant::schemas;
+use crate::tenant::schemas::{self, SchemaError};
 use crate::tenant::state::{TenantTurn, TenantView};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub(crate) struct Progress {
 
 /// Why a part is not taken. What stood before the refused line is kept or not; sending it again does no harm.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Refusal {
+pub(crate) enum ImportError {
     /// No tenant has this id.
     NoSuchTenant,
     /// The tenant has a connection, users or groups.
@@ -75,10 +75,28 @@ pub(crate) enum Refusal {
     Line(u64, String),
     /// Everything was read, and the checker is not content.
     Findings(Vec<String>),
+    /// The ledger failed.
+    Ledger(Error),
 }
 
-/// What a step answers: done, refused, or the store's trouble.
-type Step<T> = Result<Result<T, Refusal>, Error>;
+impl From<Error> for ImportError {
+    fn from(error: Error) -> ImportError {
+        ImportError::Ledger(error)
+    }
+}
+
+impl ImportError {
+    /// Why the line of this number is not taken.
+    fn at(line: u64, error: RestoreError) -> ImportError {
+        match error {
+            RestoreError::Refused(what) => ImportError::Line(line, what),
+            RestoreError::Ledger(error) => ImportError::Ledger(error),
+        }
+    }
+}
+
+/// What a step answers.
+type Step<T> = Result<T, ImportError>;
 
 impl Import {
     /// The import of a space: under way, finished, or none.
@@ -118,7 +136,8 @@ pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Im
     let begun = ledger.ports.clock.elapsed();
     loop {
         match taken(ledger, tenant, text) {
-            Err(Error::Busy) if ledger.ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {}
+            Err(ImportError::Ledger(Error::Busy)) if ledger.ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {
+            }
             taken => return taken,
         }
     }
@@ -131,10 +150,9 @@ fn taken(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
     loop {
         let turn = TenantTurn::take(ledger, Space::tenant(tenant))?;
         match restorer.within(turn, file.as_deref(), &mut lines)? {
-            Ok(Taken::All(import)) => return Ok(Ok(*import)),
-            Ok(Taken::Some(of)) => file = Some(of),
-            Ok(Taken::Trailer(of)) => return restorer.finish(&of),
-            Err(refusal) => return Ok(Err(refusal)),
+            Taken::All(import) => return Ok(*import),
+            Taken::Some(of) => file = Some(of),
+            Taken::Trailer(of) => return restorer.finish(&of),
         }
     }
 }
@@ -178,8 +196,7 @@ impl Restorer<'_> {
     ) -> Step<Taken> {
         let mut import = Import::read(&turn)?;
         if file.is_some() && import.as_ref().map(|import| import.file.as_str()) != file {
-            turn.release()?;
-            return Ok(Err(Refusal::GivenUp));
+            return Err(ImportError::GivenUp);
         }
         let mut taken = 0;
         let mut trailer = false;
@@ -188,22 +205,17 @@ impl Restorer<'_> {
                 break;
             }
             match self.line(&mut turn, &mut import, text)? {
-                Ok(Next::Line) => {}
-                Ok(Next::Trailer) => {
+                Next::Line => {}
+                Next::Trailer => {
                     trailer = true;
                     break;
-                }
-                Err(refusal) => {
-                    turn.release()?;
-                    return Ok(Err(refusal));
                 }
             }
             lines.next();
             taken += 1;
         }
         let Some(import) = import else {
-            turn.release()?;
-            return Ok(Err(Refusal::Line(1, "expected the header of an export, found nothing".to_owned())));
+            return Err(ImportError::Line(1, "expected the header of an export, found nothing".to_owned()));
         };
         if taken > 0 && import.is_under_way() {
             turn.write(turn.space().import(), &import);
@@ -211,53 +223,49 @@ impl Restorer<'_> {
         } else {
             turn.release()?;
         }
-        Ok(Ok(match (trailer, lines.peek()) {
+        Ok(match (trailer, lines.peek()) {
             (true, _) => Taken::Trailer(import.file),
             (false, Some(_)) => Taken::Some(import.file),
             (false, None) => Taken::All(Box::new(import)),
-        }))
+        })
     }
 
     /// Takes one line.
     fn line(&self, turn: &mut TenantTurn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
         let number = number_of(text);
         let Some(present) = import.as_mut().filter(|import| import.is_under_way() || is_of(import, text)) else {
-            return Ok(self.header(turn, text)?.map(|begun| {
-                *import = Some(begun);
-                Next::Line
-            }));
+            *import = Some(self.header(turn, text)?);
+            return Ok(Next::Line);
         };
         if number == Some(1) && !is_of(present, text) {
-            return Ok(Err(Refusal::AnotherFile));
+            return Err(ImportError::AnotherFile);
         }
         if !present.is_under_way() || number.is_some_and(|number| number <= present.chain.lines) {
-            return Ok(Ok(Next::Line));
+            return Ok(Next::Line);
         }
         let mut chain = present.chain.clone();
-        let refused = |what| Ok(Err(Refusal::Line(present.chain.lines + 1, what)));
+        let refused = |what| Err(ImportError::Line(present.chain.lines + 1, what));
         let line = match chain.read(text).and_then(|line| present.in_order(&line).map(|()| line)) {
             Ok(line) => line,
             Err(what) => return refused(what),
         };
         if let Line::Trailer(totals) = &line {
             return if *totals == present.totals {
-                Ok(Ok(Next::Trailer))
+                Ok(Next::Trailer)
             } else {
                 refused(format!("expected {}, found {totals}", present.totals))
             };
         }
         line.word().clone_into(&mut present.latest);
         present.totals.count(&line);
-        if let Err(what) = self.content(turn, present, line)? {
-            return Ok(Err(Refusal::Line(chain.lines, what)));
-        }
+        self.content(turn, present, line).map_err(|error| ImportError::at(chain.lines, error))?;
         present.chain = chain;
-        Ok(Ok(Next::Line))
+        Ok(Next::Line)
     }
 
     /// Begins an import.
     fn header(&self, turn: &mut TenantTurn<'_>, text: &str) -> Step<Import> {
-        let refused = |what: String| Ok(Err(Refusal::Line(1, what)));
+        let refused = |what: String| Err(ImportError::Line(1, what));
         let mut chain = Chain::default();
         let header = match readable(&mut chain, text) {
             Ok(header) => header,
@@ -268,11 +276,11 @@ impl Restorer<'_> {
         }
         // Looked at within the turn, which a removal of the tenant holds, too.
         if registry::read(self.ledger, self.tenant)?.is_none() {
-            return Ok(Err(Refusal::NoSuchTenant));
+            return Err(ImportError::NoSuchTenant);
         }
         let connected = Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none());
         if connected || turn.head.state.main.members > 0 || turn.head.state.groups.members > 0 {
-            return Ok(Err(Refusal::NotEmpty));
+            return Err(ImportError::NotEmpty);
         }
         // Only what is there: a key whose deletion was sent and not confirmed must not be written for a while.
         for key in [turn.space().connection(), turn.space().schemas()] {
@@ -281,7 +289,7 @@ impl Restorer<'_> {
             }
         }
         turn.head.state.being_restored = true;
-        Ok(Ok(Import {
+        Ok(Import {
             header,
             file: chain.sum.clone(),
             chain,
@@ -293,29 +301,34 @@ impl Restorer<'_> {
             latest_record: 0,
             started_at: self.ledger.ports.clock.now(),
             finished_at: None,
-        }))
+        })
     }
 
     /// Carries out what a line says.
     fn content(&self, turn: &mut TenantTurn<'_>, import: &mut Import, line: Line) -> Restored {
         match line {
             Line::Tenant(profile) if !profile.is_proper() => {
-                return Ok(Err("name: expected one that a tenant may have".to_owned()));
+                return Err(RestoreError::Refused("name: expected one that a tenant may have".to_owned()));
             }
             Line::Tenant(profile) => import.profile = Some(profile),
             Line::State(state) => {
                 import.stated = true;
-                return Ok(begin_at(turn, *state, self.ledger.ports.clock.now()));
+                begin_at(turn, *state, self.ledger.ports.clock.now()).map_err(RestoreError::Refused)?;
             }
             Line::Schema(own) => {
-                let put = schemas::put(turn, own)?;
-                return Ok(put
-                    .map(|_| ())
-                    .map_err(|refusal| format!("schema: expected one that the tenant may have, found {refusal:?}")));
+                schemas::put(turn, own).map_err(|error| match error {
+                    SchemaError::Ledger(error) => RestoreError::Ledger(error),
+                    SchemaError::Full | SchemaError::Confusable(_) | SchemaError::Extends(_) => {
+                        RestoreError::Refused(format!("schema: expected one that the tenant may have, found {error:?}"))
+                    }
+                })?;
             }
             Line::Connection(connection) if !connection.has_known_provider() => {
                 let found: String = connection.identity_provider.chars().take(40).collect();
-                return Ok(Err(format!("identityProvider: expected {}, found {found:?}", provider::ids())));
+                return Err(RestoreError::Refused(format!(
+                    "identityProvider: expected {}, found {found:?}",
+                    provider::ids()
+                )));
             }
             Line::Connection(connection) => import.connection = Some(connection),
             Line::User(document) => return restore::resource(turn, Kind::User, document),
@@ -324,12 +337,14 @@ impl Restorer<'_> {
             Line::Record(record) => {
                 if let Some(name) = record.beyond_limits() {
                     let max = LIMITS.journal_body_bytes_max;
-                    return Ok(Err(format!("{name}: expected at most {max} bytes, found more")));
+                    return Err(RestoreError::Refused(format!("{name}: expected at most {max} bytes, found more")));
                 }
                 let next = turn.head.state.next_record;
                 if record.number <= import.latest_record || record.number >= next {
                     let (latest, found) = (import.latest_record, record.number);
-                    return Ok(Err(format!("number: expected one above {latest} and below {next}, found {found}")));
+                    return Err(RestoreError::Refused(format!(
+                        "number: expected one above {latest} and below {next}, found {found}"
+                    )));
                 }
                 import.latest_record = record.number;
                 // Requests that were refused meanwhile have records behind these, and may have pushed this one out.
@@ -340,7 +355,7 @@ impl Restorer<'_> {
             }
             Line::Header(_) | Line::Trailer(_) => {}
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The import of the file with this sum, unless it is finished or was given up.
@@ -359,7 +374,7 @@ impl Restorer<'_> {
             // Names that two resources have may come from a file of an earlier layout, which told apart what is one name by
             // now, and nothing is damaged by them.
             if !portion.findings.is_empty() {
-                return Ok(Err(Refusal::Findings(portion.findings)));
+                return Err(ImportError::Findings(portion.findings));
             }
             next = portion.next;
         }
@@ -370,12 +385,10 @@ impl Restorer<'_> {
         }
         let mut turn = TenantTurn::take(self.ledger, Space::tenant(self.tenant))?;
         let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {
-            turn.release()?;
-            return Ok(Err(Refusal::GivenUp));
+            return Err(ImportError::GivenUp);
         };
         if !import.is_under_way() {
-            turn.release()?;
-            return Ok(Ok(import));
+            return Ok(import);
         }
         let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());
         if let Some(connection) = import.connection.take() {
@@ -388,7 +401,7 @@ impl Restorer<'_> {
         turn.write(turn.space().import(), &import);
         turn.head.state.being_restored = false;
         turn.commit()?;
-        Ok(Ok(import))
+        Ok(import)
     }
 }
 

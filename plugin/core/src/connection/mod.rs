@@ -5,7 +5,7 @@ pub mod provider;
 pub mod sign;
 
 use crate::keys::TenantId;
-use crate::ledger::{Error, Read};
+use crate::ledger::{self, Error, Read};
 use crate::ports::{Entropy, Ports};
 use crate::secrets::{self, Digest, NONCE_LEN, Secrets, TOKEN_PREFIX};
 use crate::tenant::state::{TenantHead, TenantTurn};
@@ -74,11 +74,19 @@ pub enum State {
 
 /// Why the connection could not be changed as asked.
 #[derive(Debug, PartialEq)]
-pub enum Refusal {
+pub enum ConnectionError {
     /// There is a connection that has not been ended.
     AlreadyConnected,
     /// There is none, or it has ended.
     NotConnected,
+    /// The ledger failed.
+    Ledger(ledger::Error),
+}
+
+impl From<ledger::Error> for ConnectionError {
+    fn from(error: ledger::Error) -> ConnectionError {
+        ConnectionError::Ledger(error)
+    }
 }
 
 impl Connection {
@@ -152,9 +160,9 @@ pub fn start(
     secrets: &Secrets,
     tenant: &TenantId,
     provider: &IdentityProvider,
-) -> Result<Result<Connection, Refusal>, Error> {
+) -> Result<Connection, ConnectionError> {
     if Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none()) {
-        return Ok(Err(Refusal::AlreadyConnected));
+        return Err(ConnectionError::AlreadyConnected);
     }
     let now = ports.clock.now();
     let connection = Connection {
@@ -171,7 +179,7 @@ pub fn start(
     turn.head.state.tokens = Vec::new();
     turn.head.state.traffic = Traffic::default();
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 /// Makes a new token. The one before it stays valid for the overlap; one that was still in its own overlap ends now.
@@ -181,9 +189,9 @@ pub fn rotate(
     secrets: &Secrets,
     tenant: &TenantId,
     overlap: Duration,
-) -> Result<Result<Connection, Refusal>, Error> {
+) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
-        return Ok(Err(Refusal::NotConnected));
+        return Err(ConnectionError::NotConnected);
     };
     let now = ports.clock.now();
     if let Some(current) = connection.tokens.last_mut() {
@@ -197,7 +205,7 @@ pub fn rotate(
     connection.tokens.push(new_token(&*ports.entropy, secrets, tenant, now));
     turn.head.state.tokens.retain(|used| connection.tokens.iter().any(|token| token.id == used.id));
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 /// What may be changed of a connection while it lasts.
@@ -211,9 +219,9 @@ pub struct Change {
 }
 
 /// Changes a connection.
-pub fn change(turn: &mut TenantTurn<'_>, change: &Change) -> Result<Result<Connection, Refusal>, Error> {
+pub fn change(turn: &mut TenantTurn<'_>, change: &Change) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
-        return Ok(Err(Refusal::NotConnected));
+        return Err(ConnectionError::NotConnected);
     };
     connection.groups = change.groups.unwrap_or(connection.groups);
     if let Some(provider) = change.provider.filter(|provider| provider.id != connection.identity_provider) {
@@ -221,19 +229,19 @@ pub fn change(turn: &mut TenantTurn<'_>, change: &Change) -> Result<Result<Conne
         turn.head.state.traffic.forget_provider();
     }
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 /// Ends the sync. The tokens are gone at once; users and journal stay.
-pub fn end(turn: &mut TenantTurn<'_>, ports: &Ports) -> Result<Result<Connection, Refusal>, Error> {
+pub fn end(turn: &mut TenantTurn<'_>, ports: &Ports) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
-        return Ok(Err(Refusal::NotConnected));
+        return Err(ConnectionError::NotConnected);
     };
     connection.ended_at = Some(ports.clock.now());
     connection.tokens.clear();
     turn.head.state.tokens = Vec::new();
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: Timestamp) -> Token {

@@ -24,9 +24,16 @@ impl Rollcall {
 
     /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has to
     /// bear being repeated.
-    pub(super) fn while_open<T>(&self, tenant: &TenantId, act: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn while_open<T, E: From<Error> + PartialEq>(
+        &self,
+        tenant: &TenantId,
+        act: impl Fn() -> Result<T, E>,
+    ) -> Result<T, E> {
         match act() {
-            Err(Error::Mending) => self.mend(tenant).and_then(|()| act()),
+            Err(error) if error == E::from(Error::Mending) => {
+                self.mend(tenant)?;
+                act()
+            }
             done => done,
         }
     }
@@ -37,7 +44,7 @@ impl Rollcall {
         while self.ports.clock.elapsed().saturating_sub(begun) < MENDS_FOR {
             let mut turn = TenantTurn::take_to_mend(self.ledger(), Space::tenant(tenant))?;
             let Some(damage) = turn.head.damage().cloned() else {
-                return turn.release();
+                return Ok(());
             };
             turn.replay_trail()?;
             let portion = repair::portion(&mut turn, damage.position().unwrap_or_else(Position::start))?;

@@ -2,8 +2,6 @@
 
 mod admin;
 mod asset;
-mod audit;
-mod backup;
 mod export;
 pub mod guesses;
 pub mod health;

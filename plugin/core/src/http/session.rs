@@ -36,7 +36,7 @@ impl Rollcall {
         if headers.contains_key(AUTHORIZATION) {
             return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
         }
-        if self.session(headers).map_err(|error| self.failed_call(error))?.is_none() {
+        if self.session(headers).map_err(|error| self.admin_refusal(error.into()))?.is_none() {
             return Err(unauthorized("authorization: sign in, or send \"Bearer\" and the admin secret"));
         }
         if *request.method() != Method::GET && !same_origin(request) {
@@ -54,7 +54,7 @@ impl Rollcall {
             _ => match self.session(request.headers()) {
                 Ok(Some(session)) => admin_body(StatusCode::OK, &json!({"expiresAt": session.until})),
                 Ok(None) => unauthorized("session: sign in"),
-                Err(error) => self.failed_call(error),
+                Err(error) => self.admin_refusal(error.into()),
             },
         };
         response.map(Body::Full)
@@ -112,7 +112,7 @@ impl Rollcall {
             None => Ok(()),
         });
         if let Err(error) = signed_out {
-            return self.failed_call(error);
+            return self.admin_refusal(error.into());
         }
         let mut response = respond::empty(StatusCode::NO_CONTENT);
         respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));

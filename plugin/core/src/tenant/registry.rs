@@ -27,7 +27,7 @@ pub struct Tenant {
 
 /// Why the registry could not be changed as asked.
 #[derive(Debug, PartialEq)]
-pub enum Refusal {
+pub enum TenantError {
     /// No tenant has this id.
     NoSuchTenant,
     /// The name is empty or too long.
@@ -38,18 +38,25 @@ pub enum Refusal {
     IdTaken,
     /// The tenant has a connection that has not been ended, or users or groups.
     NotEmpty,
+    /// The ledger failed.
+    Ledger(ledger::Error),
+}
+
+impl From<ledger::Error> for TenantError {
+    fn from(error: ledger::Error) -> TenantError {
+        TenantError::Ledger(error)
+    }
 }
 
 /// Makes a tenant, with an id of the caller's where an export is to be restored: the tenant URL that the provider knows
 /// stays as it is.
-pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Result<Tenant, Refusal>, Error> {
+pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Tenant, TenantError> {
     let Some(name) = proper(name) else {
-        return Ok(Err(Refusal::BadName));
+        return Err(TenantError::BadName);
     };
     let mut turn = turn(ledger)?;
     if turn.head.state.tenants.members >= LIMITS.tenants_max {
-        turn.release()?;
-        return Ok(Err(Refusal::Full));
+        return Err(TenantError::Full);
     }
     let id = id.unwrap_or_else(|| {
         let mut random = [0; TENANT_ID_LEN];
@@ -57,8 +64,7 @@ pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Re
         TenantId::from_random(random)
     });
     if turn.get(&Space::registry().registered(&id))?.is_some() {
-        turn.release()?;
-        return Ok(Err(Refusal::IdTaken));
+        return Err(TenantError::IdTaken);
     }
     let mut extent = turn.head.state.tenants;
     let slot = match roster::append(&mut turn, &Roll::Main, &mut extent, id.as_str()) {
@@ -66,7 +72,7 @@ pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Re
             turn.undo();
             turn.close_to_mend(&found);
             turn.commit()?;
-            return Err(Error::Damaged(found));
+            return Err(Error::Damaged(found).into());
         }
         slot => slot?,
     };
@@ -74,7 +80,7 @@ pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Re
     let tenant = Tenant { id: id.as_str().to_owned(), name, created_at: ledger.ports.clock.now(), seats: None, slot };
     turn.write(Space::registry().registered(&id), &tenant);
     turn.commit()?;
-    Ok(Ok(tenant))
+    Ok(tenant)
 }
 
 /// The tenant of this id.
@@ -104,17 +110,16 @@ pub struct Change {
 }
 
 /// Changes a tenant.
-pub fn change(ledger: Ledger<'_>, id: &TenantId, change: Change) -> Result<Result<Tenant, Refusal>, Error> {
+pub fn change(ledger: Ledger<'_>, id: &TenantId, change: Change) -> Result<Tenant, TenantError> {
     let name = match change.name.as_deref().map(proper) {
-        Some(None) => return Ok(Err(Refusal::BadName)),
+        Some(None) => return Err(TenantError::BadName),
         Some(name) => name,
         None => None,
     };
     let key = Space::registry().registered(id);
     let mut turn = turn(ledger)?;
     let Some(mut tenant) = turn.read::<Tenant>(&key)? else {
-        turn.release()?;
-        return Ok(Err(Refusal::NoSuchTenant));
+        return Err(TenantError::NoSuchTenant);
     };
     if let Some(name) = name {
         tenant.name = name;
@@ -124,7 +129,7 @@ pub fn change(ledger: Ledger<'_>, id: &TenantId, change: Change) -> Result<Resul
     }
     turn.write(key, &tenant);
     turn.commit()?;
-    Ok(Ok(tenant))
+    Ok(tenant)
 }
 
 /// Gives a tenant the name, the age and the seats that an export says it had.
@@ -164,20 +169,17 @@ impl From<&Tenant> for Profile {
 /// Takes a tenant out that has neither a connection nor users nor groups, and with it its journal.
 ///
 /// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
-pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<Result<(), Refusal>, Error> {
+pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<(), TenantError> {
     let mut own = TenantTurn::take(ledger, Space::tenant(id))?;
     let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
     let connected = connected || crate::backup::import::under_way(&own)?;
     if connected || own.head.state.main.members > 0 || own.head.state.groups.members > 0 {
-        own.release()?;
-        return Ok(Err(Refusal::NotEmpty));
+        return Err(TenantError::NotEmpty);
     }
     let key = Space::registry().registered(id);
     let mut turn = turn(ledger)?;
     let Some(tenant) = turn.read::<Tenant>(&key)? else {
-        turn.release()?;
-        own.release()?;
-        return Ok(Err(Refusal::NoSuchTenant));
+        return Err(TenantError::NoSuchTenant);
     };
     let mut extent = turn.head.state.tenants;
     roster::remove(&mut turn, &Roll::Main, &mut extent, tenant.slot)?;
@@ -185,8 +187,7 @@ pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<Result<(), Refusal>, 
     turn.remove(key);
     // A waiter that took the holder of the tenant's turn for dead may have started a connection meanwhile.
     if own.spent() > HOLD {
-        turn.release()?;
-        return Err(Error::Busy);
+        return Err(Error::Busy.into());
     }
     turn.commit()?;
     own.remove(own.space().connection());
@@ -197,7 +198,7 @@ pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<Result<(), Refusal>, 
         ledger.ports.log.line(&format!("store: the connection of a removed tenant was not given back: {error:?}"));
     }
     sweep(ledger, &TenantView::new(ledger, Space::tenant(id)), &head);
-    Ok(Ok(()))
+    Ok(())
 }
 
 /// Gives back the room of a removed tenant. The head stays, so that turns go on where they stood if the id is ever asked

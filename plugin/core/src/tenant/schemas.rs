@@ -6,7 +6,7 @@
 
 use crate::connection::Connection;
 use crate::keys::Kind;
-use crate::ledger::{Error, Read};
+use crate::ledger::{self, Error, Read};
 use crate::scim;
 use crate::scim::schema::form::confusable;
 use crate::scim::{ResourceType, Schema};
@@ -99,13 +99,21 @@ impl OwnSchema {
 
 /// Why a tenant's schemas could not be changed as asked.
 #[derive(Debug, PartialEq)]
-pub enum Refusal {
+pub enum SchemaError {
     /// There are as many as a tenant may have.
     Full,
     /// A name could mean an attribute of this one or of the new one.
     Confusable(String),
     /// It extends another kind of resource already.
     Extends(Kind),
+    /// The ledger failed.
+    Ledger(ledger::Error),
+}
+
+impl From<ledger::Error> for SchemaError {
+    fn from(error: ledger::Error) -> SchemaError {
+        SchemaError::Ledger(error)
+    }
 }
 
 /// The schemas that a tenant has of its own, in the order in which they came.
@@ -121,27 +129,27 @@ pub fn read(view: &impl Read) -> Result<Vec<OwnSchema>, Error> {
 
 /// Adds a schema, or puts it in the place of the one of its URN, whose spelling stays, since documents use it. Answers what
 /// is there now, and whether there was none.
-pub fn put(turn: &mut TenantTurn<'_>, mut new: OwnSchema) -> Result<Result<(OwnSchema, bool), Refusal>, Error> {
+pub fn put(turn: &mut TenantTurn<'_>, mut new: OwnSchema) -> Result<(OwnSchema, bool), SchemaError> {
     let mut schemas = read(turn)?;
     let urn = new.schema.id.clone();
     if let Some(own) = schemas.iter_mut().find(|own| own.schema.id.eq_ignore_ascii_case(&urn)) {
         if own.extends != new.extends {
-            return Ok(Err(Refusal::Extends(own.extends)));
+            return Err(SchemaError::Extends(own.extends));
         }
         new.schema.id = own.schema.id.clone();
         *own = new.clone();
         write(turn, &schemas)?;
-        return Ok(Ok((new, false)));
+        return Ok((new, false));
     }
     if let Some(other) = schemas.iter().find(|own| confusable(&own.schema.id, &urn)) {
-        return Ok(Err(Refusal::Confusable(other.schema.id.to_string())));
+        return Err(SchemaError::Confusable(other.schema.id.to_string()));
     }
     if schemas.len() >= LIMITS.schemas_max {
-        return Ok(Err(Refusal::Full));
+        return Err(SchemaError::Full);
     }
     schemas.push(new.clone());
     write(turn, &schemas)?;
-    Ok(Ok((new, true)))
+    Ok((new, true))
 }
 
 /// Takes a schema out, if there is one of this URN. No document changes.
