@@ -125,11 +125,6 @@ impl Import {
     }
 }
 
-/// Whether a space is being restored.
-pub(crate) fn under_way(view: &impl Read) -> Result<bool, Error> {
-    Ok(Import::read(view)?.is_some_and(|import| import.is_under_way()))
-}
-
 /// Takes the next lines of a file. Lines that were taken before are passed over, so what a slow store has kept from being
 /// committed is taken once more here, and not by whoever would send the file again.
 pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
@@ -161,7 +156,7 @@ fn taken(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
 /// connection left behind.
 pub(crate) fn give_up(ledger: Ledger<'_>, tenant: &TenantId) -> Result<bool, Error> {
     let mut turn = TenantTurn::take(ledger, Space::tenant(tenant))?;
-    let there = under_way(&turn)?;
+    let there = turn.head.state.being_restored;
     if there {
         turn.remove(turn.space().import());
         turn.head.state.being_restored = false;

@@ -7,6 +7,7 @@
 //! A long [`entry`](super::entry) is a roster, too, whose members have slots already: those of the roster of their kind.
 //! They are placed in any order, and what becomes empty goes.
 
+pub(crate) use crate::keys::ROSTER_TOP as TOP;
 use crate::keys::{Roll, Space};
 use crate::ledger::{Error, Read, State, Turn};
 use serde::de::MapAccess;
@@ -51,8 +52,6 @@ impl Extent {
 pub(crate) const LEAF_SLOTS: u64 = 64;
 /// Children of a node.
 pub(crate) const NODE_CHILDREN: u64 = 256;
-/// The highest level, which has one node.
-pub(crate) const TOP: u8 = 3;
 
 /// A member and its slot.
 pub(crate) type Seat = (u64, String);

@@ -11,7 +11,7 @@ use crate::ledger::{self, Read};
 use crate::scim::effort::text_bytes;
 use crate::scim::filter::Lookup;
 use crate::scim::text::fold;
-use crate::scim::{self, BoundFilter, Effort, Resource, Scan, Sort, sort};
+use crate::scim::{BoundFilter, Effort, Resource, Scan, Sort, sort};
 use crate::settings::LIMITS;
 use crate::tenant::state::TenantView;
 use roster::{Seat, Way};
@@ -378,7 +378,7 @@ fn everything(
     visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if leads.count(view, kind)? > LIMITS.scan_max {
-        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into());
+        return Err(kind.resource_type().too_many(LIMITS.scan_max, why).into());
     }
     let mut show = |_: u64, id: &str| -> Result<ControlFlow<()>, Error> {
         // Deleted since its place in the roster was read, or there.

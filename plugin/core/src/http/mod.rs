@@ -8,6 +8,7 @@ pub mod health;
 mod meet;
 mod mend;
 mod openapi;
+mod packed;
 pub mod respond;
 pub mod route;
 mod scim;

@@ -1,6 +1,6 @@
 //! What is kept of one request, and what it is stored as.
 
-use super::Method;
+use super::method::Method;
 use crate::scim::text::fold;
 use crate::settings::LIMITS;
 use jiff::Timestamp;

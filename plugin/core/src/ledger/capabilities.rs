@@ -13,14 +13,12 @@ mod probe;
 pub use probe::Check;
 
 use super::{LAYOUT, Ledger};
+use crate::keys::STORE_REPORT;
 use crate::ports::{BATCH_MAX, Batches, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
-
-/// Where the report stands. Written without a turn: turns are what it is about, and two that test at once find the same.
-const REPORT: &str = "r.store";
 
 /// Counts up when the test asks for more, so that stores are tested anew.
 const TEST: u32 = 1;
@@ -140,7 +138,7 @@ fn known(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
 /// The report of the last test, whichever instance made it; remembered from now on.
 pub fn last(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
     // A report that does not read is one of another version: the store is tested anew.
-    let found = ledger.ports.store.get(REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
+    let found = ledger.ports.store.get(STORE_REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
     let mut known = ledger.memory.capabilities.0.borrow_mut();
     // A store that is not fit may not find it again.
     if let Some(report) = found.filter(|report| report.test == TEST) {
@@ -163,7 +161,7 @@ pub fn tested(ledger: Ledger<'_>) -> Result<Rc<Report>, StoreError> {
         checks,
     });
     let bytes = serde_json::to_vec(&*report).expect("a report is plain data");
-    ledger.ports.store.set_many(&[(REPORT.to_owned(), bytes)])?;
+    ledger.ports.store.set_many(&[(STORE_REPORT.to_owned(), bytes)])?;
     if let Some(refusal) = report.refusal() {
         ledger.ports.log.line(&format!("store: nothing is written to it: {refusal}"));
     }

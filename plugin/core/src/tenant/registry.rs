@@ -172,7 +172,7 @@ impl From<&Tenant> for Profile {
 pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<(), TenantError> {
     let mut own = TenantTurn::take(ledger, Space::tenant(id))?;
     let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());
-    let connected = connected || crate::backup::import::under_way(&own)?;
+    let connected = connected || own.head.state.being_restored;
     if connected || own.head.state.main.members > 0 || own.head.state.groups.members > 0 {
         return Err(TenantError::NotEmpty);
     }
@@ -239,18 +239,17 @@ fn mend(ledger: Ledger<'_>) -> Result<(), Error> {
     }
     turn.replay_trail()?;
     let mut seats: BTreeMap<u64, String> = BTreeMap::new();
-    let mut displaced: Vec<Tenant> = Vec::new();
+    let mut displaced: Vec<(String, Tenant)> = Vec::new();
     let prefix = Space::registry().registered_prefix();
     for key in keys(&turn)?.into_iter().filter(|key| key.starts_with(&prefix)) {
         match turn.read::<Tenant>(&key)? {
-            Some(tenant) if seats.contains_key(&tenant.slot) => displaced.push(tenant),
+            Some(tenant) if seats.contains_key(&tenant.slot) => displaced.push((key, tenant)),
             Some(tenant) => drop(seats.insert(tenant.slot, tenant.id)),
             None => {}
         }
     }
     let mut next = seats.last_key_value().map_or(0, |(slot, _)| slot + 1).max(turn.head.state.tenants.next_slot);
-    for tenant in displaced {
-        let key = [prefix.as_str(), &tenant.id].concat();
+    for (key, tenant) in displaced {
         seats.insert(next, tenant.id.clone());
         turn.write(key, &Tenant { slot: next, ..tenant });
         next += 1;

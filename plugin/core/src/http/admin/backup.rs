@@ -8,7 +8,7 @@ use crate::http::respond::{self, admin_body};
 use crate::http::route::{Admin, OfTenant, Route};
 use crate::http::{Body, Rollcall, Stream};
 use crate::keys::TenantId;
-use crate::ledger::Read;
+use crate::tenant::state::TenantTurn;
 use http::{Method, Request, Response, StatusCode};
 
 impl Rollcall {
@@ -21,7 +21,7 @@ impl Rollcall {
 
     pub(super) fn back_up(&self, id: &TenantId) -> Result<Response<Body>, AdminError> {
         let tenant = self.tenant(id)?;
-        if import::under_way(&self.view(id))? {
+        if self.view(id).head()?.state.being_restored {
             return Err(AdminError::BeingRestored);
         }
         self.flush_tenant(id);
@@ -58,10 +58,7 @@ impl Rollcall {
     }
 
     /// Refuses a change of a tenant that is being restored.
-    pub(super) fn expect_restored(&self, view: &impl Read) -> Result<(), AdminError> {
-        match import::under_way(view)? {
-            true => Err(AdminError::BeingRestored),
-            false => Ok(()),
-        }
+    pub(super) fn expect_restored(turn: &TenantTurn<'_>) -> Result<(), AdminError> {
+        if turn.head.state.being_restored { Err(AdminError::BeingRestored) } else { Ok(()) }
     }
 }

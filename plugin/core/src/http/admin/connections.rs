@@ -94,7 +94,7 @@ impl Rollcall {
         change: impl FnOnce(&mut TenantTurn<'_>) -> Result<Connection, ConnectionError>,
     ) -> Result<(), AdminError> {
         let mut turn = self.turn(id)?;
-        self.expect_restored(&turn)?;
+        Rollcall::expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
         self.stage_waiting(id, &mut turn);

@@ -45,7 +45,7 @@ impl Rollcall {
         change: impl FnOnce(&mut TenantTurn<'_>) -> Result<T, E>,
     ) -> Result<T, AdminError> {
         let mut turn = self.turn(id)?;
-        self.expect_restored(&turn)?;
+        Rollcall::expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
         if registry::read(self.ledger(), id)?.is_none() {

@@ -52,7 +52,7 @@ impl Rollcall {
 
     pub(super) fn delete_user(&self, id: &TenantId, user: &str) -> Answered {
         let mut turn = self.turn(id)?;
-        self.expect_restored(&turn)?;
+        Rollcall::expect_restored(&turn)?;
         let change = Change::Delete { id: user.to_owned() };
         let plan = directory::plan(&turn, Kind::User, &change, &None, self.own_terms(&Effort::default()))?;
         directory::carry_out(&mut turn, &plan)?;
@@ -67,7 +67,7 @@ impl Rollcall {
             return Err(AdminError::NotConfirmed);
         }
         let mut turn = self.turn(id)?;
-        self.expect_restored(&turn)?;
+        Rollcall::expect_restored(&turn)?;
         if Connection::read(&turn)?.is_some_and(|connection| connection.ended_at.is_none()) {
             return Err(AdminError::StillConnected);
         }

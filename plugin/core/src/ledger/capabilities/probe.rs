@@ -1,14 +1,11 @@
 //! The test itself: each check is a few calls on scratch keys, and one sentence if it fails.
 
 use super::Likeness;
-use crate::keys::Space;
+use crate::keys::{STORE_TESTS, Space};
 use crate::ledger::{self, Ledger, Queue, Read as _, Turn};
 use crate::ports::{BATCH_MAX, Batches, StoreError};
 use crate::settings::LIMITS;
 use serde::{Deserialize, Serialize};
-
-/// Counts the tests, so that no two use the same keys.
-const RUNS: &str = "p.runs";
 
 /// Reads right after a write. One that may be stale is stale now and then only.
 const READS: usize = 32;
@@ -36,7 +33,7 @@ type Outcome = Result<Option<&'static str>, StoreError>;
 /// Tries everything that is relied on, and what tells the backends apart. An error says nothing of the store: it may be
 /// gone for a moment.
 pub(super) fn run(ledger: Ledger<'_>) -> Result<(Likeness, Vec<Check>), StoreError> {
-    let number = ledger.ports.store.increment(RUNS, 1)?;
+    let number = ledger.ports.store.increment(STORE_TESTS, 1)?;
     let mut bench = Bench { ledger, space: Space::scratch(number), used: Vec::new() };
     let found = bench.all();
     bench.tidy();
