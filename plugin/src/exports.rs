@@ -5,7 +5,7 @@ use bindings::exports::rollcall::scim::types::Error;
 use bindings::exports::rollcall::scim::{directory, journal, provisioning};
 use rollcall_core::http::{Rollcall, Unanswered};
 use rollcall_core::journal::{Kind, Outcome, Record};
-use rollcall_core::space::TenantId;
+use rollcall_core::keys::TenantId;
 use std::rc::Rc;
 
 /// What wit-bindgen makes of `wit/`.

@@ -3,7 +3,7 @@
 //! of them as there are, and with one at a time it costs what it always cost.
 
 use rollcall_core::http::{Body, Place, Progress, Rollcall, Waiting};
-use rollcall_core::space::TenantId;
+use rollcall_core::keys::TenantId;
 use spin_sdk::time::sleep;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};

@@ -26,8 +26,6 @@ pub(crate) fn open() -> Result<Ports, String> {
         clock: Box::new(WasiClock),
         entropy: Box::new(WasiRandom),
         log: Box::new(ErrorOutput),
-        known: rollcall_core::backend::Known::default(),
-        tickets: rollcall_core::ledger::Tickets::default(),
     })
 }
 

@@ -5,8 +5,6 @@
 //! writes them, so it fits no other backend.
 
 use jiff::Timestamp;
-use rollcall_core::backend::Known;
-use rollcall_core::ledger::Tickets;
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_host::keyvalue;
 use std::cell::RefCell;
@@ -36,8 +34,6 @@ impl BulkStore {
             clock: Box::new(Here(Instant::now())),
             entropy: Box::new(Random),
             log: Box::new(ErrorOutput),
-            known: Known::default(),
-            tickets: Tickets::default(),
         }
     }
 

@@ -3,12 +3,13 @@
 use crate::world::World;
 use jiff::Timestamp;
 use rollcall_core::directory::{self, Change, Terms};
-use rollcall_core::ledger::Turn;
+use rollcall_core::keys::{Kind, Space, TenantId};
+use rollcall_core::ledger::{Ledger, Memory};
 use rollcall_core::ports::Ports;
-use rollcall_core::schemas::Types;
 use rollcall_core::scim::{Dialect, Effort, ResourceBody, ResourceType};
 use rollcall_core::settings::Settings;
-use rollcall_core::space::{Kind, Space, TenantId};
+use rollcall_core::tenant::schemas::Types;
+use rollcall_core::tenant::state::TenantTurn;
 use serde_json::{Value, json};
 use std::ops::Range;
 
@@ -54,7 +55,8 @@ fn made_on(
     numbers: Range<usize>,
     body: fn(usize) -> Value,
 ) -> Vec<String> {
-    let mut turn = Turn::take(ports, settings, Space::tenant(tenant)).unwrap();
+    let memory = Memory::default();
+    let mut turn = TenantTurn::take(Ledger { ports, settings, memory: &memory }, Space::tenant(tenant)).unwrap();
     let mut made = Vec::with_capacity(numbers.len());
     for number in numbers {
         let id = format!("00000000-0000-4000-8000-{number:012}");
@@ -65,7 +67,7 @@ fn made_on(
     made
 }
 
-fn join(turn: &mut Turn<'_>, id: &str, body: &Value, now: Timestamp) {
+fn join(turn: &mut TenantTurn<'_>, id: &str, body: &Value, now: Timestamp) {
     let dialect = Dialect::entra();
     let body = ResourceBody::parse(ResourceType::user(), body.as_object().unwrap(), &dialect).unwrap();
     let change = Change::Create { id: id.to_owned(), body };

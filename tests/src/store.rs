@@ -3,7 +3,7 @@
 
 use crate::real::Real;
 use crate::world::Time;
-use rollcall_core::backend::BATCH_MAX;
+use rollcall_core::ports::BATCH_MAX;
 use rollcall_core::ports::{Change, Condition, KeyPage, Store, StoreError};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};

@@ -98,8 +98,6 @@ impl World {
             clock: Box::new(self.time.clone()),
             entropy: Box::new(self.random.clone()),
             log: Box::new(Lines(self.log.clone())),
-            known: rollcall_core::backend::Known::default(),
-            tickets: rollcall_core::ledger::Tickets::default(),
         }
     }
 

@@ -158,7 +158,7 @@ fn a_change_on_dynamodb_keeps_within_a_batch() {
     let calls = server.world.store.calls();
     let batches = calls.iter().filter(|call| matches!(call.verb, Verb::SetMany | Verb::DeleteMany));
     assert!(batches.clone().count() > 10 && batches.clone().all(|call| call.keys.len() <= 25));
-    let id = rollcall_core::space::TenantId::parse(&tenant.id).unwrap();
+    let id = rollcall_core::keys::TenantId::parse(&tenant.id).unwrap();
     assert_eq!(server.rollcall.check(&id), Ok(Vec::new()));
     server.pass(std::time::Duration::from_secs(1));
 }

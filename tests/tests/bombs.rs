@@ -459,7 +459,7 @@ fn emptying_a_group_writes_each_part_of_its_roster_once() {
     // Of each member whether there are other groups, and the leaves and nodes of the roster a few times.
     let read = setting.server.world.store.calls().iter().filter(|call| call.verb == Verb::Get).count();
     assert!(read < members + 300, "{read}");
-    let tenant = rollcall_core::space::TenantId::parse(&setting.tenant.id).unwrap();
+    let tenant = rollcall_core::keys::TenantId::parse(&setting.tenant.id).unwrap();
     assert_eq!(setting.server.rollcall.check(&tenant), Ok(Vec::new()));
 }
 

@@ -8,9 +8,10 @@ use acceptance::store::{Call, Verb};
 use acceptance::world::World;
 use rollcall_core::connection::cache::FRESH;
 use rollcall_core::journal::{ALONE, BATCH, BUFFERED_MAX, WAIT_MAX};
-use rollcall_core::ledger::{REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read as _, Turn};
+use rollcall_core::keys::{Space, TenantId};
+use rollcall_core::ledger::{Ledger, Memory, REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read as _};
 use rollcall_core::settings::LIMITS;
-use rollcall_core::space::{Space, TenantId};
+use rollcall_core::tenant::state::TenantTurn;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -88,14 +89,15 @@ fn a_change_costs_three_write_transactions_at_most_with_its_record() {
 #[test]
 fn a_turn_reads_a_value_once_up_to_the_limits_and_again_above_them() {
     let world = World::new(&BTreeMap::new());
-    let (ports, settings) = (world.ports(), world.settings());
+    let (ports, memory) = (world.ports(), Memory::default());
+    let ledger = Ledger { ports: &ports, settings: world.settings(), memory: &memory };
     let space = Space::tenant(&TenantId::parse("abcdefghjk").unwrap());
     let key = |name: &str| format!("t.abcdefghjk.{name}");
-    let mut turn = Turn::take(&ports, settings, space.clone()).unwrap();
+    let mut turn = TenantTurn::take(ledger, space.clone()).unwrap();
     turn.put(key("as large"), vec![b'x'; REMEMBERED_BYTES_MAX]);
     turn.put(key("larger"), vec![b'x'; REMEMBERED_BYTES_MAX + 1]);
     turn.commit().unwrap();
-    let turn = Turn::take(&ports, settings, space).unwrap();
+    let turn = TenantTurn::take(ledger, space).unwrap();
     let reads = |name: &str| {
         world.store.forget_calls();
         let first = turn.get(&key(name)).unwrap();

@@ -8,7 +8,7 @@ use acceptance::run::Server as _;
 use acceptance::store::{Backend, Fault};
 use acceptance::world::{ADMIN_SECRET, World};
 use http::Request;
-use rollcall_core::space::TenantId;
+use rollcall_core::keys::TenantId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::Range;

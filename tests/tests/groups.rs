@@ -5,8 +5,8 @@ use acceptance::native::Native;
 use acceptance::run::Server as _;
 use acceptance::store::{Call, Fault, Verb};
 use acceptance::world::World;
+use rollcall_core::keys::TenantId;
 use rollcall_core::settings::LIMITS;
-use rollcall_core::space::TenantId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

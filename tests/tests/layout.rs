@@ -15,8 +15,9 @@ use acceptance::store::{Backend, Fault};
 use acceptance::world::World;
 use http::Request;
 use rollcall_core::connection::cache::FRESH;
-use rollcall_core::ledger::{Error, HOLD, LAYOUT, Look, MIGRATING_MAX, Waiter};
-use rollcall_core::space::{Space, TenantId};
+use rollcall_core::keys::{Space, TenantId};
+use rollcall_core::ledger::{Error, HOLD, LAYOUT, Ledger, Look, MIGRATING_MAX, Memory, Waiter};
+use rollcall_core::tenant::state::TenantState;
 use rollcall_host::keyvalue::{Database, Store, Stores};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -363,7 +364,8 @@ fn a_migration_that_fails_at_any_step_loses_nothing_and_goes_on() {
 fn migrate_slowly(listed: &Listed, slow: Duration) -> (usize, usize, Duration) {
     let world = listed.world(Backend::SQLITE);
     life::admin(&mut Native::within(&world), "POST", "/store", None).expect(200);
-    let (ports, settings) = (world.ports(), world.settings());
+    let (ports, memory) = (world.ports(), Memory::default());
+    let ledger = Ledger { ports: &ports, settings: world.settings(), memory: &memory };
     let arrive = || Waiter::arrive(&ports, Space::tenant(&TenantId::parse(&listed.tenant.id).unwrap()));
     let (mut waiter, mut looks, mut given_up, mut longest) = (arrive(), 0, 0, Duration::ZERO);
     loop {
@@ -373,7 +375,7 @@ fn migrate_slowly(listed: &Listed, slow: Duration) -> (usize, usize, Duration) {
             world.store.interrupt(step, move || time.pass(slow));
         }
         let begun = world.time.passed();
-        let look = waiter.look(&ports, settings);
+        let look = waiter.look::<TenantState>(ledger);
         longest = longest.max(world.time.passed() - begun);
         looks += 1;
         match look {

@@ -8,8 +8,9 @@ use acceptance::store::Backend;
 use acceptance::world::World;
 use rollcall_core::directory::audit::Position;
 use rollcall_core::directory::{check, repair};
-use rollcall_core::ledger::Turn;
-use rollcall_core::space::{Space, TenantId};
+use rollcall_core::keys::{Space, TenantId};
+use rollcall_core::ledger::{Ledger, Memory};
+use rollcall_core::tenant::state::TenantTurn;
 use serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
@@ -66,13 +67,14 @@ fn peaks(users: usize) -> (usize, usize) {
     let entries = store.keys().into_iter().filter(|key| key.contains(".x.")).collect::<Vec<_>>();
     assert_eq!(entries.len(), users);
     entries.iter().for_each(|key| store.plant(key, None));
-    let (ports, settings) = (server.world.ports(), server.world.settings().clone());
+    let (ports, memory) = (server.world.ports(), Memory::default());
+    let ledger = Ledger { ports: &ports, settings: server.world.settings(), memory: &memory };
     let id = TenantId::parse(&tenant.id).unwrap();
 
     let (mut checked, mut found, mut next) = (0, 0, Some(Position::start()));
     while let Some(position) = next {
         store.forget_calls();
-        let (most, portion) = peak(|| check::portion(&ports, &settings, &id, position).unwrap());
+        let (most, portion) = peak(|| check::portion(ledger, &id, position).unwrap());
         checked = checked.max(most);
         found += portion.findings.len();
         next = portion.next;
@@ -82,7 +84,7 @@ fn peaks(users: usize) -> (usize, usize) {
     let (mut repaired, mut mended, mut next) = (0, 0, Some(Position::start()));
     while let Some(position) = next {
         store.forget_calls();
-        let mut turn = Turn::take(&ports, &settings, Space::tenant(&id)).unwrap();
+        let mut turn = TenantTurn::take(ledger, Space::tenant(&id)).unwrap();
         let (most, portion) = peak(|| repair::portion(&mut turn, position).unwrap());
         turn.commit().unwrap();
         repaired = repaired.max(most);

@@ -7,7 +7,7 @@ use acceptance::store::Backend;
 use acceptance::world::World;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use rollcall_core::space::TenantId;
+use rollcall_core::keys::TenantId;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 

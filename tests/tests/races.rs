@@ -15,7 +15,7 @@ use acceptance::run::Server as _;
 use acceptance::store::{Backend, Verb};
 use acceptance::world::{ADMIN_SECRET, World};
 use http::Request;
-use rollcall_core::space::TenantId;
+use rollcall_core::keys::TenantId;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -41,32 +41,30 @@
 //! A holder that needs longer than half of its time says so under a key of its own, in time: a *beat*. Then both deadlines
 //! begin anew: the holder's at the moment before it said so, that of the waiters when they see it.
 
+pub mod capabilities;
 mod damage;
+mod head;
 mod intent;
 mod layout;
 mod lease;
 mod queue;
+mod read;
 mod snapshot;
 mod turn;
 
 pub use damage::Damage;
+pub use head::{Head, State};
+pub use layout::{LAYOUT, Migrate, Step};
 pub(crate) use queue::Queue;
 pub use queue::{Look, Tickets, Waiter};
+pub use read::{Read, View};
 pub(crate) use snapshot::{Mark, Snapshot, leavings};
 pub use turn::Turn;
 
-use crate::backend::{self, Batches, Unusable};
-use crate::ports::{KeyPage, Ports, StoreError};
+use crate::ports::{Batches, Ports, StoreError};
 use crate::settings::Settings;
-use crate::space::Space;
-use crate::traffic::Traffic;
-use damage::InFlight;
-use intent::{Intent, Pair};
-use jiff::Timestamp;
+use capabilities::Unusable;
 use lease::Commits;
-use serde::{Deserialize, Serialize};
-use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a request may still send its commit after its turn can have begun, where the store has no guard. Everywhere a
@@ -108,9 +106,6 @@ const BEAR: Duration = Duration::from_millis(1_000);
 /// Times that a number is asked for. On DynamoDB two that ask at once get in each other's way, and one is told so.
 const ASKED_MAX: u32 = 8;
 
-/// Ended epochs that the head remembers, so that a holder which comes back late learns whether its commit counts.
-const ENDED_MAX: usize = 8;
-
 /// Emptied keys that the head remembers. A larger change, such as the deletion of a group with thousands of members,
 /// leaves the others as they are: empty, and so absent for every reader.
 const EMPTIED_MAX: usize = 500;
@@ -121,8 +116,30 @@ pub const REMEMBERED_MAX: usize = 128;
 /// The size of such a value.
 pub const REMEMBERED_BYTES_MAX: usize = 4 * 1024;
 
-/// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
-pub const LAYOUT: u32 = 4;
+/// Where turns are had: the store, what an operator has set, and what the instance remembers of both.
+#[derive(Clone, Copy)]
+pub struct Ledger<'a> {
+    /// The world.
+    pub ports: &'a Ports,
+    /// What an operator has set.
+    pub settings: &'a Settings,
+    /// What the instance remembers.
+    pub memory: &'a Memory,
+}
+
+/// What an instance remembers of the turns that it asked for and of its store; nothing at first.
+#[derive(Default)]
+pub struct Memory {
+    capabilities: capabilities::Known,
+    tickets: Tickets,
+}
+
+impl Memory {
+    /// Turns that the instance has asked for and not had yet.
+    pub fn tickets(&self) -> &Tickets {
+        &self.tickets
+    }
+}
 
 /// Why a turn could not be had or finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,8 +187,8 @@ pub struct Promise {
 
 impl Promise {
     /// Of a store that takes batches so.
-    pub fn of(ports: &Ports, settings: &Settings, batches: Batches) -> Promise {
-        let commits = Commits::of(ports, settings, settings.store_batches.unwrap_or(batches));
+    pub fn of(ledger: Ledger<'_>, batches: Batches) -> Promise {
+        let commits = Commits::of(ledger, ledger.settings.store_batches.unwrap_or(batches));
         let (guarded, takeover) = (commits.is_guarded(), commits.takeover());
         let within = takeover.saturating_sub(HOLD).as_secs();
         let assumption = format!(
@@ -181,320 +198,4 @@ impl Promise {
         );
         Promise { guarded, takeover, assumption: (!guarded).then_some(assumption) }
     }
-}
-
-/// The one value that every turn reads and writes: where the space stands.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct Head {
-    layout: u32,
-    /// Where the step to the next layout stands, while it is under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    migrated_to: Option<String>,
-    epoch: u64,
-    done: u64,
-    /// How far the latest epochs had come when they were ended.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ended: Vec<Progress>,
-    /// What the present turn has decided and is writing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    intent: Option<Intent>,
-    /// The roster of the space: tenants in the registry, users in a tenant.
-    #[serde(flatten)]
-    pub main: Extent,
-    /// Users that are not disabled.
-    #[serde(default)]
-    pub active: u64,
-    /// How often a user was written or removed: where it is what it was, so are all users.
-    #[serde(default)]
-    pub user_changes: u64,
-    /// The roster of the groups.
-    #[serde(default)]
-    pub groups: Extent,
-    /// The number that the next journal record takes; the first is 1.
-    #[serde(default = "one")]
-    pub next_record: u64,
-    /// Slots of the journal's ring, fixed when the tenant is made.
-    #[serde(default)]
-    pub journal_capacity: u64,
-    /// Whether an import is under way.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub being_restored: bool,
-    /// Keys that the turn before emptied. Only who holds the turn may delete them: they may be written anew.
-    #[serde(default)]
-    emptied: Vec<String>,
-    /// Writes that may still arrive, on a store without a guard.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    in_flight: Option<InFlight>,
-    /// Why the space is closed for changes, while it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    damage: Option<Damage>,
-    /// The snapshot that somebody reads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    snapshot: Option<snapshot::Held>,
-    /// When the provider last got an answer to a valid token.
-    #[serde(default)]
-    pub last_transfer: Option<Timestamp>,
-    /// When such a request last succeeded.
-    #[serde(default)]
-    pub last_success: Option<Timestamp>,
-    /// When such a request last changed something.
-    #[serde(default)]
-    pub last_change: Option<Timestamp>,
-    /// First and last use of each token of the connection.
-    #[serde(default)]
-    pub tokens: Vec<TokenUse>,
-    /// What the traffic tells.
-    #[serde(default)]
-    pub traffic: Traffic,
-}
-
-/// How far a roster reaches.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct Extent {
-    /// Members that it has.
-    pub members: u64,
-    /// The slot that the next one takes.
-    pub next_slot: u64,
-}
-
-fn one() -> u64 {
-    1
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
-}
-
-/// When a token was used.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-pub struct TokenUse {
-    /// The token's id in its connection.
-    pub id: String,
-    /// The first request that carried it.
-    pub first: Timestamp,
-    /// The latest request that carried it.
-    pub last: Timestamp,
-}
-
-impl Head {
-    /// The number of the oldest record that the journal's ring still holds.
-    pub fn oldest_record(&self) -> u64 {
-        self.next_record.saturating_sub(self.journal_capacity).max(1)
-    }
-
-    fn new(settings: &Settings) -> Head {
-        Head {
-            layout: LAYOUT,
-            migrated_to: None,
-            epoch: 0,
-            done: 0,
-            ended: Vec::new(),
-            intent: None,
-            main: Extent::default(),
-            active: 0,
-            user_changes: 0,
-            groups: Extent::default(),
-            next_record: 1,
-            journal_capacity: settings.journal_capacity,
-            being_restored: false,
-            emptied: Vec::new(),
-            in_flight: None,
-            damage: None,
-            snapshot: None,
-            last_transfer: None,
-            last_success: None,
-            last_change: None,
-            tokens: Vec::new(),
-            traffic: Traffic::default(),
-        }
-    }
-
-    /// What is wrong with the space, where that was seen and is not mended yet.
-    pub fn damage(&self) -> Option<&Damage> {
-        self.damage.as_ref()
-    }
-
-    fn read(ports: &Ports, settings: &Settings, space: &Space) -> Result<Head, Error> {
-        Ok(StoredHead::read(ports, settings, space)?.head)
-    }
-
-    fn pair(&self, space: &Space) -> Pair {
-        (space.head(), serde_json::to_vec(self).expect("a head is plain data"))
-    }
-
-    /// The first head of a later epoch, after the turns that this head knows.
-    fn of_epoch(self, epoch: u64) -> Head {
-        let mut ended = self.ended.clone();
-        ended.push(self.progress());
-        let forgotten = ended.len().saturating_sub(ENDED_MAX);
-        ended.drain(..forgotten);
-        Head { epoch, done: 0, intent: None, ended, ..self }
-    }
-
-    /// Whether a turn of an epoch was over when the head was written, or when its epoch was ended.
-    fn includes(&self, turn: Progress) -> bool {
-        let covers = |reached: &Progress| reached.epoch == turn.epoch && reached.done >= turn.done;
-        covers(&self.progress()) || self.ended.iter().any(covers)
-    }
-
-    /// The epoch, and how many of its turns are over: two heads that say the same are the same.
-    pub(crate) fn moment(&self) -> (u64, u64) {
-        (self.epoch, self.done)
-    }
-
-    /// How many turns are over, in the order of all epochs.
-    fn progress(&self) -> Progress {
-        Progress { epoch: self.epoch, done: self.done }
-    }
-}
-
-/// How far the turns of a space have come. It never goes back, unless a write that was sent long ago arrives.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Progress {
-    epoch: u64,
-    done: u64,
-}
-
-/// A head, and the bytes that it was read from, which are the condition of the commit that replaces them.
-struct StoredHead {
-    head: Head,
-    bytes: Option<Vec<u8>>,
-}
-
-impl StoredHead {
-    fn read(ports: &Ports, settings: &Settings, space: &Space) -> Result<StoredHead, Error> {
-        let key = space.head();
-        let bytes = value(ports, &key)?;
-        let head = match &bytes {
-            None => Head::new(settings),
-            Some(bytes) => {
-                let head: Head = decode(&key, bytes)?;
-                layout::expect_known(head.layout)?;
-                head
-            }
-        };
-        ports.tickets.note(space, head.progress());
-        Ok(StoredHead { head, bytes })
-    }
-}
-
-/// Reading keys, whether from the store or from within a turn.
-pub trait Read {
-    /// The space that is read.
-    fn space(&self) -> &Space;
-
-    /// The value of a key; an empty value counts as absent, because a batch can write but not delete.
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
-
-    /// The value of a key as the type that was stored there.
-    fn read<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error>
-    where
-        Self: Sized,
-    {
-        self.get(key)?.map(|bytes| decode(key, &bytes)).transpose()
-    }
-}
-
-/// The store as it is now, without a turn. Several reads may see different moments, but none of them half of a change
-/// whose holder has died.
-pub struct View<'a> {
-    ports: &'a Ports,
-    settings: &'a Settings,
-    space: Space,
-    /// What was decided and perhaps not yet written when the view was first used.
-    decided: OnceCell<BTreeMap<String, Vec<u8>>>,
-    /// What could not be read and was left out of a list.
-    left_out: RefCell<BTreeSet<String>>,
-}
-
-impl<'a> View<'a> {
-    /// A view of one space.
-    pub fn new(ports: &'a Ports, settings: &'a Settings, space: Space) -> View<'a> {
-        View { ports, settings, space, decided: OnceCell::new(), left_out: RefCell::default() }
-    }
-
-    /// Leaves out of a list what cannot be read, and says so in the error output, once.
-    pub(crate) fn leave_out(&self, what: &str, why: &str) {
-        if self.left_out.borrow_mut().insert(what.to_owned()) {
-            self.ports.log.line(&format!("list: {what} cannot be read and is left out: {why}"));
-        }
-    }
-
-    /// What was left out.
-    pub(crate) fn left_out(&self) -> Vec<String> {
-        self.left_out.borrow().iter().cloned().collect()
-    }
-
-    /// Where the space stands. One of an earlier layout is migrated first.
-    pub fn head(&self) -> Result<Head, Error> {
-        let head = Head::read(self.ports, self.settings, &self.space)?;
-        if head.layout < LAYOUT {
-            Turn::take(self.ports, self.settings, self.space.clone())?.release()?;
-            return self.head();
-        }
-        Ok(head.intent.map_or(Head { intent: None, ..head }, |intent| *intent.next))
-    }
-
-    /// [`Clock::elapsed`](crate::ports::Clock::elapsed).
-    pub(crate) fn elapsed(&self) -> Duration {
-        self.ports.clock.elapsed()
-    }
-
-    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has too
-    /// many to list them. What is decided and not yet written may be missing.
-    pub(crate) fn keys(&self, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
-        key_page(self.ports, &self.space, cursor)
-    }
-
-    fn decided(&self) -> Result<&BTreeMap<String, Vec<u8>>, Error> {
-        if let Some(decided) = self.decided.get() {
-            return Ok(decided);
-        }
-        let decided = if backend::decides_first(self.ports, self.settings)? {
-            let head = Head::read(self.ports, self.settings, &self.space)?;
-            head.intent.map(|intent| intent.pairs(self.ports, &self.space)).transpose()?.unwrap_or_default()
-        } else {
-            BTreeMap::new()
-        };
-        Ok(self.decided.get_or_init(|| decided))
-    }
-}
-
-impl Read for View<'_> {
-    fn space(&self) -> &Space {
-        &self.space
-    }
-
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
-        debug_assert!(self.space.owns(key));
-        match self.decided()?.get(key) {
-            Some(bytes) => Ok(Some(bytes.clone()).filter(|bytes| !bytes.is_empty())),
-            None => value(self.ports, key),
-        }
-    }
-}
-
-fn value(ports: &Ports, key: &str) -> Result<Option<Vec<u8>>, Error> {
-    Ok(ports.store.get(key)?.filter(|bytes| !bytes.is_empty()))
-}
-
-fn key_page(ports: &Ports, space: &Space, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
-    match ports.store.list_page(space.prefix(), cursor) {
-        Ok(mut page) => {
-            page.keys.retain(|key| space.owns(key));
-            Ok(Some(page))
-        }
-        Err(error) if error.is_too_much() => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn decode<T: serde::de::DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
-    // serde's own message may quote the value, and with it a person's data.
-    serde_json::from_slice(bytes).map_err(|error| {
-        Error::Corrupt(format!("{key}: not what was stored, at line {}, column {}", error.line(), error.column()))
-    })
 }

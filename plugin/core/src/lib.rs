@@ -6,20 +6,19 @@
 //! `docs/architecture.md` has the map, the way of one request, the invariants and a glossary; `docs/scim.md` what is
 //! supported, and `docs/requirements.md` the test of each MUST.
 
-pub mod backend;
 mod backup;
 pub mod connection;
 pub mod directory;
 pub mod http;
 pub mod journal;
 mod json;
+pub mod keys;
 pub mod ledger;
 pub mod pace;
 pub mod ports;
-pub mod schemas;
 pub mod scim;
+mod scrub;
 pub mod secrets;
 pub mod settings;
-pub mod space;
 pub mod tenant;
 pub mod traffic;

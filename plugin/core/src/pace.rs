@@ -12,9 +12,8 @@
 
 mod rush;
 
-use crate::journal::{BATCH, place_in_millisecond};
+use crate::keys::TenantId;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
 use rush::Rush;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -43,11 +42,16 @@ const TELL_FROM: usize = 16;
 
 /// Records of requests that are written without waiting for more, where a rate is set: with more of them waiting, the
 /// others would learn of a flood too late. From a half to three halves of the [`TELL_PART`], by when the first of them came:
-/// the instances of a flood have equally many at any time, and are not to write all together.
-pub(crate) fn enough(rate: u64, since: Duration) -> usize {
+/// the instances of a flood have equally many at any time, and are not to write all together. Never more than `most`.
+pub(crate) fn enough(rate: u64, since: Duration, most: usize) -> usize {
     let part = rate / TELL_PART;
     let spread = part.saturating_mul(place_in_millisecond(since).into()) / 1_000;
-    usize::try_from(part / 2 + spread).unwrap_or(BATCH).clamp(TELL_FROM, BATCH)
+    usize::try_from(part / 2 + spread).unwrap_or(most).clamp(TELL_FROM.min(most), most)
+}
+
+/// A number below 1,000 that tells instances apart which begin together: the microsecond of the millisecond.
+pub(crate) fn place_in_millisecond(moment: Duration) -> u32 {
+    moment.subsec_micros() % 1_000
 }
 
 /// Requests that all instances of a tenant had; kept in the tenant's head.

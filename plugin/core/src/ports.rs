@@ -3,9 +3,8 @@
 //! The component implements these over Spin's interfaces, the tests over models that are as weak as Spin's
 //! backends. Nothing else in this crate reaches outside.
 
-use crate::backend::Known;
-use crate::ledger::Tickets;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
@@ -19,10 +18,6 @@ pub struct Ports {
     pub entropy: Box<dyn Entropy>,
     /// The operator's error output.
     pub log: Box<dyn Log>,
-    /// What this instance knows of its store; nothing at first.
-    pub known: Known,
-    /// Turns that this instance has asked for and not had yet; none at first.
-    pub tickets: Tickets,
 }
 
 /// The few verbs that every key-value backend of Spin keeps.
@@ -34,7 +29,7 @@ pub trait Store {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// Writes all pairs; whole or not at all on SQLite and Redis. Elsewhere in any order, some of them where it fails, and
-    /// no more than [`BATCH_MAX`](crate::backend::BATCH_MAX) at once.
+    /// no more than [`BATCH_MAX`] at once.
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
 
     /// Deletes all keys; absent ones are no error.
@@ -62,6 +57,20 @@ pub trait Store {
     fn change_if(&self, condition: Condition<'_>, _changes: &[Change]) -> Result<bool, StoreError> {
         Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
     }
+}
+
+/// Keys that every store takes in one call: DynamoDB refuses more in one BatchWriteItem, and Spin passes them on as they
+/// are.
+pub const BATCH_MAX: usize = 25;
+
+/// How a store takes several pairs in one call.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Batches {
+    /// All or none of them.
+    Whole,
+    /// In any order, up to [`BATCH_MAX`] at once, and a failure leaves some of them written.
+    Parts,
 }
 
 /// Keys in a page of a store that lists all its keys for each: so many that the listing is the smaller part.

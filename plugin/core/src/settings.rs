@@ -1,6 +1,6 @@
 //! What an operator can set, and every bound of the system.
 
-use crate::backend::Batches;
+use crate::ports::Batches;
 use crate::secrets::Secrets;
 use std::fmt;
 

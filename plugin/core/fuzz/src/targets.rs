@@ -172,8 +172,6 @@ impl World {
             clock: Box::new(clock),
             entropy: Box::new(Count::default()),
             log: Box::new(Quiet),
-            known: rollcall_core::backend::Known::default(),
-            tickets: rollcall_core::ledger::Tickets::default(),
         };
         let mut world = World {
             rollcall: Rollcall::new(ports, settings()),

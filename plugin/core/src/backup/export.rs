@@ -5,12 +5,12 @@ use super::{Chain, FORMAT, Header, Line, Members, State, Totals};
 use crate::connection::Connection;
 use crate::directory::{Document, roster};
 use crate::journal;
-use crate::ledger::{Error, LAYOUT, Mark, Read as _, Snapshot};
+use crate::keys::{Kind, Roll, Space, TenantId};
+use crate::ledger::{Error, LAYOUT, Ledger, Mark, Read as _, Snapshot};
 use crate::ports::Ports;
-use crate::schemas;
-use crate::settings::Settings;
-use crate::space::{Kind, Roll, Space, TenantId};
-use crate::tenant::{Profile, Tenant};
+use crate::tenant::registry::{Profile, Tenant};
+use crate::tenant::schemas;
+use crate::tenant::state::TenantState;
 
 /// How much text makes a piece of the file.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -48,11 +48,11 @@ enum Place {
 
 impl Export {
     /// Makes the snapshot.
-    pub(crate) fn begin(ports: &Ports, settings: &Settings, tenant: &Tenant, id: &TenantId) -> Result<Export, Error> {
+    pub(crate) fn begin(ledger: Ledger<'_>, tenant: &Tenant, id: &TenantId) -> Result<Export, Error> {
         Ok(Export {
             tenant: id.clone(),
             profile: Profile::from(tenant),
-            mark: Snapshot::make(ports, settings, Space::tenant(id))?,
+            mark: Snapshot::<TenantState>::make(ledger, Space::tenant(id))?,
             chain: Chain::default(),
             totals: Totals::default(),
             place: Place::Head,
@@ -62,13 +62,13 @@ impl Export {
 
     /// The next piece of the file; nothing at its end. Where the store fails, or somebody else ended the snapshot, the
     /// file ends with a line that says so, because the status has long been sent; no import takes such a file for whole.
-    pub(crate) fn next(&mut self, ports: &Ports, settings: &Settings) -> Option<Vec<u8>> {
+    pub(crate) fn next(&mut self, ledger: Ledger<'_>) -> Option<Vec<u8>> {
         if self.place == Place::End {
             return None;
         }
-        let text = self.piece(ports, settings).unwrap_or_else(|error| {
-            ports.log.line(&format!("export: {error:?}"));
-            self.end(ports, settings);
+        let text = self.piece(ledger).unwrap_or_else(|error| {
+            ledger.ports.log.line(&format!("export: {error:?}"));
+            self.end(ledger);
             "# the store did not answer; this file is not complete\n".to_owned()
         });
         Some(text.into_bytes())
@@ -80,25 +80,25 @@ impl Export {
     }
 
     /// Gives the snapshot up, where the client went away before the end.
-    pub(crate) fn end(&mut self, ports: &Ports, settings: &Settings) {
+    pub(crate) fn end(&mut self, ledger: Ledger<'_>) {
         if self.place != Place::End {
             self.place = Place::End;
-            if let Err(error) = self.snapshot(ports, settings).end() {
-                ports.log.line(&format!("export: its snapshot was not ended: {error:?}"));
+            if let Err(error) = self.snapshot(ledger).end() {
+                ledger.ports.log.line(&format!("export: its snapshot was not ended: {error:?}"));
             }
         }
     }
 
-    fn snapshot<'a>(&self, ports: &'a Ports, settings: &'a Settings) -> Snapshot<'a> {
-        Snapshot::of(ports, settings, Space::tenant(&self.tenant), &self.mark)
+    fn snapshot<'a>(&self, ledger: Ledger<'a>) -> Snapshot<'a, TenantState> {
+        Snapshot::of(ledger, Space::tenant(&self.tenant), &self.mark)
     }
 
-    fn piece(&mut self, ports: &Ports, settings: &Settings) -> Result<String, Error> {
-        self.mark = self.snapshot(ports, settings).renewed()?;
-        let snapshot = self.snapshot(ports, settings);
+    fn piece(&mut self, ledger: Ledger<'_>) -> Result<String, Error> {
+        self.mark = self.snapshot(ledger).renewed()?;
+        let snapshot = self.snapshot(ledger);
         let mut text = String::new();
         while text.len() < PIECE_BYTES && self.place != Place::Trailer {
-            for line in self.lines(&snapshot, ports)? {
+            for line in self.lines(&snapshot, ledger.ports)? {
                 self.totals.count(&line);
                 text += &self.chain.print(&line);
             }
@@ -110,13 +110,13 @@ impl Export {
         if self.place == Place::Trailer {
             text += &self.chain.print(&Line::Trailer(self.totals.clone()));
             self.is_whole = true;
-            self.end(ports, settings);
+            self.end(ledger);
         }
         Ok(text)
     }
 
     /// The lines at this place, and on to the next.
-    fn lines(&mut self, snapshot: &Snapshot<'_>, ports: &Ports) -> Result<Vec<Line>, Error> {
+    fn lines(&mut self, snapshot: &Snapshot<'_, TenantState>, ports: &Ports) -> Result<Vec<Line>, Error> {
         match self.place {
             Place::Head => self.head(snapshot, ports),
             Place::Resources(kind, skip) => self.resources(snapshot, kind, skip),
@@ -126,16 +126,16 @@ impl Export {
         }
     }
 
-    fn head(&mut self, snapshot: &Snapshot<'_>, ports: &Ports) -> Result<Vec<Line>, Error> {
+    fn head(&mut self, snapshot: &Snapshot<'_, TenantState>, ports: &Ports) -> Result<Vec<Line>, Error> {
         let head = snapshot.head()?;
         let header = Header {
             format: FORMAT,
             layout: LAYOUT,
             tenant: self.tenant.to_string(),
             exported_at: ports.clock.now(),
-            users: head.main.members,
-            groups: head.groups.members,
-            records: head.next_record - head.oldest_record(),
+            users: head.state.main.members,
+            groups: head.state.groups.members,
+            records: head.state.next_record - head.state.oldest_record(),
         };
         let mut lines =
             vec![Line::Header(header), Line::Tenant(self.profile.clone()), Line::State(Box::new(State::of(&head)))];
@@ -145,7 +145,7 @@ impl Export {
         Ok(lines)
     }
 
-    fn resources(&mut self, snapshot: &Snapshot<'_>, kind: Kind, skip: u64) -> Result<Vec<Line>, Error> {
+    fn resources(&mut self, snapshot: &Snapshot<'_, TenantState>, kind: Kind, skip: u64) -> Result<Vec<Line>, Error> {
         let seats = page(snapshot, &kind.roll(), skip, READ_AT_ONCE)?;
         let next = skip + READ_AT_ONCE;
         self.place = match (seats.is_empty(), kind) {
@@ -164,9 +164,9 @@ impl Export {
         Ok(lines)
     }
 
-    fn members(&mut self, snapshot: &Snapshot<'_>, group: u64, skip: u64) -> Result<Vec<Line>, Error> {
+    fn members(&mut self, snapshot: &Snapshot<'_, TenantState>, group: u64, skip: u64) -> Result<Vec<Line>, Error> {
         let Some((_, id)) = page(snapshot, &Roll::Groups, group, 1)?.pop() else {
-            self.place = Place::Records(snapshot.head()?.oldest_record());
+            self.place = Place::Records(snapshot.head()?.state.oldest_record());
             return Ok(Vec::new());
         };
         let seats = page(snapshot, &Roll::MembersOf(id.clone()), skip, MEMBERS_A_LINE)?;
@@ -178,13 +178,13 @@ impl Export {
         Ok(vec![Line::Members(Members { group: id, seats })])
     }
 
-    fn records(&mut self, snapshot: &Snapshot<'_>, from: u64) -> Result<Vec<Line>, Error> {
+    fn records(&mut self, snapshot: &Snapshot<'_, TenantState>, from: u64) -> Result<Vec<Line>, Error> {
         let head = snapshot.head()?;
-        let to = head.next_record.min(from + READ_AT_ONCE);
-        self.place = if to < head.next_record { Place::Records(to) } else { Place::Trailer };
+        let to = head.state.next_record.min(from + READ_AT_ONCE);
+        self.place = if to < head.state.next_record { Place::Records(to) } else { Place::Trailer };
         let mut lines = Vec::new();
         for number in from..to {
-            let record = journal::read(snapshot, number % head.journal_capacity.max(1))?
+            let record = journal::read(snapshot, number % head.state.journal_capacity.max(1))?
                 .filter(|record| record.number == number);
             lines.extend(record.map(|record| Line::Record(Box::new(record))));
         }
@@ -192,11 +192,11 @@ impl Export {
     }
 }
 
-fn page(snapshot: &Snapshot<'_>, roll: &Roll, skip: u64, limit: u64) -> Result<Vec<(u64, String)>, Error> {
+fn page(snapshot: &Snapshot<'_, TenantState>, roll: &Roll, skip: u64, limit: u64) -> Result<Vec<(u64, String)>, Error> {
     roster::page(snapshot, roll, skip, usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-fn document(snapshot: &Snapshot<'_>, kind: Kind, id: &str) -> Result<Document, Error> {
+fn document(snapshot: &Snapshot<'_, TenantState>, kind: Kind, id: &str) -> Result<Document, Error> {
     let key = snapshot.space().document(kind, id);
     let document = key.as_deref().map(|key| snapshot.read(key)).transpose()?.flatten();
     document.ok_or_else(|| Error::Corrupt(format!("roster: {} {id} has a seat and no document", kind.noun())))

@@ -8,14 +8,14 @@ use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, 
 use crate::connection::{Connection, provider};
 use crate::directory::audit::Position;
 use crate::directory::check;
-use crate::directory::restore::{self, Restored};
+use crate::directory::restore::{self, RestoreError, Restored};
 use crate::journal;
-use crate::ledger::{Error, HOLD, LAYOUT, Read, Turn, View};
-use crate::ports::Ports;
-use crate::schemas;
-use crate::settings::{LIMITS, Settings};
-use crate::space::{Kind, Space, TenantId};
-use crate::tenant::{self, Profile};
+use crate::keys::{Kind, Space, TenantId};
+use crate::ledger::{Error, HOLD, LAYOUT, Ledger, Read};
+use crate::settings::LIMITS;
+use crate::tenant::registry::{self, Profile};
+use crate::tenant::schemas::{self, SchemaError};
+use crate::tenant::state::{TenantTurn, TenantView};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -62,7 +62,7 @@ pub(crate) struct Progress {
 
 /// Why a part is not taken. What stood before the refused line is kept or not; sending it again does no harm.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Refusal {
+pub(crate) enum ImportError {
     /// No tenant has this id.
     NoSuchTenant,
     /// The tenant has a connection, users or groups.
@@ -75,10 +75,28 @@ pub(crate) enum Refusal {
     Line(u64, String),
     /// Everything was read, and the checker is not content.
     Findings(Vec<String>),
+    /// The ledger failed.
+    Ledger(Error),
 }
 
-/// What a step answers: done, refused, or the store's trouble.
-type Step<T> = Result<Result<T, Refusal>, Error>;
+impl From<Error> for ImportError {
+    fn from(error: Error) -> ImportError {
+        ImportError::Ledger(error)
+    }
+}
+
+impl ImportError {
+    /// Why the line of this number is not taken.
+    fn at(line: u64, error: RestoreError) -> ImportError {
+        match error {
+            RestoreError::Refused(what) => ImportError::Line(line, what),
+            RestoreError::Ledger(error) => ImportError::Ledger(error),
+        }
+    }
+}
+
+/// What a step answers.
+type Step<T> = Result<T, ImportError>;
 
 impl Import {
     /// The import of a space: under way, finished, or none.
@@ -107,46 +125,41 @@ impl Import {
     }
 }
 
-/// Whether a space is being restored.
-pub(crate) fn under_way(view: &impl Read) -> Result<bool, Error> {
-    Ok(Import::read(view)?.is_some_and(|import| import.is_under_way()))
-}
-
 /// Takes the next lines of a file. Lines that were taken before are passed over, so what a slow store has kept from being
 /// committed is taken once more here, and not by whoever would send the file again.
-pub(crate) fn part(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
-    let begun = ports.clock.elapsed();
+pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
+    let begun = ledger.ports.clock.elapsed();
     loop {
-        match taken(ports, settings, tenant, text) {
-            Err(Error::Busy) if ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {}
+        match taken(ledger, tenant, text) {
+            Err(ImportError::Ledger(Error::Busy)) if ledger.ports.clock.elapsed().saturating_sub(begun) < TRIED_FOR => {
+            }
             taken => return taken,
         }
     }
 }
 
-fn taken(ports: &Ports, settings: &Settings, tenant: &TenantId, text: &str) -> Step<Import> {
-    let restorer = Restorer { ports, settings, tenant };
+fn taken(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
+    let restorer = Restorer { ledger, tenant };
     let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
     let mut file = None;
     loop {
-        let turn = Turn::take(ports, settings, Space::tenant(tenant))?;
+        let turn = TenantTurn::take(ledger, Space::tenant(tenant))?;
         match restorer.within(turn, file.as_deref(), &mut lines)? {
-            Ok(Taken::All(import)) => return Ok(Ok(*import)),
-            Ok(Taken::Some(of)) => file = Some(of),
-            Ok(Taken::Trailer(of)) => return restorer.finish(&of),
-            Err(refusal) => return Ok(Err(refusal)),
+            Taken::All(import) => return Ok(*import),
+            Taken::Some(of) => file = Some(of),
+            Taken::Trailer(of) => return restorer.finish(&of),
         }
     }
 }
 
 /// Gives up an import that is under way. What it brought stays, without a connection, and can be deleted as what an ended
 /// connection left behind.
-pub(crate) fn give_up(ports: &Ports, settings: &Settings, tenant: &TenantId) -> Result<bool, Error> {
-    let mut turn = Turn::take(ports, settings, Space::tenant(tenant))?;
-    let there = under_way(&turn)?;
+pub(crate) fn give_up(ledger: Ledger<'_>, tenant: &TenantId) -> Result<bool, Error> {
+    let mut turn = TenantTurn::take(ledger, Space::tenant(tenant))?;
+    let there = turn.head.state.being_restored;
     if there {
         turn.remove(turn.space().import());
-        turn.head.being_restored = false;
+        turn.head.state.being_restored = false;
     }
     turn.commit()?;
     Ok(there)
@@ -163,8 +176,7 @@ enum Taken {
 }
 
 struct Restorer<'a> {
-    ports: &'a Ports,
-    settings: &'a Settings,
+    ledger: Ledger<'a>,
     tenant: &'a TenantId,
 }
 
@@ -173,14 +185,13 @@ impl Restorer<'_> {
     /// has taken lines of a file, it is that one that goes on.
     fn within<'t>(
         &self,
-        mut turn: Turn<'_>,
+        mut turn: TenantTurn<'_>,
         file: Option<&str>,
         lines: &mut std::iter::Peekable<impl Iterator<Item = &'t str>>,
     ) -> Step<Taken> {
         let mut import = Import::read(&turn)?;
         if file.is_some() && import.as_ref().map(|import| import.file.as_str()) != file {
-            turn.release()?;
-            return Ok(Err(Refusal::GivenUp));
+            return Err(ImportError::GivenUp);
         }
         let mut taken = 0;
         let mut trailer = false;
@@ -189,22 +200,17 @@ impl Restorer<'_> {
                 break;
             }
             match self.line(&mut turn, &mut import, text)? {
-                Ok(Next::Line) => {}
-                Ok(Next::Trailer) => {
+                Next::Line => {}
+                Next::Trailer => {
                     trailer = true;
                     break;
-                }
-                Err(refusal) => {
-                    turn.release()?;
-                    return Ok(Err(refusal));
                 }
             }
             lines.next();
             taken += 1;
         }
         let Some(import) = import else {
-            turn.release()?;
-            return Ok(Err(Refusal::Line(1, "expected the header of an export, found nothing".to_owned())));
+            return Err(ImportError::Line(1, "expected the header of an export, found nothing".to_owned()));
         };
         if taken > 0 && import.is_under_way() {
             turn.write(turn.space().import(), &import);
@@ -212,53 +218,49 @@ impl Restorer<'_> {
         } else {
             turn.release()?;
         }
-        Ok(Ok(match (trailer, lines.peek()) {
+        Ok(match (trailer, lines.peek()) {
             (true, _) => Taken::Trailer(import.file),
             (false, Some(_)) => Taken::Some(import.file),
             (false, None) => Taken::All(Box::new(import)),
-        }))
+        })
     }
 
     /// Takes one line.
-    fn line(&self, turn: &mut Turn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
+    fn line(&self, turn: &mut TenantTurn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
         let number = number_of(text);
         let Some(present) = import.as_mut().filter(|import| import.is_under_way() || is_of(import, text)) else {
-            return Ok(self.header(turn, text)?.map(|begun| {
-                *import = Some(begun);
-                Next::Line
-            }));
+            *import = Some(self.header(turn, text)?);
+            return Ok(Next::Line);
         };
         if number == Some(1) && !is_of(present, text) {
-            return Ok(Err(Refusal::AnotherFile));
+            return Err(ImportError::AnotherFile);
         }
         if !present.is_under_way() || number.is_some_and(|number| number <= present.chain.lines) {
-            return Ok(Ok(Next::Line));
+            return Ok(Next::Line);
         }
         let mut chain = present.chain.clone();
-        let refused = |what| Ok(Err(Refusal::Line(present.chain.lines + 1, what)));
+        let refused = |what| Err(ImportError::Line(present.chain.lines + 1, what));
         let line = match chain.read(text).and_then(|line| present.in_order(&line).map(|()| line)) {
             Ok(line) => line,
             Err(what) => return refused(what),
         };
         if let Line::Trailer(totals) = &line {
             return if *totals == present.totals {
-                Ok(Ok(Next::Trailer))
+                Ok(Next::Trailer)
             } else {
                 refused(format!("expected {}, found {totals}", present.totals))
             };
         }
         line.word().clone_into(&mut present.latest);
         present.totals.count(&line);
-        if let Err(what) = self.content(turn, present, line)? {
-            return Ok(Err(Refusal::Line(chain.lines, what)));
-        }
+        self.content(turn, present, line).map_err(|error| ImportError::at(chain.lines, error))?;
         present.chain = chain;
-        Ok(Ok(Next::Line))
+        Ok(Next::Line)
     }
 
     /// Begins an import.
-    fn header(&self, turn: &mut Turn<'_>, text: &str) -> Step<Import> {
-        let refused = |what: String| Ok(Err(Refusal::Line(1, what)));
+    fn header(&self, turn: &mut TenantTurn<'_>, text: &str) -> Step<Import> {
+        let refused = |what: String| Err(ImportError::Line(1, what));
         let mut chain = Chain::default();
         let header = match readable(&mut chain, text) {
             Ok(header) => header,
@@ -268,12 +270,12 @@ impl Restorer<'_> {
             return refused("tenant: expected a tenant's id".to_owned());
         }
         // Looked at within the turn, which a removal of the tenant holds, too.
-        if tenant::read(self.ports, self.settings, self.tenant)?.is_none() {
-            return Ok(Err(Refusal::NoSuchTenant));
+        if registry::read(self.ledger, self.tenant)?.is_none() {
+            return Err(ImportError::NoSuchTenant);
         }
         let connected = Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none());
-        if connected || turn.head.main.members > 0 || turn.head.groups.members > 0 {
-            return Ok(Err(Refusal::NotEmpty));
+        if connected || turn.head.state.main.members > 0 || turn.head.state.groups.members > 0 {
+            return Err(ImportError::NotEmpty);
         }
         // Only what is there: a key whose deletion was sent and not confirmed must not be written for a while.
         for key in [turn.space().connection(), turn.space().schemas()] {
@@ -281,8 +283,8 @@ impl Restorer<'_> {
                 turn.remove(key);
             }
         }
-        turn.head.being_restored = true;
-        Ok(Ok(Import {
+        turn.head.state.being_restored = true;
+        Ok(Import {
             header,
             file: chain.sum.clone(),
             chain,
@@ -292,31 +294,36 @@ impl Restorer<'_> {
             connection: None,
             stated: false,
             latest_record: 0,
-            started_at: self.ports.clock.now(),
+            started_at: self.ledger.ports.clock.now(),
             finished_at: None,
-        }))
+        })
     }
 
     /// Carries out what a line says.
-    fn content(&self, turn: &mut Turn<'_>, import: &mut Import, line: Line) -> Restored {
+    fn content(&self, turn: &mut TenantTurn<'_>, import: &mut Import, line: Line) -> Restored {
         match line {
             Line::Tenant(profile) if !profile.is_proper() => {
-                return Ok(Err("name: expected one that a tenant may have".to_owned()));
+                return Err(RestoreError::Refused("name: expected one that a tenant may have".to_owned()));
             }
             Line::Tenant(profile) => import.profile = Some(profile),
             Line::State(state) => {
                 import.stated = true;
-                return Ok(begin_at(turn, *state, self.ports.clock.now()));
+                begin_at(turn, *state, self.ledger.ports.clock.now()).map_err(RestoreError::Refused)?;
             }
             Line::Schema(own) => {
-                let put = schemas::put(turn, own)?;
-                return Ok(put
-                    .map(|_| ())
-                    .map_err(|refusal| format!("schema: expected one that the tenant may have, found {refusal:?}")));
+                schemas::put(turn, own).map_err(|error| match error {
+                    SchemaError::Ledger(error) => RestoreError::Ledger(error),
+                    SchemaError::Full | SchemaError::Confusable(_) | SchemaError::Extends(_) => {
+                        RestoreError::Refused(format!("schema: expected one that the tenant may have, found {error:?}"))
+                    }
+                })?;
             }
             Line::Connection(connection) if !connection.has_known_provider() => {
                 let found: String = connection.identity_provider.chars().take(40).collect();
-                return Ok(Err(format!("identityProvider: expected {}, found {found:?}", provider::ids())));
+                return Err(RestoreError::Refused(format!(
+                    "identityProvider: expected {}, found {found:?}",
+                    provider::ids()
+                )));
             }
             Line::Connection(connection) => import.connection = Some(connection),
             Line::User(document) => return restore::resource(turn, Kind::User, document),
@@ -325,71 +332,71 @@ impl Restorer<'_> {
             Line::Record(record) => {
                 if let Some(name) = record.beyond_limits() {
                     let max = LIMITS.journal_body_bytes_max;
-                    return Ok(Err(format!("{name}: expected at most {max} bytes, found more")));
+                    return Err(RestoreError::Refused(format!("{name}: expected at most {max} bytes, found more")));
                 }
-                let next = turn.head.next_record;
+                let next = turn.head.state.next_record;
                 if record.number <= import.latest_record || record.number >= next {
                     let (latest, found) = (import.latest_record, record.number);
-                    return Ok(Err(format!("number: expected one above {latest} and below {next}, found {found}")));
+                    return Err(RestoreError::Refused(format!(
+                        "number: expected one above {latest} and below {next}, found {found}"
+                    )));
                 }
                 import.latest_record = record.number;
                 // Requests that were refused meanwhile have records behind these, and may have pushed this one out.
-                if record.number >= turn.head.oldest_record() {
-                    let slot = record.number % turn.head.journal_capacity.max(1);
+                if record.number >= turn.head.state.oldest_record() {
+                    let slot = record.number % turn.head.state.journal_capacity.max(1);
                     journal::put(turn, slot, *record);
                 }
             }
             Line::Header(_) | Line::Trailer(_) => {}
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// The import of the file with this sum, unless it is finished or was given up.
     fn under_way(&self, file: &str) -> Result<Option<Import>, Error> {
-        let view = View::new(self.ports, self.settings, Space::tenant(self.tenant));
+        let view = TenantView::new(self.ledger, Space::tenant(self.tenant));
         Ok(Import::read(&view)?.filter(|import| import.file == file && import.is_under_way()))
     }
 
     /// Everything of the file with this sum was read: the checker looks at it, and the tenant is opened.
     fn finish(&self, file: &str) -> Step<Import> {
-        let head = View::new(self.ports, self.settings, Space::tenant(self.tenant)).head()?;
-        let is_checked = head.main.members + head.groups.members <= LIMITS.import_checked_max;
+        let head = TenantView::new(self.ledger, Space::tenant(self.tenant)).head()?;
+        let is_checked = head.state.main.members + head.state.groups.members <= LIMITS.import_checked_max;
         let mut next = Some(Position::start()).filter(|_| is_checked);
         while let Some(position) = next {
-            let portion = check::portion(self.ports, self.settings, self.tenant, position)?;
+            let portion = check::portion(self.ledger, self.tenant, position)?;
             // Names that two resources have may come from a file of an earlier layout, which told apart what is one name by
             // now, and nothing is damaged by them.
             if !portion.findings.is_empty() {
-                return Ok(Err(Refusal::Findings(portion.findings)));
+                return Err(ImportError::Findings(portion.findings));
             }
             next = portion.next;
         }
         // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first where
         // somebody has died with both.
         if let Some(Import { profile: Some(profile), .. }) = self.under_way(file)? {
-            tenant::restore(self.ports, self.settings, self.tenant, &profile)?;
+            registry::restore(self.ledger, self.tenant, &profile)?;
         }
-        let mut turn = Turn::take(self.ports, self.settings, Space::tenant(self.tenant))?;
+        let mut turn = TenantTurn::take(self.ledger, Space::tenant(self.tenant))?;
         let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {
-            turn.release()?;
-            return Ok(Err(Refusal::GivenUp));
+            return Err(ImportError::GivenUp);
         };
         if !import.is_under_way() {
-            turn.release()?;
-            return Ok(Ok(import));
+            return Ok(import);
         }
         let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());
         if let Some(connection) = import.connection.take() {
-            let mut connection = connection.moved(self.ports, &self.settings.secrets, &from, self.tenant);
+            let mut connection = connection.moved(self.ledger.ports, &self.ledger.settings.secrets, &from, self.tenant);
             connection.own_schemas = turn.get(&turn.space().schemas())?.is_some();
             turn.write(turn.space().connection(), &connection);
         }
         import.chain.lines += 1;
-        import.finished_at = Some(self.ports.clock.now());
+        import.finished_at = Some(self.ledger.ports.clock.now());
         turn.write(turn.space().import(), &import);
-        turn.head.being_restored = false;
+        turn.head.state.being_restored = false;
         turn.commit()?;
-        Ok(Ok(import))
+        Ok(import)
     }
 }
 
@@ -447,7 +454,7 @@ fn is_of(import: &Import, text: &str) -> bool {
 }
 
 /// Sets the head to where the exported tenant stood, but for what is counted anew while users and groups come in.
-fn begin_at(turn: &mut Turn<'_>, state: State, now: Timestamp) -> Result<(), String> {
+fn begin_at(turn: &mut TenantTurn<'_>, state: State, now: Timestamp) -> Result<(), String> {
     let within = |name: &str, found: u64, least: u64, most: u64| {
         let fits = (least..=most).contains(&found);
         fits.then_some(()).ok_or_else(|| format!("{name}: expected {least} to {most}, found {found}"))
@@ -457,12 +464,12 @@ fn begin_at(turn: &mut Turn<'_>, state: State, now: Timestamp) -> Result<(), Str
     within("journalCapacity", state.journal_capacity, 1, LIMITS.journal_capacity_max)?;
     within("nextRecord", state.next_record, 1, u64::MAX / 2)?;
     let head = &mut turn.head;
-    (head.main.next_slot, head.groups.next_slot) = (state.next_user_slot, state.next_group_slot);
-    (head.next_record, head.journal_capacity) = (state.next_record, state.journal_capacity);
-    (head.last_transfer, head.last_success) = (state.last_transfer, state.last_success);
-    head.last_change = state.last_change;
-    head.tokens = state.tokens;
-    head.traffic = state.traffic;
+    (head.state.main.next_slot, head.state.groups.next_slot) = (state.next_user_slot, state.next_group_slot);
+    (head.state.next_record, head.state.journal_capacity) = (state.next_record, state.journal_capacity);
+    (head.state.last_transfer, head.state.last_success) = (state.last_transfer, state.last_success);
+    head.state.last_change = state.last_change;
+    head.state.tokens = state.tokens;
+    head.state.traffic = state.traffic;
     journal::forget_future(head, now);
     Ok(())
 }

@@ -14,9 +14,10 @@ pub(crate) mod import;
 use crate::connection::Connection;
 use crate::directory::Document;
 use crate::journal::Record;
-use crate::ledger::{Head, TokenUse};
-use crate::schemas::OwnSchema;
-use crate::tenant::Profile;
+use crate::tenant::state::{TenantHead, TokenUse};
+
+use crate::tenant::registry::Profile;
+use crate::tenant::schemas::OwnSchema;
 use crate::traffic::Traffic;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -141,17 +142,17 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn of(head: &Head) -> State {
+    fn of(head: &TenantHead) -> State {
         State {
-            next_user_slot: head.main.next_slot,
-            next_group_slot: head.groups.next_slot,
-            next_record: head.next_record,
-            journal_capacity: head.journal_capacity,
-            last_transfer: head.last_transfer,
-            last_success: head.last_success,
-            last_change: head.last_change,
-            tokens: head.tokens.clone(),
-            traffic: head.traffic.clone(),
+            next_user_slot: head.state.main.next_slot,
+            next_group_slot: head.state.groups.next_slot,
+            next_record: head.state.next_record,
+            journal_capacity: head.state.journal_capacity,
+            last_transfer: head.state.last_transfer,
+            last_success: head.state.last_success,
+            last_change: head.state.last_change,
+            tokens: head.state.tokens.clone(),
+            traffic: head.state.traffic.clone(),
         }
     }
 }

@@ -4,8 +4,8 @@
 //! longer than that. A token that is new works at once, since whatever does not fit what is remembered is read again.
 
 use super::Connection;
+use crate::keys::TenantId;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

@@ -4,18 +4,16 @@ pub mod cache;
 pub mod provider;
 pub mod sign;
 
-use crate::ledger::{Error, Head, Read, Turn};
+use crate::keys::TenantId;
+use crate::ledger::{self, Error, Read};
 use crate::ports::{Entropy, Ports};
-use crate::secrets::{self, Digest, NONCE_LEN, Secrets};
-use crate::space::TenantId;
+use crate::secrets::{self, Digest, NONCE_LEN, Secrets, TOKEN_PREFIX};
+use crate::tenant::state::{TenantHead, TenantTurn};
 use crate::traffic::Traffic;
 use jiff::{SignedDuration, Timestamp};
 use provider::IdentityProvider;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-
-/// What a token starts with, so that secret scanners know it.
-pub const TOKEN_PREFIX: &str = "rollcall_";
 
 /// Tokens that can be valid at once: the current one, and the one before it during its overlap.
 const TOKENS_MAX: usize = 2;
@@ -76,11 +74,19 @@ pub enum State {
 
 /// Why the connection could not be changed as asked.
 #[derive(Debug, PartialEq)]
-pub enum Refusal {
+pub enum ConnectionError {
     /// There is a connection that has not been ended.
     AlreadyConnected,
     /// There is none, or it has ended.
     NotConnected,
+    /// The ledger failed.
+    Ledger(ledger::Error),
+}
+
+impl From<ledger::Error> for ConnectionError {
+    fn from(error: ledger::Error) -> ConnectionError {
+        ConnectionError::Ledger(error)
+    }
 }
 
 impl Connection {
@@ -100,10 +106,10 @@ impl Connection {
     }
 
     /// Where the connection stands.
-    pub fn state(&self, head: &Head) -> State {
+    pub fn state(&self, head: &TenantHead) -> State {
         if self.ended_at.is_some() {
             State::Ended
-        } else if self.tokens.iter().any(|token| head.tokens.iter().any(|used| used.id == token.id)) {
+        } else if self.tokens.iter().any(|token| head.state.tokens.iter().any(|used| used.id == token.id)) {
             State::Active
         } else {
             State::Started
@@ -149,14 +155,14 @@ impl Connection {
 /// Starts the setup. After an ended connection this makes a new one; the users are still there, and the provider finds
 /// them by userName.
 pub fn start(
-    turn: &mut Turn<'_>,
+    turn: &mut TenantTurn<'_>,
     ports: &Ports,
     secrets: &Secrets,
     tenant: &TenantId,
     provider: &IdentityProvider,
-) -> Result<Result<Connection, Refusal>, Error> {
+) -> Result<Connection, ConnectionError> {
     if Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none()) {
-        return Ok(Err(Refusal::AlreadyConnected));
+        return Err(ConnectionError::AlreadyConnected);
     }
     let now = ports.clock.now();
     let connection = Connection {
@@ -167,25 +173,25 @@ pub fn start(
         own_schemas: turn.get(&turn.space().schemas())?.is_some(),
         tokens: vec![new_token(&*ports.entropy, secrets, tenant, now)],
     };
-    turn.head.last_transfer = None;
-    turn.head.last_success = None;
-    turn.head.last_change = None;
-    turn.head.tokens = Vec::new();
-    turn.head.traffic = Traffic::default();
+    turn.head.state.last_transfer = None;
+    turn.head.state.last_success = None;
+    turn.head.state.last_change = None;
+    turn.head.state.tokens = Vec::new();
+    turn.head.state.traffic = Traffic::default();
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 /// Makes a new token. The one before it stays valid for the overlap; one that was still in its own overlap ends now.
 pub fn rotate(
-    turn: &mut Turn<'_>,
+    turn: &mut TenantTurn<'_>,
     ports: &Ports,
     secrets: &Secrets,
     tenant: &TenantId,
     overlap: Duration,
-) -> Result<Result<Connection, Refusal>, Error> {
+) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
-        return Ok(Err(Refusal::NotConnected));
+        return Err(ConnectionError::NotConnected);
     };
     let now = ports.clock.now();
     if let Some(current) = connection.tokens.last_mut() {
@@ -197,9 +203,9 @@ pub fn rotate(
         connection.tokens.remove(0);
     }
     connection.tokens.push(new_token(&*ports.entropy, secrets, tenant, now));
-    turn.head.tokens.retain(|used| connection.tokens.iter().any(|token| token.id == used.id));
+    turn.head.state.tokens.retain(|used| connection.tokens.iter().any(|token| token.id == used.id));
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 /// What may be changed of a connection while it lasts.
@@ -213,29 +219,29 @@ pub struct Change {
 }
 
 /// Changes a connection.
-pub fn change(turn: &mut Turn<'_>, change: &Change) -> Result<Result<Connection, Refusal>, Error> {
+pub fn change(turn: &mut TenantTurn<'_>, change: &Change) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
-        return Ok(Err(Refusal::NotConnected));
+        return Err(ConnectionError::NotConnected);
     };
     connection.groups = change.groups.unwrap_or(connection.groups);
     if let Some(provider) = change.provider.filter(|provider| provider.id != connection.identity_provider) {
         provider.id.clone_into(&mut connection.identity_provider);
-        turn.head.traffic.forget_provider();
+        turn.head.state.traffic.forget_provider();
     }
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 /// Ends the sync. The tokens are gone at once; users and journal stay.
-pub fn end(turn: &mut Turn<'_>, ports: &Ports) -> Result<Result<Connection, Refusal>, Error> {
+pub fn end(turn: &mut TenantTurn<'_>, ports: &Ports) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
-        return Ok(Err(Refusal::NotConnected));
+        return Err(ConnectionError::NotConnected);
     };
     connection.ended_at = Some(ports.clock.now());
     connection.tokens.clear();
-    turn.head.tokens = Vec::new();
+    turn.head.state.tokens = Vec::new();
     turn.write(turn.space().connection(), &connection);
-    Ok(Ok(connection))
+    Ok(connection)
 }
 
 fn new_token(entropy: &dyn Entropy, secrets: &Secrets, tenant: &TenantId, now: Timestamp) -> Token {

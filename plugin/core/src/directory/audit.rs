@@ -25,10 +25,11 @@ pub(crate) use scene::Scene;
 
 use super::{Document, extent, roster};
 use crate::connection::Connection;
-use crate::ledger::{Error, Read, Turn};
-use crate::schemas;
+use crate::keys::{Kind, Roll};
+use crate::ledger::{Error, Read};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll};
+use crate::tenant::schemas;
+use crate::tenant::state::TenantTurn;
 use position::Place;
 use roster::Seat;
 use std::collections::BTreeSet;
@@ -205,7 +206,7 @@ impl<'a> Audit<'_, 'a> {
     }
 
     /// Says what differs; and answers the turn in which it is mended, if it is.
-    fn differs(&mut self, finding: impl FnOnce() -> String) -> Option<&mut Turn<'a>> {
+    fn differs(&mut self, finding: impl FnOnce() -> String) -> Option<&mut TenantTurn<'a>> {
         if self.scene.mends() {
             self.portion.mended += 1;
         } else {
@@ -269,7 +270,7 @@ impl<'a> Audit<'_, 'a> {
                 }
             }
         }
-        let (counted, active) = (self.scene.head().active, self.position.active);
+        let (counted, active) = (self.scene.head().state.active, self.position.active);
         if self.position.uncounted {
             self.portion.unlooked.push("head: the count of active users; a part of the roster is lost".to_owned());
         } else if !self.position.is_steady() {
@@ -277,7 +278,7 @@ impl<'a> Audit<'_, 'a> {
         } else if counted != active {
             let finding = || format!("head: counts {counted} active users, there are {active}");
             if let Some(turn) = self.differs(finding) {
-                turn.head.active = active;
+                turn.head.state.active = active;
             }
         }
         if self.position.unlisted {

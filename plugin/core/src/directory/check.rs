@@ -12,23 +12,22 @@
 //! that it saw; so the portion is looked at once more within a turn, and what differs then is the answer.
 
 use super::audit::{self, Portion, Position, Scene};
-use crate::ledger::{Error, Turn, View};
-use crate::ports::Ports;
-use crate::settings::Settings;
-use crate::space::{Space, TenantId};
+use crate::keys::{Space, TenantId};
+use crate::ledger::{Error, Ledger};
+use crate::tenant::state::{TenantTurn, TenantView};
 
 /// Looks at the portion of a tenant that begins at a position. It changes nothing and takes a turn only where it has to.
-pub fn portion(ports: &Ports, settings: &Settings, tenant: &TenantId, position: Position) -> Result<Portion, Error> {
+pub fn portion(ledger: Ledger<'_>, tenant: &TenantId, position: Position) -> Result<Portion, Error> {
     let space = Space::tenant(tenant);
-    let view = View::new(ports, settings, space.clone());
+    let view = TenantView::new(ledger, space.clone());
     let before = view.head()?;
     let seen = audit::portion(Scene::View(&view, Box::new(before.clone())), position.clone())?;
-    let moved = View::new(ports, settings, space.clone()).head()?.moment() != before.moment();
+    let moved = TenantView::new(ledger, space.clone()).head()?.moment() != before.moment();
     let is_certain = seen.findings.is_empty() && seen.doubled.is_empty() && seen.left.is_empty() && seen.next.is_some();
     if !moved || is_certain {
         return Ok(seen);
     }
-    let turn = Turn::take_to_mend(ports, settings, space)?;
+    let turn = TenantTurn::take_to_mend(ledger, space)?;
     let portion = audit::portion(Scene::Still(&turn), position)?;
     turn.release()?;
     Ok(portion)

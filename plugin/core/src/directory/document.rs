@@ -1,6 +1,6 @@
 //! A resource as it is stored.
 
-use crate::ledger::Extent;
+use super::roster::Extent;
 use crate::scim::{Meta, Resource};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -14,9 +14,10 @@
 //! turn it over and over.
 
 use super::{Document, roster};
-use crate::ledger::{Error, Read, Turn};
+use crate::keys::{EntryName, Roll};
+use crate::ledger::{Error, Read};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, Roll};
+use crate::tenant::state::TenantTurn;
 use roster::Seat;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, MapAccess, SeqAccess, Visitor};
@@ -87,7 +88,7 @@ pub(super) fn first(view: &impl Read, name: &EntryName, limit: usize) -> Result<
 }
 
 /// Puts a resource into an entry, if it is not there.
-pub(super) fn join(turn: &mut Turn<'_>, name: &EntryName, slot: u64, id: &str) -> Result<(), Error> {
+pub(super) fn join(turn: &mut TenantTurn<'_>, name: &EntryName, slot: u64, id: &str) -> Result<(), Error> {
     let mut seats = match read(turn, name)? {
         None => Vec::new(),
         Some(Entry::Whole(document)) => vec![(document.slot, document.resource.id)],
@@ -108,7 +109,7 @@ pub(super) fn join(turn: &mut Turn<'_>, name: &EntryName, slot: u64, id: &str) -
 }
 
 /// Takes a resource out of an entry, if it is there.
-pub(super) fn leave(turn: &mut Turn<'_>, name: &EntryName, slot: u64, id: &str) -> Result<(), Error> {
+pub(super) fn leave(turn: &mut TenantTurn<'_>, name: &EntryName, slot: u64, id: &str) -> Result<(), Error> {
     match read(turn, name)? {
         None => Ok(()),
         Some(Entry::Whole(document)) => {
@@ -136,7 +137,7 @@ pub(super) fn leave(turn: &mut Turn<'_>, name: &EntryName, slot: u64, id: &str) 
     }
 }
 
-fn put(turn: &mut Turn<'_>, name: &EntryName, seats: &[Seat]) {
+fn put(turn: &mut TenantTurn<'_>, name: &EntryName, seats: &[Seat]) {
     let key = turn.space().entry(name);
     if seats.is_empty() {
         turn.remove(key);
@@ -148,7 +149,7 @@ fn put(turn: &mut Turn<'_>, name: &EntryName, seats: &[Seat]) {
 /// Gives a user's folded name to a user of this stored state, or takes it from one. Of several who have one name each
 /// stays, the oldest first: where two names became one by another folding, or a store lost what kept them apart.
 pub(super) fn give_name(
-    turn: &mut Turn<'_>,
+    turn: &mut TenantTurn<'_>,
     name: &EntryName,
     slot: u64,
     id: &str,

@@ -6,11 +6,13 @@
 //! the change, together with the group's document. What a change costs is what it changes, however large the group is.
 
 use super::{Document, Error, Terms, entry, find, readable, roster};
-use crate::ledger::{self, Extent, Read, Turn};
+use crate::directory::roster::Extent;
+use crate::keys::{EntryName, Kind, Roll, is_id};
+use crate::ledger::{self, Read};
 use crate::scim::filter::{ElementFilter, Reads};
 use crate::scim::{self, Effort, Resource, Step};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, Kind, Roll, is_id};
+use crate::tenant::state::TenantTurn;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -236,7 +238,7 @@ pub(super) struct Group<'g> {
 
 /// Writes a difference, and brings the extent of the group's roster forward.
 pub(super) fn write(
-    turn: &mut Turn<'_>,
+    turn: &mut TenantTurn<'_>,
     group: Group<'_>,
     extent: &mut Extent,
     difference: &Difference,
@@ -255,14 +257,14 @@ pub(super) fn write(
 }
 
 /// Notes a member's slot, and the group among the member's groups.
-pub(super) fn link(turn: &mut Turn<'_>, group: Group<'_>, member: &str, slot: u64) -> Result<(), ledger::Error> {
+pub(super) fn link(turn: &mut TenantTurn<'_>, group: Group<'_>, member: &str, slot: u64) -> Result<(), ledger::Error> {
     turn.write(turn.space().edge(group.id, member), &slot);
     entry::join(turn, &EntryName::groups_of(member), group.slot, group.id)
 }
 
 /// Takes a resource out of every group that it is in; each of them gets its next revision. Nobody is left a member of
 /// something who is not there.
-pub(super) fn leave_all(turn: &mut Turn<'_>, gone: &Document, now: jiff::Timestamp) -> Result<(), Error> {
+pub(super) fn leave_all(turn: &mut TenantTurn<'_>, gone: &Document, now: jiff::Timestamp) -> Result<(), Error> {
     let id = &gone.resource.id;
     for (slot, group) in groups_of(turn, id, usize::MAX)? {
         entry::leave(turn, &EntryName::groups_of(id), slot, &group)?;
@@ -281,7 +283,7 @@ pub(super) fn leave_all(turn: &mut Turn<'_>, gone: &Document, now: jiff::Timesta
 }
 
 /// Lets every member of a group go, which itself is about to.
-pub(super) fn dissolve(turn: &mut Turn<'_>, group: &Document) -> Result<(), Error> {
+pub(super) fn dissolve(turn: &mut TenantTurn<'_>, group: &Document) -> Result<(), Error> {
     let of = Group { slot: group.slot, id: &group.resource.id };
     for (_, member) in all(turn, Some(group))? {
         unlink(turn, of, &member.id)?;
@@ -291,7 +293,7 @@ pub(super) fn dissolve(turn: &mut Turn<'_>, group: &Document) -> Result<(), Erro
     Ok(())
 }
 
-fn unlink(turn: &mut Turn<'_>, group: Group<'_>, member: &str) -> Result<(), ledger::Error> {
+fn unlink(turn: &mut TenantTurn<'_>, group: Group<'_>, member: &str) -> Result<(), ledger::Error> {
     turn.remove(turn.space().edge(group.id, member));
     entry::leave(turn, &EntryName::groups_of(member), group.slot, group.id)
 }

@@ -15,10 +15,11 @@
 
 use super::entry::{self, Entry};
 use super::{Document, entries, roster};
-use crate::ledger::{Error, HOLD, Read as _, Turn};
+use crate::keys::{EntryName, IndexKind, Kind, Roll};
+use crate::ledger::{Error, HOLD, Migrate, Read as _, Step};
 use crate::scim::Resource;
 use crate::scim::text::fold_before_layout_4;
-use crate::space::{EntryName, IndexKind, Kind, Roll, Space};
+use crate::tenant::state::{TenantState, TenantTurn};
 use roster::{Seat, Way};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
@@ -36,11 +37,24 @@ enum Place {
     Members(u64, u64),
 }
 
+/// The steps of a tenant.
+impl Migrate for TenantState {
+    const STEPS: &'static [Step<TenantState>] =
+        &[USERS_UNDER_THEIR_NAMES, BODIES_BEHIND_RECORDS, FOLDED_NAMES_AND_BOUNDED_ENTRIES];
+}
+
+/// Layout 2 keeps a user under its name, too. The id alone, which layout 1 had there, still reads, and gives way when the
+/// user changes; so there is nothing to rewrite.
+const USERS_UNDER_THEIR_NAMES: Step<TenantState> = Step::without_pieces(1);
+
+/// Layout 3 keeps the bodies of a record behind its JSON. Those within it still read, and the ring wears them away.
+const BODIES_BEHIND_RECORDS: Step<TenantState> = Step::without_pieces(2);
+
+/// Layout 4 names index entries by full case folding and with the number of the connection, and bounds their size.
+const FOLDED_NAMES_AND_BOUNDED_ENTRIES: Step<TenantState> = Step { from: 3, piece };
+
 /// Stages one piece, from where the one before ended, and says where it ended itself; nothing after the last one.
-pub(crate) fn piece(turn: &mut Turn<'_>, ended: Option<String>) -> Result<Option<String>, Error> {
-    if *turn.space() == Space::registry() {
-        return Ok(None);
-    }
+fn piece(turn: &mut TenantTurn<'_>, ended: Option<String>) -> Result<Option<String>, Error> {
     let begun = ended.map(|ended| serde_json::from_str(&ended)).transpose();
     let begun =
         begun.map_err(|_| Error::Corrupt(format!("{}: a migration that does not read", turn.space().head())))?;
@@ -56,11 +70,11 @@ pub(crate) fn piece(turn: &mut Turn<'_>, ended: Option<String>) -> Result<Option
 }
 
 /// Whether a piece has taken as long as one should.
-fn is_long(turn: &Turn<'_>) -> bool {
+fn is_long(turn: &TenantTurn<'_>) -> bool {
     turn.spent() > HOLD / 4
 }
 
-fn resources(turn: &mut Turn<'_>, kind: Kind, from: u64, left: &mut usize) -> Result<Option<Place>, Error> {
+fn resources(turn: &mut TenantTurn<'_>, kind: Kind, from: u64, left: &mut usize) -> Result<Option<Place>, Error> {
     let (seats, last) = seats(turn, &kind.roll(), from, *left)?;
     for (slot, id) in seats {
         resource(turn, kind, &id)?;
@@ -76,7 +90,7 @@ fn resources(turn: &mut Turn<'_>, kind: Kind, from: u64, left: &mut usize) -> Re
     }))
 }
 
-fn members(turn: &mut Turn<'_>, group: u64, from: u64, left: &mut usize) -> Result<Option<Place>, Error> {
+fn members(turn: &mut TenantTurn<'_>, group: u64, from: u64, left: &mut usize) -> Result<Option<Place>, Error> {
     let Some((slot, id)) = seats(turn, &Roll::Groups, group, 1)?.0.pop() else {
         return Ok(None);
     };
@@ -98,7 +112,7 @@ fn members(turn: &mut Turn<'_>, group: u64, from: u64, left: &mut usize) -> Resu
 }
 
 /// So many seats from a slot on; and the slot of the last one, unless nobody is behind it who can be read.
-fn seats(turn: &Turn<'_>, roll: &Roll, from: u64, count: usize) -> Result<(Vec<Seat>, Option<u64>), Error> {
+fn seats(turn: &TenantTurn<'_>, roll: &Roll, from: u64, count: usize) -> Result<(Vec<Seat>, Option<u64>), Error> {
     let mut seats: Vec<Seat> = Vec::with_capacity(count);
     let way = roster::visit(turn, roll, Way::From(from), &mut |slot, member| {
         if seats.len() >= count {
@@ -120,7 +134,7 @@ fn seats(turn: &Turn<'_>, roll: &Roll, from: u64, count: usize) -> Result<(Vec<S
 }
 
 /// Takes a resource out of the entries of the earlier layout and puts it into those of this one.
-fn resource(turn: &mut Turn<'_>, kind: Kind, id: &str) -> Result<(), Error> {
+fn resource(turn: &mut TenantTurn<'_>, kind: Kind, id: &str) -> Result<(), Error> {
     let key = turn.space().document(kind, id);
     let document = match key.map(|key| turn.read::<Document>(&key)).transpose() {
         Ok(Some(Some(document))) => document,
@@ -151,7 +165,13 @@ fn earlier(kind: Kind, resource: &Resource) -> Vec<EntryName> {
     all.map(|(kind, value)| EntryName::before_layout_4(kind, &value)).collect()
 }
 
-fn join(turn: &mut Turn<'_>, kind: Kind, index: IndexKind, name: &EntryName, document: &Document) -> Result<(), Error> {
+fn join(
+    turn: &mut TenantTurn<'_>,
+    kind: Kind,
+    index: IndexKind,
+    name: &EntryName,
+    document: &Document,
+) -> Result<(), Error> {
     let (slot, id) = (document.slot, document.resource.id.as_str());
     let found = readable(turn, name)?;
     if let Some(Entry::Whole(user)) = &found
@@ -174,12 +194,26 @@ fn join(turn: &mut Turn<'_>, kind: Kind, index: IndexKind, name: &EntryName, doc
 }
 
 /// What an entry says; one that cannot be read gives way.
-fn readable(turn: &mut Turn<'_>, name: &EntryName) -> Result<Option<Entry>, Error> {
+fn readable(turn: &mut TenantTurn<'_>, name: &EntryName) -> Result<Option<Entry>, Error> {
     match entry::read(turn, name) {
         Err(Error::Corrupt(_)) => {
             turn.remove(turn.space().entry(name));
             Ok(None)
         }
         read => read,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::LAYOUT;
+    use crate::tenant::state::RegistryState;
+
+    #[test]
+    fn the_steps_of_this_version_lead_from_each_layout_to_the_next() {
+        let of_tenants: Vec<u32> = TenantState::STEPS.iter().map(|step| step.from).collect();
+        let of_the_registry: Vec<u32> = RegistryState::STEPS.iter().map(|step| step.from).collect();
+        assert_eq!((&of_tenants, &of_the_registry), (&(1..LAYOUT).collect(), &(1..LAYOUT).collect()));
     }
 }

@@ -18,18 +18,20 @@ pub(crate) mod roster;
 mod search;
 mod walk;
 
+use crate::tenant::state::{TenantHead, TenantTurn, TenantView};
 pub use document::Document;
 use entry::Entry;
 pub use membership::{Difference, Member, Relations, Wanted};
 pub use search::{Found, Query, Sieve, search, sift};
 pub use walk::{Page, Place, Stretch, walk};
 
-use crate::ledger::{self, Extent, Head, Read, Turn};
-use crate::schemas::Types;
+use crate::directory::roster::Extent;
+use crate::keys::{EntryName, IndexKind, Kind};
+use crate::ledger::{self, Read};
 use crate::scim::text::fold;
 use crate::scim::{self, Dialect, Effort, Meta, PatchRequest, Resource, ResourceBody};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, IndexKind, Kind};
+use crate::tenant::schemas::Types;
 use jiff::Timestamp;
 use std::borrow::Cow;
 
@@ -215,8 +217,8 @@ fn looked_at(effort: &Effort, document: Document) -> Result<Document, Error> {
 ///
 /// Refused while an import is under way: a request may have been let in before the connection ended, and have waited for
 /// its turn while the import began.
-pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, Error> {
-    if turn.head.being_restored {
+pub fn carry_out(turn: &mut TenantTurn<'_>, plan: &Plan) -> Result<Option<Document>, Error> {
+    if turn.head.state.being_restored {
         return Err(Error::BeingRestored);
     }
     let before = plan.before.as_ref();
@@ -246,7 +248,7 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, E
             membership::leave_all(turn, before, plan.now)?;
             roster::remove(turn, &roll, &mut extent, before.slot)?;
             turn.remove(key);
-            turn.head.user_changes += u64::from(kind == Kind::User);
+            turn.head.state.user_changes += u64::from(kind == Kind::User);
             None
         }
         (None, None) => None,
@@ -254,28 +256,28 @@ pub fn carry_out(turn: &mut Turn<'_>, plan: &Plan) -> Result<Option<Document>, E
     *self::extent(&mut turn.head, kind) = extent;
     if kind == Kind::User {
         let (was, is) = (u64::from(plan.active_before()), u64::from(plan.active_after()));
-        turn.head.active = (turn.head.active + is).saturating_sub(was);
+        turn.head.state.active = (turn.head.state.active + is).saturating_sub(was);
     }
     Ok(document)
 }
 
 /// Takes a seat out of the roster that no resource has, as where a store has lost a document.
-pub(crate) fn vacate(turn: &mut Turn<'_>, kind: Kind, slot: u64) -> Result<(), ledger::Error> {
+pub(crate) fn vacate(turn: &mut TenantTurn<'_>, kind: Kind, slot: u64) -> Result<(), ledger::Error> {
     let mut extent = *extent(&mut turn.head, kind);
     roster::remove(turn, &kind.roll(), &mut extent, slot)?;
     *self::extent(&mut turn.head, kind) = extent;
     Ok(())
 }
 
-fn extent(head: &mut Head, kind: Kind) -> &mut Extent {
+fn extent(head: &mut TenantHead, kind: Kind) -> &mut Extent {
     match kind {
-        Kind::User => &mut head.main,
-        Kind::Group => &mut head.groups,
+        Kind::User => &mut head.state.main,
+        Kind::Group => &mut head.state.groups,
     }
 }
 
 /// Stages a document, and with a user what stands under its name.
-fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Result<(), ledger::Error> {
+fn put(turn: &mut TenantTurn<'_>, kind: Kind, document: &Document) -> Result<(), ledger::Error> {
     let (id, bytes) = (&document.resource.id, document.stored());
     if let (Kind::User, Some(name)) = (kind, document.resource.user_name()) {
         let name = EntryName::of_value(IndexKind::UserName, &fold(name));
@@ -286,8 +288,8 @@ fn put(turn: &mut Turn<'_>, kind: Kind, document: &Document) -> Result<(), ledge
 }
 
 /// Stages a document alone, as it is stored.
-fn put_stored(turn: &mut Turn<'_>, kind: Kind, id: &str, bytes: Vec<u8>) {
-    turn.head.user_changes += u64::from(kind == Kind::User);
+fn put_stored(turn: &mut TenantTurn<'_>, kind: Kind, id: &str, bytes: Vec<u8>) {
+    turn.head.state.user_changes += u64::from(kind == Kind::User);
     if let Some(key) = turn.space().document(kind, id) {
         turn.put(key, bytes);
     }
@@ -308,7 +310,7 @@ fn find(view: &impl Read, kind: Kind, id: &str) -> Result<Option<Document>, Erro
 
 /// One of a list. A resource that was deleted since the roster was read, or that cannot be read, makes the list one shorter
 /// and does not end it; the view knows of what cannot be read.
-fn listed(view: &ledger::View<'_>, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
+fn listed(view: &TenantView<'_>, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
     match find(view, kind, id) {
         Err(Error::Ledger(ledger::Error::Corrupt(why))) => {
             view.leave_out(&[kind.noun(), " ", id].concat(), &why);
@@ -400,7 +402,7 @@ fn claim(view: &impl Read, kind: Kind, before: Option<&Resource>, after: &Resour
 /// Takes the resource of this slot out of the index entries that it leaves and puts it into those that it joins, but for
 /// the one of a user's name: that is written with the document.
 fn index(
-    turn: &mut Turn<'_>,
+    turn: &mut TenantTurn<'_>,
     kind: Kind,
     slot: u64,
     before: Option<&Resource>,

@@ -9,9 +9,10 @@
 //! edge and the entry of the member's groups are, together.
 
 use super::audit::{self, Portion, Position, Scene};
-use crate::ledger::{Error, Turn};
+use crate::ledger::Error;
+use crate::tenant::state::TenantTurn;
 
 /// Stages what differs in the portion that begins at a position, as much as one turn takes.
-pub fn portion(turn: &mut Turn<'_>, position: Position) -> Result<Portion, Error> {
+pub fn portion(turn: &mut TenantTurn<'_>, position: Position) -> Result<Portion, Error> {
     audit::portion(Scene::Mended(turn), position)
 }

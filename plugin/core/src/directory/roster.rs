@@ -7,25 +7,62 @@
 //! A long [`entry`](super::entry) is a roster, too, whose members have slots already: those of the roster of their kind.
 //! They are placed in any order, and what becomes empty goes.
 
-use crate::ledger::{Error, Extent, Read, Turn};
-use crate::space::{Roll, Space};
-use serde::Serialize;
+pub(crate) use crate::keys::ROSTER_TOP as TOP;
+use crate::keys::{Roll, Space};
+use crate::ledger::{Error, Read, State, Turn};
+use serde::de::MapAccess;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+
+/// How far a roster reaches.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Extent {
+    /// Members that it has.
+    pub members: u64,
+    /// The slot that the next one takes.
+    pub next_slot: u64,
+}
+
+impl Extent {
+    /// The members by which an extent stands in an object with others.
+    pub(crate) const MEMBERS: &'static [&'static str] = &["members", "nextSlot"];
+
+    /// Writes them.
+    pub(crate) fn write<M: SerializeMap>(&self, object: &mut M) -> Result<(), M::Error> {
+        object.serialize_entry("members", &self.members)?;
+        object.serialize_entry("nextSlot", &self.next_slot)
+    }
+
+    /// Reads the value of one. Answers whether it is one of them.
+    pub(crate) fn read<'de, M: MapAccess<'de>>(&mut self, name: &str, object: &mut M) -> Result<bool, M::Error> {
+        match name {
+            "members" => self.members = object.next_value()?,
+            "nextSlot" => self.next_slot = object.next_value()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
 
 /// Slots of a leaf.
 pub(crate) const LEAF_SLOTS: u64 = 64;
 /// Children of a node.
 pub(crate) const NODE_CHILDREN: u64 = 256;
-/// The highest level, which has one node.
-pub(crate) const TOP: u8 = 3;
 
 /// A member and its slot.
 pub(crate) type Seat = (u64, String);
 
 /// Adds a member at the end and answers its slot.
-pub(crate) fn append(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, member: &str) -> Result<u64, Error> {
+pub(crate) fn append(
+    turn: &mut Turn<'_, impl State>,
+    roll: &Roll,
+    extent: &mut Extent,
+    member: &str,
+) -> Result<u64, Error> {
     let slot = extent.next_slot;
     extent.next_slot += 1;
     if !seat(turn, roll, extent, slot, member)? {
@@ -36,7 +73,7 @@ pub(crate) fn append(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, memb
 
 /// Gives a member a slot that the roster reaches. False where the slot, or one behind it in the same leaf, is taken.
 pub(crate) fn seat(
-    turn: &mut Turn<'_>,
+    turn: &mut Turn<'_, impl State>,
     roll: &Roll,
     extent: &mut Extent,
     slot: u64,
@@ -56,7 +93,7 @@ pub(crate) fn seat(
     Ok(true)
 }
 
-fn seat_at_end(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Result<bool, Error> {
+fn seat_at_end(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: &str) -> Result<bool, Error> {
     let key = turn.space().roster(roll, 0, leaf_of(slot));
     let mut leaf = Line::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
     if leaf.last_slot().map_err(|_| not_as_written(&key))?.is_some_and(|taken| taken >= slot) {
@@ -69,7 +106,7 @@ fn seat_at_end(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Res
 }
 
 /// Gives a member of an entry its slot, whoever is behind it. Who was there before is there no more.
-pub(crate) fn place(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
+pub(crate) fn place(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
     if seat_at_end(turn, roll, slot, member)? {
         return Ok(());
     }
@@ -91,7 +128,7 @@ pub(crate) fn place(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -
 
 /// Takes a member out of an entry, and with it a leaf or a node that has nobody else. Nothing where somebody else has the
 /// slot.
-pub(crate) fn displace(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
+pub(crate) fn displace(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
     let mut seats = leaf(turn, roll, leaf_of(slot))?;
     let Some(place) = seats.iter().position(|(taken, other)| *taken == slot && other == member) else {
         return Ok(());
@@ -107,12 +144,22 @@ pub(crate) fn displace(turn: &mut Turn<'_>, roll: &Roll, slot: u64, member: &str
 }
 
 /// Takes a member out.
-pub(crate) fn remove(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, slot: u64) -> Result<(), Error> {
+pub(crate) fn remove(
+    turn: &mut Turn<'_, impl State>,
+    roll: &Roll,
+    extent: &mut Extent,
+    slot: u64,
+) -> Result<(), Error> {
     remove_many(turn, roll, extent, &[slot])
 }
 
 /// Takes members out; each leaf that they stand in is read and written once, however many of them do.
-pub(crate) fn remove_many(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent, slots: &[u64]) -> Result<(), Error> {
+pub(crate) fn remove_many(
+    turn: &mut Turn<'_, impl State>,
+    roll: &Roll,
+    extent: &mut Extent,
+    slots: &[u64],
+) -> Result<(), Error> {
     let mut slots = slots.to_vec();
     slots.sort_unstable();
     for of_leaf in slots.chunk_by(|one, other| leaf_of(*one) == leaf_of(*other)) {
@@ -134,7 +181,7 @@ pub(crate) fn remove_many(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent,
 }
 
 /// Takes every member out at once.
-pub(crate) fn raze(turn: &mut Turn<'_>, roll: &Roll, extent: &mut Extent) {
+pub(crate) fn raze(turn: &mut Turn<'_, impl State>, roll: &Roll, extent: &mut Extent) {
     for key in keys(turn.space(), roll, extent.next_slot) {
         turn.remove(key);
     }
@@ -363,7 +410,7 @@ impl Line {
 }
 
 /// Adds to the counts above a slot.
-fn count(turn: &mut Turn<'_>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
+fn count(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
     let prunes = matches!(roll, Roll::Entry(_));
     let mut child = slot / LEAF_SLOTS;
     for level in 1..=TOP {

@@ -6,13 +6,14 @@
 use super::entry::{self, Entry};
 use super::membership::{Relations, Wanted};
 use super::{Document, Error, extent, find, listed, roster};
+use crate::keys::{EntryName, IndexKind, Kind, Roll, is_id};
 use crate::ledger::{self, Read};
 use crate::scim::effort::text_bytes;
 use crate::scim::filter::Lookup;
 use crate::scim::text::fold;
-use crate::scim::{self, BoundFilter, Effort, Resource, Scan, Sort, sort};
+use crate::scim::{BoundFilter, Effort, Resource, Scan, Sort, sort};
 use crate::settings::LIMITS;
-use crate::space::{EntryName, IndexKind, Kind, Roll, is_id};
+use crate::tenant::state::TenantView;
 use roster::{Seat, Way};
 use std::ops::ControlFlow;
 
@@ -93,7 +94,7 @@ impl Query<'_> {
 /// [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a kind, and then says so. What it costs is counted
 /// in `effort`.
 pub fn search(
-    view: &ledger::View<'_>,
+    view: &TenantView<'_>,
     queries: &[Query<'_>],
     descending: bool,
     skip: u64,
@@ -179,7 +180,7 @@ impl Leads {
     }
 
     /// How many they are.
-    pub(super) fn count(&self, view: &ledger::View<'_>, kind: Kind) -> Result<u64, ledger::Error> {
+    pub(super) fn count(&self, view: &TenantView<'_>, kind: Kind) -> Result<u64, ledger::Error> {
         Ok(match self {
             Leads::All => extent(&mut view.head()?, kind).members,
             Leads::Whole(_) => 1,
@@ -292,7 +293,7 @@ pub(super) struct Hit {
 
 impl Hit {
     /// The resource, if it is still there.
-    pub(super) fn document(&mut self, view: &ledger::View<'_>) -> Result<Option<Document>, Error> {
+    pub(super) fn document(&mut self, view: &TenantView<'_>) -> Result<Option<Document>, Error> {
         match self.document.take() {
             Some(document) => Ok(Some(document)),
             None => listed(view, self.kind, &self.id),
@@ -302,7 +303,7 @@ impl Hit {
 
 /// All that fit, kind by kind in the order of their creation.
 pub(super) fn hits(
-    view: &ledger::View<'_>,
+    view: &TenantView<'_>,
     queries: &[Query<'_>],
     leads: Vec<Leads>,
     effort: &Effort,
@@ -325,7 +326,7 @@ pub(super) fn hits(
 
 /// Shows all resources of a query one after the other; each is read when the one before it has been looked at.
 fn each(
-    view: &ledger::View<'_>,
+    view: &TenantView<'_>,
     query: &Query<'_>,
     leads: Leads,
     effort: &Effort,
@@ -360,12 +361,7 @@ fn each(
 }
 
 /// Users that a test lets through, found by reading all of them: refused where there are too many for that.
-pub fn sift(
-    view: &ledger::View<'_>,
-    keeps: impl Fn(&Resource) -> bool,
-    skip: u64,
-    count: usize,
-) -> Result<Found, Error> {
+pub fn sift(view: &TenantView<'_>, keeps: impl Fn(&Resource) -> bool, skip: u64, count: usize) -> Result<Found, Error> {
     let mut page = Window::new(skip, count);
     everything(view, Kind::User, &Leads::All, Scan::Search, &mut |document| {
         if keeps(&document.resource) { page.pass(Kind::User, || Ok(Some(document))) } else { Ok(()) }
@@ -375,14 +371,14 @@ pub fn sift(
 
 /// Shows all resources that a query leads to, where these are not too many.
 fn everything(
-    view: &ledger::View<'_>,
+    view: &TenantView<'_>,
     kind: Kind,
     leads: &Leads,
     why: Scan,
     visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if leads.count(view, kind)? > LIMITS.scan_max {
-        return Err(scim::Error::too_many(LIMITS.scan_max, kind.resource_type(), why).into());
+        return Err(kind.resource_type().too_many(LIMITS.scan_max, why).into());
     }
     let mut show = |_: u64, id: &str| -> Result<ControlFlow<()>, Error> {
         // Deleted since its place in the roster was read, or there.
@@ -394,7 +390,7 @@ fn everything(
 
 /// Where a roster has what is asked for and nothing else: nothing is read but the page.
 fn pages(
-    view: &ledger::View<'_>,
+    view: &TenantView<'_>,
     queries: &[Query<'_>],
     leads: &[Leads],
     mut skip: u64,

@@ -8,11 +8,11 @@
 
 use super::search::{Hit, Leads, Sheet, hits};
 use super::{Document, Error, Query, Relations, listed, roster};
-use crate::ledger::View;
+use crate::keys::Kind;
 use crate::scim::Effort;
 use crate::scim::sort::{self, Key};
 use crate::settings::LIMITS;
-use crate::space::Kind;
+use crate::tenant::state::TenantView;
 use roster::Way;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
@@ -54,7 +54,7 @@ pub struct Stretch {
 
 /// The page that is asked for, or the first one: `count` resources, fewer where a filter has looked at enough.
 pub fn walk(
-    view: &View<'_>,
+    view: &TenantView<'_>,
     queries: &[Query<'_>],
     descending: bool,
     page: Option<&Page>,
@@ -76,7 +76,7 @@ pub fn walk(
 
 /// Where every match is at hand, because they are few or have to be sorted.
 fn through_all(
-    view: &View<'_>,
+    view: &TenantView<'_>,
     queries: &[Query<'_>],
     leads: Vec<Leads>,
     descending: bool,
@@ -134,7 +134,7 @@ impl Place {
 
 /// In the order of the rosters, one kind after the other.
 fn through_slots(
-    view: &View<'_>,
+    view: &TenantView<'_>,
     queries: &[Query<'_>],
     leads: &[Leads],
     page: Option<&Page>,
@@ -166,7 +166,7 @@ fn through_slots(
     Ok(Stretch { documents, total, next, previous })
 }
 
-fn population(view: &View<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result<u64, Error> {
+fn population(view: &TenantView<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result<u64, Error> {
     let counts = queries.iter().zip(leads).map(|(query, leads)| leads.count(view, query.kind));
     Ok(counts.sum::<Result<_, _>>()?)
 }
@@ -184,7 +184,7 @@ struct Leg<'e> {
 impl Leg<'_> {
     fn go(
         &mut self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         queries: &[Query<'_>],
         leads: &[Leads],
         forth: bool,
@@ -209,7 +209,13 @@ impl Leg<'_> {
         Ok(())
     }
 
-    fn look(&mut self, view: &View<'_>, query: &Query<'_>, leads: &Leads, way: Way) -> Result<ControlFlow<()>, Error> {
+    fn look(
+        &mut self,
+        view: &TenantView<'_>,
+        query: &Query<'_>,
+        leads: &Leads,
+        way: Way,
+    ) -> Result<ControlFlow<()>, Error> {
         let kind = query.kind;
         let base = query.sieve.as_ref().map_or("", |sieve| sieve.base);
         let mut relations = Relations::new(view, base).counting(self.effort);

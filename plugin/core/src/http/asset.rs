@@ -1,5 +1,6 @@
 //! The page's files. They are part of the component, and their address changes with their content.
 
+use super::packed::inflated;
 use super::route::FILE_METHODS;
 use super::{openapi, respond};
 use crate::settings::Settings;
@@ -37,11 +38,6 @@ pub(super) fn answer(file: &str, request: &Request<Vec<u8>>, settings: &Settings
     let content = if name == "index.html" { with_digest(&content, digest) } else { content };
     let cache = if fixed.is_some() { "public, max-age=31536000, immutable" } else { "no-cache" };
     serve(content, media_type(&name), cache, request, settings)
-}
-
-/// What the build has deflated.
-pub(super) fn inflated(packed: &[u8]) -> Vec<u8> {
-    miniz_oxide::inflate::decompress_to_vec(packed).expect("the build has deflated it")
 }
 
 /// The OpenAPI document.

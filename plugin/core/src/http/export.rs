@@ -4,7 +4,7 @@ use super::Rollcall;
 use crate::backup::export::Export;
 use crate::http::json_text;
 use crate::journal::{self, Filter, Record};
-use crate::space::TenantId;
+use crate::keys::TenantId;
 
 /// Records that are read for one piece of the file.
 const RECORDS_A_CHUNK: usize = 50;
@@ -86,7 +86,7 @@ impl Rollcall {
     pub fn next_chunk(&self, stream: &mut Stream) -> Option<Vec<u8>> {
         match &mut stream.0 {
             File::Journal(journal) => self.next_records(journal),
-            File::Tenant(export) => export.next(&self.ports, &self.settings),
+            File::Tenant(export) => export.next(self.ledger()),
         }
     }
 
@@ -94,7 +94,7 @@ impl Rollcall {
     pub fn end_stream(&self, stream: &mut Stream) {
         match &mut stream.0 {
             File::Journal(_) => {}
-            File::Tenant(export) => export.end(&self.ports, &self.settings),
+            File::Tenant(export) => export.end(self.ledger()),
         }
     }
 

@@ -12,8 +12,8 @@
 //! that write at once lose one count of two, which leaves the bound as many times as there are instances at most. A client
 //! beyond those that fit is not counted by others than the instance that it comes to.
 
+use crate::keys::Space;
 use crate::ports::{Log, Store};
-use crate::space::Space;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};

@@ -2,9 +2,9 @@
 
 use super::respond::{self, admin_body, admin_error};
 use super::route::FILE_METHODS;
+use crate::keys::Space;
 use crate::ports::{Log, Store};
 use crate::settings::SettingsError;
-use crate::space::Space;
 use http::header::ALLOW;
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;

@@ -5,10 +5,12 @@
 //! begins, so that further requests, of any instance, go on with it.
 
 use super::Rollcall;
+use crate::directory::audit::Position;
 use crate::directory::repair;
 use crate::journal;
-use crate::ledger::{Error, Turn};
-use crate::space::{Space, TenantId};
+use crate::keys::{Space, TenantId};
+use crate::ledger::Error;
+use crate::tenant::state::TenantTurn;
 use std::time::Duration;
 
 /// How long a request mends before it is answered that the tenant is closed; the next one goes on.
@@ -16,15 +18,22 @@ const MENDS_FOR: Duration = Duration::from_secs(5);
 
 impl Rollcall {
     /// Waits for a turn of a tenant, and mends the tenant first where that is needed.
-    pub(super) fn turn(&self, tenant: &TenantId) -> Result<Turn<'_>, Error> {
-        self.while_open(tenant, || Turn::take(&self.ports, &self.settings, Space::tenant(tenant)))
+    pub(super) fn turn(&self, tenant: &TenantId) -> Result<TenantTurn<'_>, Error> {
+        self.while_open(tenant, || TenantTurn::take(self.ledger(), Space::tenant(tenant)))
     }
 
     /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has to
     /// bear being repeated.
-    pub(super) fn while_open<T>(&self, tenant: &TenantId, act: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    pub(super) fn while_open<T, E: From<Error> + PartialEq>(
+        &self,
+        tenant: &TenantId,
+        act: impl Fn() -> Result<T, E>,
+    ) -> Result<T, E> {
         match act() {
-            Err(Error::Mending) => self.mend(tenant).and_then(|()| act()),
+            Err(error) if error == E::from(Error::Mending) => {
+                self.mend(tenant)?;
+                act()
+            }
             done => done,
         }
     }
@@ -33,12 +42,12 @@ impl Rollcall {
     pub(super) fn mend(&self, tenant: &TenantId) -> Result<(), Error> {
         let begun = self.ports.clock.elapsed();
         while self.ports.clock.elapsed().saturating_sub(begun) < MENDS_FOR {
-            let mut turn = Turn::take_to_mend(&self.ports, &self.settings, Space::tenant(tenant))?;
+            let mut turn = TenantTurn::take_to_mend(self.ledger(), Space::tenant(tenant))?;
             let Some(damage) = turn.head.damage().cloned() else {
-                return turn.release();
+                return Ok(());
             };
             turn.replay_trail()?;
-            let portion = repair::portion(&mut turn, damage.position())?;
+            let portion = repair::portion(&mut turn, damage.position().unwrap_or_else(Position::start))?;
             let values = turn.note_mended(portion.mended, portion.next.as_ref());
             for left in portion.left.iter().chain(&portion.unlooked) {
                 self.ports.log.line(&format!("tenant {tenant}: not mended: {left}"));

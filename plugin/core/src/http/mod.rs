@@ -2,14 +2,13 @@
 
 mod admin;
 mod asset;
-mod audit;
-mod backup;
 mod export;
 pub mod guesses;
 pub mod health;
 mod meet;
 mod mend;
 mod openapi;
+mod packed;
 pub mod respond;
 pub mod route;
 mod scim;
@@ -22,14 +21,15 @@ pub use scim::{Begun, Place, Progress, Provision, Waiting};
 use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
-use crate::ledger::{self, Head, Look, View, Waiter};
+use crate::keys::{Kind, Space, TenantId};
+use crate::ledger::{self, Head, Ledger, Look, Memory, Migrate, View, Waiter};
 use crate::pace::{self, Limiter};
 use crate::ports::Ports;
-use crate::schemas::Types;
 use crate::scim::{Effort, Sent, messages};
 use crate::settings::{LIMITS, Settings};
-use crate::space::{Kind, Space, TenantId};
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::schemas::Types;
+use crate::tenant::state::{RegistryState, TenantState, TenantView};
 use guesses::Guesses;
 use http::header::HOST;
 use http::uri::Authority;
@@ -46,6 +46,7 @@ use std::time::Duration;
 pub struct Rollcall {
     ports: Ports,
     settings: Settings,
+    memory: Memory,
     buffer: RefCell<Buffer>,
     connections: Cache,
     /// Spaces whose layout this instance has seen to.
@@ -107,6 +108,7 @@ impl Rollcall {
         Rollcall {
             ports,
             settings,
+            memory: Memory::default(),
             buffer: RefCell::default(),
             connections: Cache::default(),
             prepared: RefCell::default(),
@@ -114,6 +116,11 @@ impl Rollcall {
             strangers: Strangers::default(),
             guesses: Guesses::default(),
         }
+    }
+
+    /// Where this instance has its turns.
+    fn ledger(&self) -> Ledger<'_> {
+        Ledger { ports: &self.ports, settings: &self.settings, memory: &self.memory }
     }
 
     /// Answers one HTTP request.
@@ -177,7 +184,9 @@ impl Rollcall {
     }
 
     fn batch(&self, buffer: &Buffer) -> usize {
-        self.settings.requests_per_second.map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since()))
+        self.settings
+            .requests_per_second
+            .map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since(), journal::BATCH))
     }
 
     /// The tenants whose records wait in memory and are written next.
@@ -208,17 +217,16 @@ impl Rollcall {
 
     /// Whether this instance has asked for turns that have not come.
     pub fn has_numbers(&self) -> bool {
-        !self.ports.tickets.is_empty()
+        !self.memory.tickets().is_empty()
     }
 
     /// Gives those turns on that have come meanwhile and that no request of this instance waits for any more: everybody
     /// else would wait for them until they are taken for dead.
     pub fn give_on(&self) {
-        for space in self.ports.tickets.abandoned(self.ports.clock.elapsed()) {
-            let given_on = match Waiter::to_give_on(&self.ports, space).look(&self.ports, &self.settings) {
-                Ok(Look::Turn(turn)) => turn.release(),
-                Ok(Look::Later(_)) => Ok(()),
-                Err(error) => Err(error),
+        for space in self.memory.tickets().abandoned(self.ports.clock.elapsed()) {
+            let given_on = match space == Space::registry() {
+                true => self.give_on_in::<RegistryState>(space),
+                false => self.give_on_in::<TenantState>(space),
             };
             if let Err(error) = given_on {
                 self.ports.log.line(&format!("turns: one was not given on: {error:?}"));
@@ -226,14 +234,21 @@ impl Rollcall {
         }
     }
 
+    fn give_on_in<S: Migrate>(&self, space: Space) -> Result<(), ledger::Error> {
+        match Waiter::to_give_on(&self.ports, space).look::<S>(self.ledger())? {
+            Look::Turn(turn) => turn.release(),
+            Look::Later(_) => Ok(()),
+        }
+    }
+
     /// Sees to it that the values of a space have this version's layout, before the first of them is read: one of an
     /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives. Where
     /// this instance meets the space, it answers where that stands.
-    fn prepare(&self, space: Space) -> Result<Option<Head>, ledger::Error> {
+    fn prepare<S: Migrate>(&self, space: Space) -> Result<Option<Head<S>>, ledger::Error> {
         if self.prepared.borrow().contains(&space) {
             return Ok(None);
         }
-        let head = View::new(&self.ports, &self.settings, space.clone()).head()?;
+        let head = View::new(self.ledger(), space.clone()).head()?;
         let mut prepared = self.prepared.borrow_mut();
         if prepared.len() >= PREPARED_MAX {
             prepared.clear();
@@ -244,10 +259,10 @@ impl Rollcall {
 
     /// Refuses the id of a tenant that is not there.
     pub fn expect_tenant(&self, tenant: &TenantId) -> Result<(), Unanswered> {
-        for space in [Space::registry(), Space::tenant(tenant)] {
-            self.prepare(space).map_err(|error| self.failed(&error))?;
-        }
-        let found = tenant::read(&self.ports, &self.settings, tenant).map_err(|error| self.failed(&error))?;
+        let prepared = self.prepare::<RegistryState>(Space::registry()).map(drop);
+        let prepared = prepared.and_then(|()| self.prepare::<TenantState>(Space::tenant(tenant)).map(drop));
+        prepared.map_err(|error| self.failed(&error))?;
+        let found = registry::read(self.ledger(), tenant).map_err(|error| self.failed(&error))?;
         found.map(|_| ()).ok_or(Unanswered::NoSuchTenant)
     }
 
@@ -311,12 +326,12 @@ impl Rollcall {
         journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))
     }
 
-    fn types(&self, view: &View<'_>) -> Result<Types, Unanswered> {
+    fn types(&self, view: &TenantView<'_>) -> Result<Types, Unanswered> {
         Types::read(view).map_err(|error| self.failed(&error))
     }
 
-    fn view(&self, tenant: &TenantId) -> View<'_> {
-        View::new(&self.ports, &self.settings, Space::tenant(tenant))
+    fn view(&self, tenant: &TenantId) -> TenantView<'_> {
+        TenantView::new(self.ledger(), Space::tenant(tenant))
     }
 
     fn unanswered(&self, error: directory::Error) -> Unanswered {

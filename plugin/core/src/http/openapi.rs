@@ -4,7 +4,7 @@
 //! the transcripts. The schemas of resources come from the tables that the engine enforces. There is nothing in it that
 //! is not in this repository, so everybody may have it.
 
-use super::asset::inflated;
+use super::packed::inflated;
 use crate::scim::schema::{Attribute, Mutability, ResourceType, Returned, Type};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;

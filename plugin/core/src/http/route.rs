@@ -3,7 +3,7 @@
 //! The paths stand in two lists that are the router and [`table`] at once: what is not in them cannot be reached, and
 //! what is in them is tried by every test that walks through the table.
 
-use crate::space::{Kind, TenantId};
+use crate::keys::{Kind, TenantId};
 use http::Method;
 use percent_encoding::percent_decode_str;
 

@@ -4,10 +4,11 @@
 use super::guesses::Client;
 use super::respond::{self, admin_body, admin_error};
 use super::{Body, Rollcall};
-use crate::ledger::{self, Read as _, View};
+use crate::keys::Space;
+use crate::ledger::{self, Read as _};
 use crate::settings::ADMIN_SECRET_BYTES_MAX;
-use crate::space::Space;
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::state::RegistryView;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::{SignedDuration, Timestamp};
@@ -35,7 +36,7 @@ impl Rollcall {
         if headers.contains_key(AUTHORIZATION) {
             return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
         }
-        if self.session(headers).map_err(|error| self.failed_call(error))?.is_none() {
+        if self.session(headers).map_err(|error| self.admin_refusal(error.into()))?.is_none() {
             return Err(unauthorized("authorization: sign in, or send \"Bearer\" and the admin secret"));
         }
         if *request.method() != Method::GET && !same_origin(request) {
@@ -53,7 +54,7 @@ impl Rollcall {
             _ => match self.session(request.headers()) {
                 Ok(Some(session)) => admin_body(StatusCode::OK, &json!({"expiresAt": session.until})),
                 Ok(None) => unauthorized("session: sign in"),
-                Err(error) => self.failed_call(error),
+                Err(error) => self.admin_refusal(error.into()),
             },
         };
         response.map(Body::Full)
@@ -111,7 +112,7 @@ impl Rollcall {
             None => Ok(()),
         });
         if let Err(error) = signed_out {
-            return self.failed_call(error);
+            return self.admin_refusal(error.into());
         }
         let mut response = respond::empty(StatusCode::NO_CONTENT);
         respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));
@@ -121,7 +122,7 @@ impl Rollcall {
     fn remember_signed_out(&self, session: &Session) -> Result<(), ledger::Error> {
         let key = Space::registry().signed_out();
         let now = self.ports.clock.now();
-        let mut turn = tenant::registry::turn(&self.ports, &self.settings)?;
+        let mut turn = registry::turn(self.ledger())?;
         let mut ended: Vec<Session> = turn.read(&key)?.unwrap_or_default();
         ended.retain(|other| now < other.until);
         ended.push(session.clone());
@@ -135,7 +136,7 @@ impl Rollcall {
         let Some(session) = self.signed_session(headers) else {
             return Ok(None);
         };
-        let registry = View::new(&self.ports, &self.settings, Space::registry());
+        let registry = RegistryView::new(self.ledger(), Space::registry());
         let ended: Option<Vec<Session>> = registry.read(&Space::registry().signed_out())?;
         Ok((!ended.unwrap_or_default().contains(&session)).then_some(session))
     }

@@ -13,14 +13,14 @@
 //! closed for changes until everything that is derived from documents was compared with these and mended, see
 //! [`Rollcall::mend`](crate::http::Rollcall). So a change that was answered stays, whatever arrives within that time.
 
+use super::head::{Head, State, StoredHead};
 use super::intent::{self, Pair};
 use super::lease::Lease;
 use super::queue::{CLOSED, Queue, Ticket, count};
-use super::{Error, Head, IN_FLIGHT_MAX, StoredHead, Turn, decode};
-use crate::backend;
-use crate::directory::audit::Position;
+use super::read::decode;
+use super::{Error, IN_FLIGHT_MAX, Turn, capabilities};
+use crate::keys::Space;
 use crate::ports::Ports;
-use crate::space::Space;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -44,15 +44,15 @@ pub struct Damage {
     /// Whether the trail was written once more.
     #[serde(default)]
     pub(super) replayed: bool,
-    /// Where the next portion of the mending begins.
+    /// Where the next portion of the mending begins, in the words of whoever mends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) position: Option<Position>,
+    pub(super) position: Option<serde_json::Value>,
 }
 
 impl Damage {
-    /// Where the mending goes on.
-    pub(crate) fn position(&self) -> Position {
-        self.position.clone().unwrap_or_else(Position::start)
+    /// Where the mending goes on; nothing where it begins, or where another version has noted what does not read.
+    pub(crate) fn position<P: serde::de::DeserializeOwned>(&self) -> Option<P> {
+        self.position.clone().and_then(|position| serde_json::from_value(position).ok())
     }
 }
 
@@ -135,10 +135,10 @@ impl InFlight {
     }
 }
 
-impl Turn<'_> {
+impl<S: State> Turn<'_, S> {
     /// Adds the trail of this turn to what it writes, while writes of earlier ones may arrive.
     pub(super) fn leave_trail(&mut self, pairs: &mut Vec<Pair>) {
-        let now = self.lease.ports.clock.now();
+        let now = self.lease.ledger.ports.clock.now();
         let Some(window) = self.head.in_flight.as_mut().filter(|window| now < window.until) else {
             if self.head.in_flight.as_ref().is_some_and(|window| window.values) {
                 return self.close_to_mend("single values may have arrived late");
@@ -157,7 +157,7 @@ impl Turn<'_> {
     /// Writes the trail once more, in its order.
     pub(super) fn replay(&mut self) -> Result<(), Error> {
         let stretches = self.head.in_flight.as_ref().map(|window| window.trails.clone()).unwrap_or_default();
-        let (ports, space) = (self.lease.ports, self.lease.space.clone());
+        let (ports, space) = (self.lease.ledger.ports, self.lease.space.clone());
         for stretch in stretches {
             for turn in stretch.first..=stretch.last {
                 let mut pairs = trail(ports, &space, stretch.epoch, turn)?.unwrap_or_default();
@@ -171,7 +171,7 @@ impl Turn<'_> {
 
     /// Deletes what the trail has of a few turns, the earliest first, and forgets the window when nothing is left.
     pub(super) fn sweep_trail(&mut self) {
-        let (ports, space) = (self.lease.ports, self.lease.space.clone());
+        let (ports, space) = (self.lease.ledger.ports, self.lease.space.clone());
         let Some(window) = self.head.in_flight.as_mut() else {
             return;
         };
@@ -183,7 +183,7 @@ impl Turn<'_> {
             let parts = (0..).map(|part| space.trail(stretch.epoch, stretch.first, part));
             let there = |key: &String| matches!(ports.store.get(key), Ok(Some(_)));
             let keys: Vec<String> = parts.take_while(there).collect();
-            if let Err(error) = backend::delete(ports, &keys) {
+            if let Err(error) = capabilities::delete(self.lease.ledger, &keys) {
                 return ports.log.line(&format!("store: a trail was not deleted: {error}"));
             }
             stretch.first += 1;
@@ -197,11 +197,11 @@ impl Turn<'_> {
 impl Queue<'_> {
     /// Why the stored head cannot be the latest one, if that is so: by what this instance knows, or by the number that it was
     /// given.
-    pub(super) fn went_back(&self, stored: &StoredHead, ticket: &Ticket) -> Option<String> {
+    pub(super) fn went_back<S: State>(&self, stored: &StoredHead<S>, ticket: &Ticket) -> Option<String> {
         let Head { epoch, done, .. } = stored.head;
         // A space without a head was removed as a whole.
         stored.bytes.as_ref()?;
-        let known = self.ports.tickets.furthest(&self.space).filter(|known| *known > stored.head.progress());
+        let known = self.ledger.memory.tickets.furthest(&self.space).filter(|known| *known > stored.head.progress());
         if let Some(known) = known {
             return Some(format!(
                 "the head went back from turn {} of epoch {} to turn {done} of epoch {epoch}",
@@ -214,23 +214,23 @@ impl Queue<'_> {
     }
 
     /// Whether later turns than the stored head knows have left a trail.
-    pub(super) fn has_trail_after(&self, head: &Head) -> Result<bool, Error> {
-        Ok(self.ports.store.get(&self.space.trail(head.epoch, head.done + 1, 0))?.is_some())
+    pub(super) fn has_trail_after<S>(&self, head: &Head<S>) -> Result<bool, Error> {
+        Ok(self.ledger.ports.store.get(&self.space.trail(head.epoch, head.done + 1, 0))?.is_some())
     }
 
     /// Closes the present epoch, writes the trail once more, and opens the next epoch, in which the space is closed for
     /// changes until it is mended.
-    pub(super) fn reopen(&self, stored: &StoredHead, found: &str) -> Result<(), Error> {
-        let since = self.ports.clock.elapsed();
+    pub(super) fn reopen<S: State>(&self, stored: &StoredHead<S>, found: &str) -> Result<(), Error> {
+        let since = self.ledger.ports.clock.elapsed();
         let present = self.present_epoch(stored.head.epoch)?;
         // Of all who try at once one is told that the epoch was open. If that one dies, the next epoch is the present one.
-        if count(self.ports.store.increment(&self.space.turns(present), closing())?) >= 2 * CLOSED {
+        if count(self.ledger.ports.store.increment(&self.space.turns(present), closing())?) >= 2 * CLOSED {
             return Ok(());
         }
-        self.ports.log.line(&format!("{}: damaged, and closed until it is mended: {found}", self.space.head()));
+        self.ledger.ports.log.line(&format!("{}: damaged, and closed until it is mended: {found}", self.space.head()));
         let lease = self.lease(stored, since);
         let reached = self.follow_trail(&lease, &stored.head, present)?;
-        let now = self.ports.clock.now();
+        let now = self.ledger.ports.clock.now();
         let mut next = reached.of_epoch(present + 1);
         next.damage.get_or_insert(Damage {
             since: now,
@@ -245,15 +245,15 @@ impl Queue<'_> {
             InFlight::expect_of_dead(&mut next.in_flight, now, stored.head.emptied.clone());
         }
         lease.carry_out(&[next.pair(&self.space)])?;
-        self.ports.tickets.forget_suspicion(&self.space);
+        self.ledger.memory.tickets.forget_suspicion(&self.space);
         Ok(())
     }
 
     /// The first epoch from this one on that was not ended, as far as this instance and the counters know.
     fn present_epoch(&self, epoch: u64) -> Result<u64, Error> {
-        let known = self.ports.tickets.furthest(&self.space).map_or(epoch, |known| known.epoch.max(epoch));
+        let known = self.ledger.memory.tickets.furthest(&self.space).map_or(epoch, |known| known.epoch.max(epoch));
         for epoch in known..known.saturating_add(EPOCHS_SOUGHT_MAX) {
-            if count(self.ports.store.increment(&self.space.turns(epoch), 0)?) < CLOSED {
+            if count(self.ledger.ports.store.increment(&self.space.turns(epoch), 0)?) < CLOSED {
                 return Ok(epoch);
             }
         }
@@ -261,7 +261,7 @@ impl Queue<'_> {
     }
 
     /// Writes once more what the turns after this head have left, and answers the head of the last one.
-    fn follow_trail(&self, lease: &Lease<'_>, from: &Head, present: u64) -> Result<Head, Error> {
+    fn follow_trail<S: State>(&self, lease: &Lease<'_>, from: &Head<S>, present: u64) -> Result<Head<S>, Error> {
         let mut reached = match &from.intent {
             // Whoever decided that was told that it came too late, or will be.
             Some(_) => Head { intent: None, ..from.clone() },
@@ -269,7 +269,7 @@ impl Queue<'_> {
         };
         let (mut epoch, mut turn) = (from.epoch, from.done + 1);
         while epoch <= present {
-            let Some(mut pairs) = trail(self.ports, &self.space, epoch, turn)? else {
+            let Some(mut pairs) = trail(self.ledger.ports, &self.space, epoch, turn)? else {
                 (epoch, turn) = (epoch + 1, 1);
                 continue;
             };

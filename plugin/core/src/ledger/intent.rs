@@ -5,11 +5,12 @@
 //! writes them once more. A small intent stands in the head itself, a large one in keys of its own, which are written
 //! before the head names them.
 
+use super::Error;
+use super::head::{Head, Progress, State};
 use super::lease::Lease;
-use super::{Error, Head, Progress};
-use crate::backend::BATCH_MAX;
+use crate::keys::Space;
+use crate::ports::BATCH_MAX;
 use crate::ports::Ports;
-use crate::space::Space;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -26,9 +27,10 @@ const PART_BYTES_MAX: usize = 256 * 1024;
 
 /// A change that is decided.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-pub(super) struct Intent {
+#[serde(bound = "S: State")]
+pub(super) struct Intent<S> {
     /// Where the space stands when all is written.
-    pub(super) next: Box<Head>,
+    pub(super) next: Box<Head<S>>,
     /// The turn that names the keys which hold the values. Layouts before 4 gave every turn the same names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     turn: Option<Progress>,
@@ -40,14 +42,14 @@ pub(super) struct Intent {
 }
 
 /// An intent on its way into the store.
-pub(super) struct Plan {
-    pub(super) intent: Intent,
+pub(super) struct Plan<S> {
+    pub(super) intent: Intent<S>,
     /// What has to be written before the intent itself.
     pub(super) parts: Vec<Pair>,
 }
 
 /// Puts values into an intent. Its own keys are left to the turn after it to delete.
-pub(super) fn plan(space: &Space, pairs: &[Pair], mut next: Head) -> Plan {
+pub(super) fn plan<S: State>(space: &Space, pairs: &[Pair], mut next: Head<S>) -> Plan<S> {
     let parts = framed(pairs);
     if let [part] = parts.as_slice()
         && part.len() <= INLINE_BYTES_MAX
@@ -67,7 +69,7 @@ fn key(space: &Space, turn: Option<Progress>, number: u64) -> String {
     space.intent(turn.map(|turn| (turn.epoch, turn.done)), number)
 }
 
-impl Intent {
+impl<S> Intent<S> {
     /// What is to be written.
     pub(super) fn pairs(&self, ports: &Ports, space: &Space) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         let broken = || Error::Corrupt(format!("{}: an intent that does not read", space.head()));

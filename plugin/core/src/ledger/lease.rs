@@ -1,11 +1,11 @@
 //! The right of a holder to write, until when it has that, and how it replaces the head.
 
+use super::head::{Head, Progress, State, StoredHead};
 use super::intent::Pair;
-use super::{Error, HOLD, Head, Progress, StoredHead, TAKEOVER_GUARDED, TAKEOVER_UNGUARDED};
-use crate::backend::Batches;
-use crate::ports::{Change, Condition, Ports};
-use crate::settings::Settings;
-use crate::space::Space;
+use super::{Error, HOLD, Ledger, TAKEOVER_GUARDED, TAKEOVER_UNGUARDED};
+use crate::keys::Space;
+use crate::ports::Batches;
+use crate::ports::{Change, Condition};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::time::Duration;
@@ -23,10 +23,10 @@ pub(super) enum Commits {
 
 impl Commits {
     /// A store that an operator says takes batches in parts has no guard either, whatever it says of itself.
-    pub(super) fn of(ports: &Ports, settings: &Settings, batches: Batches) -> Commits {
+    pub(super) fn of(ledger: Ledger<'_>, batches: Batches) -> Commits {
         match batches {
-            Batches::Parts if settings.store_batches.is_some() => Commits::Parts,
-            Batches::Parts | Batches::Whole if ports.store.is_guarded() => Commits::Guarded,
+            Batches::Parts if ledger.settings.store_batches.is_some() => Commits::Parts,
+            Batches::Parts | Batches::Whole if ledger.ports.store.is_guarded() => Commits::Guarded,
             Batches::Whole => Commits::Whole,
             Batches::Parts => Commits::Parts,
         }
@@ -51,8 +51,7 @@ impl Commits {
 
 /// The right to write to a space in one turn of it.
 pub(super) struct Lease<'a> {
-    pub(super) ports: &'a Ports,
-    pub(super) settings: &'a Settings,
+    pub(super) ledger: Ledger<'a>,
     pub(super) space: Space,
     pub(super) commits: Commits,
     /// The turn before this one.
@@ -81,15 +80,15 @@ impl Beat {
 
 impl<'a> Lease<'a> {
     /// The right to the turn that follows on a stored head. Nobody can have begun to watch it by `since`.
-    pub(super) fn new(
-        (ports, settings): (&'a Ports, &'a Settings),
+    pub(super) fn new<S: State>(
+        ledger: Ledger<'a>,
         space: Space,
         commits: Commits,
-        stored: &StoredHead,
+        stored: &StoredHead<S>,
         since: Duration,
     ) -> Lease<'a> {
         let (progress, condition) = (stored.head.progress(), stored.bytes.clone());
-        Lease { ports, settings, space, commits, progress, condition, since: Cell::new(since), beats: Cell::new(0) }
+        Lease { ledger, space, commits, progress, condition, since: Cell::new(since), beats: Cell::new(0) }
     }
 
     /// Whether a commit must not be sent any more. A store with a guard judges that itself.
@@ -98,13 +97,13 @@ impl<'a> Lease<'a> {
     }
 
     pub(super) fn spent(&self) -> Duration {
-        self.ports.clock.elapsed().saturating_sub(self.since.get())
+        self.ledger.ports.clock.elapsed().saturating_sub(self.since.get())
     }
 
     /// Says that the holder goes on, where half of its time is over. Each try counts: if an answer got lost, waiters may
     /// have begun to watch the beat that it made.
     pub(super) fn renew(&self) {
-        let now = self.ports.clock.elapsed();
+        let now = self.ledger.ports.clock.elapsed();
         // One that did not say so in time stays known for that, with a guard, too.
         if self.spent() <= HOLD / 2 || self.spent() > HOLD {
             return;
@@ -112,9 +111,9 @@ impl<'a> Lease<'a> {
         self.beats.set(self.beats.get() + 1);
         let beat = Beat { epoch: self.progress.epoch, done: self.progress.done, beats: self.beats.get() };
         let bytes = serde_json::to_vec(&beat).expect("a beat is three numbers");
-        match self.ports.store.set_many(&[(self.space.beat(), bytes)]) {
+        match self.ledger.ports.store.set_many(&[(self.space.beat(), bytes)]) {
             Ok(()) => self.since.set(now),
-            Err(error) => self.ports.log.line(&format!("turns: {} was not renewed: {error}", self.space.head())),
+            Err(error) => self.ledger.ports.log.line(&format!("turns: {} was not renewed: {error}", self.space.head())),
         }
     }
 
@@ -123,7 +122,7 @@ impl<'a> Lease<'a> {
         if self.is_late() {
             return Err(Error::Busy);
         }
-        Ok(self.ports.store.set_many(pairs)?)
+        Ok(self.ledger.ports.store.set_many(pairs)?)
     }
 
     /// Writes pairs that the head does not depend on: with a guard only as long as nobody has written the head.
@@ -142,11 +141,11 @@ impl<'a> Lease<'a> {
     pub(super) fn change_if_unmoved(&self, changes: &[Change]) -> Result<bool, Error> {
         let key = self.space.head();
         let condition = Condition { key: &key, value: self.condition.as_deref() };
-        Ok(self.ports.store.change_if(condition, changes)?)
+        Ok(self.ledger.ports.store.change_if(condition, changes)?)
     }
 
     /// Whether the stored head is the one that the turn began with.
-    pub(super) fn is_unmoved(&self, stored: &StoredHead) -> bool {
+    pub(super) fn is_unmoved<S>(&self, stored: &StoredHead<S>) -> bool {
         stored.bytes == self.condition
     }
 
@@ -157,17 +156,17 @@ impl<'a> Lease<'a> {
             return Ok(());
         }
         let turn = Progress { done, ..self.progress };
-        let now = Head::read(self.ports, self.settings, &self.space)?;
+        let now = Head::<()>::read(self.ledger, &self.space)?;
         let is_here = now.includes(turn) || now.epoch == turn.epoch && now.intent.is_some();
         if is_here && (now.epoch > turn.epoch || !self.is_closed(turn.epoch)?) {
             return Ok(());
         }
-        self.ports.tickets.suspect(&self.space, "a commit arrived after its epoch was ended");
+        self.ledger.memory.tickets.suspect(&self.space, "a commit arrived after its epoch was ended");
         Err(Error::Busy)
     }
 
     /// Whether an epoch was ended.
     pub(super) fn is_closed(&self, epoch: u64) -> Result<bool, Error> {
-        Ok(super::queue::count(self.ports.store.increment(&self.space.turns(epoch), 0)?) >= super::queue::CLOSED)
+        Ok(super::queue::count(self.ledger.ports.store.increment(&self.space.turns(epoch), 0)?) >= super::queue::CLOSED)
     }
 }

@@ -1,14 +1,15 @@
 //! Waiting for a turn: numbers, who looks for them, and what becomes of a holder that died.
 
 use super::damage::{InFlight, closing};
+use super::head::{Head, Progress, State, StoredHead};
 use super::intent::{self, Pair};
+use super::layout::{self, LAYOUT, Migrate};
 use super::lease::{Beat, Commits, Lease};
-use super::{ASKED_MAX, AWAKE_GAP_MAX, BEAR, Error, HOLD, Head, LAYOUT, MIGRATING_MAX, Progress, StoredHead, WAIT_MAX};
-use super::{Turn, decode, layout, value};
-use crate::backend::{self, Batches};
+use super::read::{decode, value};
+use super::{ASKED_MAX, AWAKE_GAP_MAX, BEAR, Error, HOLD, Ledger, MIGRATING_MAX, Turn, WAIT_MAX, capabilities};
+use crate::keys::Space;
+use crate::ports::Batches;
 use crate::ports::Ports;
-use crate::settings::Settings;
-use crate::space::Space;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,9 +34,9 @@ pub struct Waiter {
 }
 
 /// What a [`Waiter`] sees.
-pub enum Look<'a> {
+pub enum Look<'a, S: State> {
     /// Its turn.
-    Turn(Turn<'a>),
+    Turn(Turn<'a, S>),
     /// That others come first. It may look again after this.
     Later(Duration),
 }
@@ -124,15 +125,15 @@ impl Waiter {
 
     /// Asks for a number where this instance has none, and looks whether it is its turn. A space of an earlier layout is
     /// migrated on the way.
-    pub fn look<'a>(&self, ports: &'a Ports, settings: &'a Settings) -> Result<Look<'a>, Error> {
-        let batches = backend::batches(ports, settings)?;
-        let commits = Commits::of(ports, settings, batches);
-        let queue = Queue { ports, settings, space: self.space.clone(), commits, arrived: self.arrived };
+    pub fn look<'a, S: Migrate>(&self, ledger: Ledger<'a>) -> Result<Look<'a, S>, Error> {
+        let commits = Commits::of(ledger, capabilities::batches(ledger)?);
+        let (clock, tickets) = (&ledger.ports.clock, &ledger.memory.tickets);
+        let queue = Queue { ledger, space: self.space.clone(), commits, arrived: self.arrived };
         loop {
-            let mut ticket = ports.tickets.take(&self.space).map_or_else(|| queue.ticket(), Ok)?;
+            let mut ticket = tickets.take(&self.space).map_or_else(|| queue.ticket(), Ok)?;
             match queue.look(&mut ticket) {
                 Ok(Seen::Later(pause)) => {
-                    ports.tickets.keep(&self.space, ticket);
+                    tickets.keep(&self.space, ticket);
                     return Ok(Look::Later(pause));
                 }
                 Ok(Seen::Passed) => {}
@@ -141,21 +142,21 @@ impl Waiter {
                     return Err(Error::Mending);
                 }
                 Ok(Seen::Turn(mut turn)) => {
-                    let since = self.migrating.get().unwrap_or_else(|| ports.clock.elapsed());
-                    if !layout::advance(&mut turn, layout::STEPS, LAYOUT)? {
+                    let since = self.migrating.get().unwrap_or_else(|| clock.elapsed());
+                    if !layout::advance(&mut turn, S::STEPS, LAYOUT)? {
                         return Ok(Look::Turn(turn));
                     }
                     turn.commit()?;
                     // Whoever shares the thread goes on between two pieces.
                     self.migrating.set(Some(since));
-                    if ports.clock.elapsed().saturating_sub(since) > MIGRATING_MAX {
+                    if clock.elapsed().saturating_sub(since) > MIGRATING_MAX {
                         return Err(Error::Busy);
                     }
                     return Ok(Look::Later(Duration::ZERO));
                 }
                 Err(error) => {
                     // The number is still good for whoever comes next.
-                    ports.tickets.keep(&self.space, ticket);
+                    tickets.keep(&self.space, ticket);
                     return Err(error);
                 }
             }
@@ -165,8 +166,7 @@ impl Waiter {
 
 /// Those who wait for their turn in a space.
 pub(crate) struct Queue<'a> {
-    pub(super) ports: &'a Ports,
-    settings: &'a Settings,
+    pub(super) ledger: Ledger<'a>,
     pub(super) space: Space,
     pub(super) commits: Commits,
     arrived: Duration,
@@ -185,30 +185,30 @@ pub(crate) struct Ticket {
 }
 
 /// What the holder of a ticket sees.
-enum Seen<'a> {
-    Turn(Turn<'a>),
+enum Seen<'a, S: State> {
+    Turn(Turn<'a, S>),
     /// Others went on without it.
     Passed,
     Later(Duration),
 }
 
 impl<'a> Queue<'a> {
-    pub(crate) fn on(ports: &'a Ports, settings: &'a Settings, space: Space, batches: Batches) -> Queue<'a> {
-        let commits = Commits::of(ports, settings, batches);
-        Queue { ports, settings, space, commits, arrived: ports.clock.elapsed() }
+    pub(crate) fn on(ledger: Ledger<'a>, space: Space, batches: Batches) -> Queue<'a> {
+        let commits = Commits::of(ledger, batches);
+        Queue { ledger, space, commits, arrived: ledger.ports.clock.elapsed() }
     }
 
     /// Asks for a number. A failed call may have taken one; that is passed over as a dead holder's is.
     pub(crate) fn ticket(&self) -> Result<Ticket, Error> {
-        let epoch = Head::read(self.ports, self.settings, &self.space)?.epoch;
+        let epoch = Head::<()>::read(self.ledger, &self.space)?.epoch;
         let key = self.space.turns(epoch);
         let mut asked = 1;
         loop {
-            let since = self.ports.clock.elapsed();
-            match self.ports.store.increment(&key, 1) {
+            let since = self.ledger.ports.clock.elapsed();
+            match self.ledger.ports.store.increment(&key, 1) {
                 Ok(number) => return Ok(Ticket { epoch, number: count(number), since, looked: since, watch: None }),
                 Err(error) if asked == ASKED_MAX => return Err(error.into()),
-                Err(_) => self.ports.clock.pause(self.apart(asked)),
+                Err(_) => self.ledger.ports.clock.pause(self.apart(asked)),
             }
             asked += 1;
         }
@@ -217,26 +217,28 @@ impl<'a> Queue<'a> {
     /// A pause that differs from caller to caller and grows, so that those who got in each other's way do not again.
     fn apart(&self, asked: u32) -> Duration {
         let mut random = [0];
-        self.ports.entropy.fill(&mut random);
+        self.ledger.ports.entropy.fill(&mut random);
         Duration::from_micros((500 + 10 * u64::from(random[0])) << asked)
     }
 
     /// Waits for the turn of this number. Nothing where it was passed over.
-    pub(crate) fn wait(&self, mut ticket: Ticket) -> Result<Option<Turn<'a>>, Error> {
+    pub(crate) fn wait<S: State>(&self, mut ticket: Ticket) -> Result<Option<Turn<'a, S>>, Error> {
         loop {
             match self.look(&mut ticket)? {
                 Seen::Turn(turn) => return Ok(Some(turn)),
                 Seen::Passed => return Ok(None),
-                Seen::Later(pause) => self.ports.clock.pause(pause),
+                Seen::Later(pause) => self.ledger.ports.clock.pause(pause),
             }
         }
     }
 
-    fn look(&self, ticket: &mut Ticket) -> Result<Seen<'a>, Error> {
-        let looked = self.ports.clock.elapsed();
+    fn look<S: State>(&self, ticket: &mut Ticket) -> Result<Seen<'a, S>, Error> {
+        let looked = self.ledger.ports.clock.elapsed();
         ticket.looked = looked;
         let stored = self.stored()?;
-        if let Some(found) = self.ports.tickets.suspicion(&self.space).or_else(|| self.went_back(&stored, ticket)) {
+        if let Some(found) =
+            self.ledger.memory.tickets.suspicion(&self.space).or_else(|| self.went_back(&stored, ticket))
+        {
             self.reopen(&stored, &found)?;
             return Ok(Seen::Passed);
         }
@@ -250,7 +252,7 @@ impl<'a> Queue<'a> {
             let lease = self.lease(&stored, ticket.since);
             return Ok(Seen::Turn(Turn::new(lease, stored.head)));
         }
-        let now = self.ports.clock.elapsed();
+        let now = self.ledger.ports.clock.elapsed();
         if now.saturating_sub(self.arrived) > WAIT_MAX {
             return Err(Error::Busy);
         }
@@ -258,35 +260,35 @@ impl<'a> Queue<'a> {
         watch.see(now, head, || self.beats(head))?;
         if watch.is_over(now, self.commits.takeover()) {
             self.end_epoch(&stored, watch.rounds)?;
-            watch.begin_round(self.ports.clock.elapsed());
+            watch.begin_round(self.ledger.ports.clock.elapsed());
             return Ok(Seen::Later(Duration::ZERO));
         }
         Ok(Seen::Later(patience(ticket.number - head.done - 1, now.saturating_sub(watch.since))))
     }
 
     /// How often the holder of the present turn has said that it goes on.
-    fn beats(&self, head: &Head) -> Result<u64, Error> {
+    fn beats<S: State>(&self, head: &Head<S>) -> Result<u64, Error> {
         let key = self.space.beat();
-        let beat = value(self.ports, &key)?.map(|bytes| decode::<Beat>(&key, &bytes)).transpose()?;
+        let beat = value(self.ledger.ports, &key)?.map(|bytes| decode::<Beat>(&key, &bytes)).transpose()?;
         Ok(beat.map_or(0, |beat| beat.of_turn_after(head.progress())))
     }
 
     /// The head, from a store that may be gone for a moment.
-    fn stored(&self) -> Result<StoredHead, Error> {
-        let since = self.ports.clock.elapsed();
+    fn stored<S: State>(&self) -> Result<StoredHead<S>, Error> {
+        let since = self.ledger.ports.clock.elapsed();
         loop {
-            let stored = StoredHead::read(self.ports, self.settings, &self.space);
-            let bears = self.ports.clock.elapsed().saturating_sub(since) < BEAR;
+            let stored = StoredHead::read(self.ledger, &self.space);
+            let bears = self.ledger.ports.clock.elapsed().saturating_sub(since) < BEAR;
             match stored {
-                Err(Error::Store(_)) if bears => self.ports.clock.pause(Duration::from_millis(20)),
+                Err(Error::Store(_)) if bears => self.ledger.ports.clock.pause(Duration::from_millis(20)),
                 Ok(_) | Err(_) => return stored,
             }
         }
     }
 
     /// The right to the turn that follows on a stored head.
-    pub(super) fn lease(&self, stored: &StoredHead, since: Duration) -> Lease<'a> {
-        Lease::new((self.ports, self.settings), self.space.clone(), self.commits, stored, since)
+    pub(super) fn lease<S: State>(&self, stored: &StoredHead<S>, since: Duration) -> Lease<'a> {
+        Lease::new(self.ledger, self.space.clone(), self.commits, stored, since)
     }
 
     /// Ends an epoch whose next turn is dead, after writing what that turn had decided.
@@ -294,18 +296,18 @@ impl<'a> Queue<'a> {
     /// With a guard one of those who try does it. Without one, of all who try in one round one sees 1 and does it; a further
     /// round opens only after a waiter has seen that one fail for as long again, and leads to an epoch of its own, so that
     /// whoever comes back late from an earlier round opens none that is in use.
-    fn end_epoch(&self, stuck: &StoredHead, round: u32) -> Result<(), Error> {
-        let since = self.ports.clock.elapsed();
+    fn end_epoch<S: State>(&self, stuck: &StoredHead<S>, round: u32) -> Result<(), Error> {
+        let since = self.ledger.ports.clock.elapsed();
         let epoch = stuck.head.epoch;
         if !self.commits.is_guarded() {
             if self.has_trail_after(&stuck.head)? {
                 return self.reopen(stuck, "later turns than the head knows have left a trail");
             }
-            if self.ports.store.increment(&self.space.heal(epoch, round), 1)? != 1 {
+            if self.ledger.ports.store.increment(&self.space.heal(epoch, round), 1)? != 1 {
                 return Ok(());
             }
         }
-        let stored = StoredHead::read(self.ports, self.settings, &self.space)?;
+        let stored: StoredHead<S> = StoredHead::read(self.ledger, &self.space)?;
         if stored.bytes != stuck.bytes {
             return Ok(());
         }
@@ -313,23 +315,23 @@ impl<'a> Queue<'a> {
         let lease = self.lease(&stored, since);
         let mut head = stored.head;
         if let Some(intent) = head.intent.take() {
-            let pairs: Vec<Pair> = intent.pairs(self.ports, &self.space)?.into_iter().collect();
+            let pairs: Vec<Pair> = intent.pairs(self.ledger.ports, &self.space)?.into_iter().collect();
             intent::write(&lease, &pairs)?;
             head = *intent.next;
         }
         let mut next = head.of_epoch(epoch + 1 + u64::from(round));
         if !self.commits.is_guarded() {
             // What the turn before emptied, the dead holder may have been deleting.
-            let now = self.ports.clock.now();
+            let now = self.ledger.ports.clock.now();
             InFlight::expect_of_dead(&mut next.in_flight, now, stuck.head.emptied.clone());
             if self.commits == Commits::Parts {
                 InFlight::expect_values(&mut next.in_flight, now);
             }
         }
         lease.carry_out(&[next.pair(&self.space)])?;
-        self.ports.log.line(&format!("turns: epoch {epoch} of {} ended at turn {done}", self.space.head()));
+        self.ledger.ports.log.line(&format!("turns: epoch {epoch} of {} ended at turn {done}", self.space.head()));
         (epoch..next.epoch)
-            .try_for_each(|ended| self.ports.store.increment(&self.space.turns(ended), closing()).map(drop))?;
+            .try_for_each(|ended| self.ledger.ports.store.increment(&self.space.turns(ended), closing()).map(drop))?;
         Ok(())
     }
 }
@@ -354,19 +356,24 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(head: &Head, beats: u64) -> Moment {
+    fn of<S: State>(head: &Head<S>, beats: u64) -> Moment {
         Moment { progress: head.progress(), decided: head.intent.is_some(), beats }
     }
 }
 
 impl Watch {
-    fn new(now: Duration, head: &Head) -> Watch {
+    fn new<S: State>(now: Duration, head: &Head<S>) -> Watch {
         Watch { since: now, looked: now, moment: Moment::of(head, 0), rounds: 0 }
     }
 
     /// Sees a head. Where the turn has been the same for long enough that its holder may have said that it goes on, that is
     /// asked for, too.
-    fn see(&mut self, now: Duration, head: &Head, beats: impl FnOnce() -> Result<u64, Error>) -> Result<(), Error> {
+    fn see<S: State>(
+        &mut self,
+        now: Duration,
+        head: &Head<S>,
+        beats: impl FnOnce() -> Result<u64, Error>,
+    ) -> Result<(), Error> {
         let asleep = now.saturating_sub(self.looked) > AWAKE_GAP_MAX;
         self.looked = now;
         let moment = Moment::of(head, self.moment.beats);

@@ -9,13 +9,14 @@
 //! A snapshot ends when its reader is done, when another one is asked for, or when [`LEASE`] has passed without a word
 //! of its reader. From then on each turn deletes what one turn had kept, until nothing is left.
 
-use super::{Error, Head, Read, Turn, View, decode, value};
-use crate::backend;
-use crate::ports::Ports;
-use crate::settings::Settings;
-use crate::space::Space;
+use super::head::{Head, State};
+use super::layout::Migrate;
+use super::read::{Read, View, decode, value};
+use super::{Error, Ledger, Turn, capabilities};
+use crate::keys::Space;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::marker::PhantomData;
 
 /// How long a snapshot lasts without being renewed.
 const LEASE: SignedDuration = SignedDuration::from_secs(300);
@@ -40,18 +41,18 @@ pub(crate) struct Mark {
 }
 
 /// The space as it was when the snapshot was made.
-pub(crate) struct Snapshot<'a> {
-    ports: &'a Ports,
-    settings: &'a Settings,
+pub(crate) struct Snapshot<'a, S> {
+    ledger: Ledger<'a>,
     space: Space,
     mark: Mark,
+    state: PhantomData<S>,
 }
 
-impl<'a> Snapshot<'a> {
+impl<'a, S: Migrate> Snapshot<'a, S> {
     /// Makes one. A space has one at a time: whose export broke off starts anew, and need not wait for the old one.
-    pub(crate) fn make(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Mark, Error> {
+    pub(crate) fn make(ledger: Ledger<'a>, space: Space) -> Result<Mark, Error> {
         loop {
-            let mut turn = Turn::take(ports, settings, space.clone())?;
+            let mut turn = Turn::<S>::take(ledger, space.clone())?;
             if let Some(held) = turn.head.snapshot.take() {
                 turn.head.snapshot = turn.forget(held, SWEPT_AT_ONCE);
                 turn.finish()?;
@@ -59,7 +60,7 @@ impl<'a> Snapshot<'a> {
             }
             let mark = Mark {
                 id: format!("{}-{}", turn.head.epoch, turn.head.done),
-                until: ports.clock.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX),
+                until: ledger.ports.clock.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX),
             };
             let head = serde_json::to_vec(&turn.head).expect("a head is plain data");
             turn.put(space.before(&mark.id, &space.head()), marked(Some(head)));
@@ -70,12 +71,12 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Goes on reading one.
-    pub(crate) fn of(ports: &'a Ports, settings: &'a Settings, space: Space, mark: &Mark) -> Snapshot<'a> {
-        Snapshot { ports, settings, space, mark: mark.clone() }
+    pub(crate) fn of(ledger: Ledger<'a>, space: Space, mark: &Mark) -> Snapshot<'a, S> {
+        Snapshot { ledger, space, mark: mark.clone(), state: PhantomData }
     }
 
     /// Where the space stood.
-    pub(crate) fn head(&self) -> Result<Head, Error> {
+    pub(crate) fn head(&self) -> Result<Head<S>, Error> {
         let key = self.space.head();
         let bytes = self.get(&key)?.ok_or_else(|| Error::Corrupt(format!("{key}: expected a head, found nothing")))?;
         decode(&key, &bytes)
@@ -84,19 +85,19 @@ impl<'a> Snapshot<'a> {
     /// Whether what was read until now is of the snapshot. Asked after reading: once it has ended, values are no longer
     /// kept.
     pub(crate) fn stands(&self) -> Result<bool, Error> {
-        let head = View::new(self.ports, self.settings, self.space.clone()).head()?;
-        let now = self.ports.clock.now();
+        let head = View::<S>::new(self.ledger, self.space.clone()).head()?;
+        let now = self.ledger.ports.clock.now();
         Ok(head.snapshot.is_some_and(|held| held.id == self.mark.id && now < held.until))
     }
 
     /// The mark with a new lease, where half of the old one is over.
     pub(crate) fn renewed(&self) -> Result<Mark, Error> {
-        let now = self.ports.clock.now();
+        let now = self.ledger.ports.clock.now();
         if self.mark.until.duration_since(now) > LEASE / 2 {
             return Ok(self.mark.clone());
         }
         let mut mark = self.mark.clone();
-        let mut turn = Turn::take_to_mend(self.ports, self.settings, self.space.clone())?;
+        let mut turn = Turn::<S>::take_to_mend(self.ledger, self.space.clone())?;
         if let Some(held) = turn.head.snapshot.as_mut().filter(|held| held.id == mark.id && now < held.until) {
             mark.until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
             held.until = mark.until;
@@ -108,7 +109,7 @@ impl<'a> Snapshot<'a> {
     /// Ends it, and deletes what was kept for it.
     pub(crate) fn end(self) -> Result<(), Error> {
         loop {
-            let mut turn = Turn::take_to_mend(self.ports, self.settings, self.space.clone())?;
+            let mut turn = Turn::<S>::take_to_mend(self.ledger, self.space.clone())?;
             let Some(held) = turn.head.snapshot.take_if(|held| held.id == self.mark.id) else {
                 return turn.finish();
             };
@@ -118,7 +119,7 @@ impl<'a> Snapshot<'a> {
     }
 }
 
-impl Read for Snapshot<'_> {
+impl<S: Migrate> Read for Snapshot<'_, S> {
     fn space(&self) -> &Space {
         &self.space
     }
@@ -126,7 +127,7 @@ impl Read for Snapshot<'_> {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         debug_assert!(self.space.owns(key));
         // In this order: a value that changes between the two reads is kept by the time of the second.
-        let now = || View::new(self.ports, self.settings, self.space.clone());
+        let now = || View::<S>::new(self.ledger, self.space.clone());
         let present = now().get(key)?;
         Ok(match now().get(&self.space.before(&self.mark.id, key))? {
             Some(kept) => unmarked(&kept),
@@ -135,18 +136,18 @@ impl Read for Snapshot<'_> {
     }
 }
 
-impl Turn<'_> {
+impl<S: State> Turn<'_, S> {
     /// Stages the values that this turn is about to change, where a snapshot wants them.
     pub(super) fn keep_before(&mut self) -> Result<(), Error> {
         let Some(mut held) = self.head.snapshot.take() else {
             return Ok(());
         };
-        if held.until <= self.lease.ports.clock.now() {
+        if held.until <= self.lease.ledger.ports.clock.now() {
             self.head.snapshot = self.forget(held, 1);
             return Ok(());
         }
         let mut kept = Vec::new();
-        let ports = self.lease.ports;
+        let ports = self.lease.ledger.ports;
         for key in self.kept.keys() {
             self.lease.renew();
             let place = self.lease.space.before(&held.id, key);
@@ -168,7 +169,7 @@ impl Turn<'_> {
 
     /// Ends a snapshot, and deletes what so many turns kept for it. What cannot be deleted now is left to the next turn.
     fn forget(&mut self, mut held: Held, turns: u64) -> Option<Held> {
-        let (ports, space) = (self.lease.ports, self.lease.space.clone());
+        let (ports, space) = (self.lease.ledger.ports, self.lease.space.clone());
         held.until = held.until.min(ports.clock.now());
         for _ in 0..turns {
             let list = held.kept.checked_sub(1).map(|last| space.kept(&held.id, last));
@@ -180,7 +181,7 @@ impl Turn<'_> {
             if self.is_late() {
                 break;
             }
-            if let Err(error) = backend::delete(ports, &names) {
+            if let Err(error) = capabilities::delete(self.lease.ledger, &names) {
                 ports.log.line(&format!("store: {} kept values were not deleted: {error}", names.len()));
                 break;
             }
@@ -209,7 +210,7 @@ const ABSENT: u8 = b'-';
 const PRESENT: u8 = b'+';
 
 /// Everything that is kept for a snapshot, for who removes the whole space.
-pub(crate) fn leavings(view: &View<'_>, head: &Head) -> Vec<String> {
+pub(crate) fn leavings<S: Migrate>(view: &View<'_, S>, head: &Head<S>) -> Vec<String> {
     let Some(held) = &head.snapshot else {
         return Vec::new();
     };

@@ -1,18 +1,19 @@
 //! A turn: the right to write to a space, what is to be written, and its commit.
 
 use super::damage::{Damage, InFlight};
+use super::head::{Head, State, StoredHead};
 use super::intent::{self, Pair};
+use super::layout::Migrate;
 use super::lease::{Commits, Lease};
-use super::{EMPTIED_MAX, Error, Head, REMEMBERED_BYTES_MAX, REMEMBERED_MAX, Read, StoredHead, key_page, value};
-use super::{Look, Waiter};
-use crate::backend;
-use crate::directory::audit::Position;
-use crate::ports::{Change, KeyPage, Ports};
+use super::read::{Read, key_page, value};
+use super::{EMPTIED_MAX, Error, Ledger, REMEMBERED_BYTES_MAX, REMEMBERED_MAX};
+use super::{Look, Waiter, capabilities};
+use crate::keys::Space;
+use crate::ports::{Change, KeyPage};
 use crate::settings::Settings;
-use crate::space::Space;
 use jiff::Timestamp;
 use serde::Serialize;
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use std::time::Duration;
 /// Nothing reaches the store before [`Turn::commit`]. A turn that a failure leaves behind is given on when it is dropped;
 /// where that fails, too, it holds up its space until it is taken for dead.
 #[must_use]
-pub struct Turn<'a> {
+pub struct Turn<'a, S: State> {
     pub(super) lease: Lease<'a>,
     /// What the changes before this one have staged.
     pub(super) kept: Staged,
@@ -29,15 +30,15 @@ pub struct Turn<'a> {
     pub(super) staged: Staged,
     /// What was read. Nobody else writes before the turn is over.
     remembered: RefCell<Staged>,
-    /// The seats of the tenant whose space it is, as they were when the first change asked.
-    pub(crate) seats: OnceCell<Option<u64>>,
+    /// What whoever keeps the space remembers as long as the turn lasts.
+    pub(crate) memo: S::Memo,
     finished: bool,
     /// Where the space stood when the turn began.
-    pub(super) base: Head,
+    pub(super) base: Head<S>,
     /// Where it stands after the changes before this one.
-    reached: Head,
+    reached: Head<S>,
     /// Where the space stands; changes to it are committed with the rest.
-    pub head: Head,
+    pub head: Head<S>,
 }
 
 /// Values of keys; nothing where a key has none, or is to have none.
@@ -51,30 +52,32 @@ enum Sent {
     Unknown(Error),
 }
 
-impl<'a> Turn<'a> {
+impl<'a, S: Migrate> Turn<'a, S> {
     /// Waits for this caller's turn, in a space of this version's layout.
-    pub fn take(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
-        Turn::wait_for(Waiter::arrive(ports, space), ports, settings)
+    pub fn take(ledger: Ledger<'a>, space: Space) -> Result<Turn<'a, S>, Error> {
+        Turn::wait_for(Waiter::arrive(ledger.ports, space), ledger)
     }
 
     /// Waits for this caller's turn in a space that may be damaged, to mend it.
-    pub fn take_to_mend(ports: &'a Ports, settings: &'a Settings, space: Space) -> Result<Turn<'a>, Error> {
-        Turn::wait_for(Waiter::arrive(ports, space).mending(), ports, settings)
+    pub fn take_to_mend(ledger: Ledger<'a>, space: Space) -> Result<Turn<'a, S>, Error> {
+        Turn::wait_for(Waiter::arrive(ledger.ports, space).mending(), ledger)
     }
 
-    fn wait_for(waiter: Waiter, ports: &'a Ports, settings: &'a Settings) -> Result<Turn<'a>, Error> {
+    fn wait_for(waiter: Waiter, ledger: Ledger<'a>) -> Result<Turn<'a, S>, Error> {
         loop {
-            match waiter.look(ports, settings)? {
+            match waiter.look(ledger)? {
                 Look::Turn(turn) => return Ok(turn),
-                Look::Later(pause) => ports.clock.pause(pause),
+                Look::Later(pause) => ledger.ports.clock.pause(pause),
             }
         }
     }
+}
 
-    pub(super) fn new(lease: Lease<'a>, base: Head) -> Turn<'a> {
+impl<'a, S: State> Turn<'a, S> {
+    pub(super) fn new(lease: Lease<'a>, base: Head<S>) -> Turn<'a, S> {
         let (kept, staged, reached, head) = (Staged::new(), Staged::new(), base.clone(), base.clone());
-        let (remembered, seats) = (RefCell::default(), OnceCell::new());
-        Turn { lease, kept, staged, remembered, seats, finished: false, base, reached, head }
+        let (remembered, memo) = (RefCell::default(), S::Memo::default());
+        Turn { lease, kept, staged, remembered, memo, finished: false, base, reached, head }
     }
 
     /// Stages a value.
@@ -156,7 +159,7 @@ impl<'a> Turn<'a> {
                 Ok(false) => Error::Busy,
                 Err(error) => error,
             };
-            self.lease.ports.log.line(&format!("store: a batch was reported as failed: {error:?}"));
+            self.lease.ledger.ports.log.line(&format!("store: a batch was reported as failed: {error:?}"));
             let now = self.stored()?;
             if now.head.includes(self.head.progress()) {
                 return Ok(());
@@ -172,7 +175,7 @@ impl<'a> Turn<'a> {
     /// was sent, failed and is not there may arrive later, so whoever sends another one leaves a trail.
     fn write_all(&mut self, emptied: Vec<String>, kept: Staged) -> Result<(), Error> {
         let rewritten = kept.iter().filter(|(_, bytes)| bytes.is_some()).map(|(key, _)| key);
-        let now = self.lease.ports.clock.now();
+        let now = self.lease.ledger.ports.clock.now();
         if self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(now, rewritten)) {
             return Err(Error::Busy);
         }
@@ -192,7 +195,7 @@ impl<'a> Turn<'a> {
                 Sent::Unknown(error) if attempt > 0 => return Err(error),
                 Sent::Unknown(_) => {
                     pairs.truncate(changed);
-                    let now = self.lease.ports.clock.now();
+                    let now = self.lease.ledger.ports.clock.now();
                     InFlight::expect(&mut self.head.in_flight, now, Vec::new());
                 }
             }
@@ -219,26 +222,26 @@ impl<'a> Turn<'a> {
         let carried = intent::write(&self.lease, pairs);
         let given_on = carried.and_then(|failed| {
             if failed {
-                InFlight::expect_values(&mut next.in_flight, self.lease.ports.clock.now());
+                InFlight::expect_values(&mut next.in_flight, self.lease.ledger.ports.clock.now());
             }
             let head = [next.pair(&self.lease.space)];
             self.lease.write(&head).or_else(|_| self.lease.write(&head))
         });
         if let Err(error) = given_on {
-            self.lease.ports.log.line(&format!("turns: a change is left to the next one to write: {error:?}"));
+            self.lease.ledger.ports.log.line(&format!("turns: a change is left to the next one to write: {error:?}"));
         }
         Ok(Sent::Arrived)
     }
 
     /// Writes what decides the turn, and looks whether it is there where the store says that it failed, and whether it
     /// counts where it took long.
-    fn send(&self, pairs: &[Pair], is_decided: impl Fn(&Head) -> bool) -> Result<Sent, Error> {
+    fn send(&self, pairs: &[Pair], is_decided: impl Fn(&Head<S>) -> bool) -> Result<Sent, Error> {
         let error = match self.lease.write(pairs) {
             Ok(()) => return self.lease.expect_in_time(self.head.done).map(|()| Sent::Arrived),
             Err(Error::Busy) => return Err(Error::Busy),
             Err(error) => error,
         };
-        self.lease.ports.log.line(&format!("store: a batch was reported as failed: {error:?}"));
+        self.lease.ledger.ports.log.line(&format!("store: a batch was reported as failed: {error:?}"));
         let now = self.stored()?.head;
         let ours = now.epoch == self.head.epoch;
         if now.includes(self.head.progress()) || ours && is_decided(&now) {
@@ -247,8 +250,8 @@ impl<'a> Turn<'a> {
         if !ours || now.done != self.base.done { Err(error) } else { Ok(Sent::Unknown(error)) }
     }
 
-    fn stored(&self) -> Result<StoredHead, Error> {
-        StoredHead::read(self.lease.ports, self.lease.settings, &self.lease.space)
+    fn stored(&self) -> Result<StoredHead<S>, Error> {
+        StoredHead::read(self.lease.ledger, &self.lease.space)
     }
 
     /// Deletes what the turn before emptied, unless this turn writes it. The keys are absent for every reader already;
@@ -258,33 +261,37 @@ impl<'a> Turn<'a> {
         if emptied.is_empty() || self.is_late() {
             return;
         }
-        let deleted = backend::delete(self.lease.ports, &emptied);
+        let deleted = capabilities::delete(self.lease.ledger, &emptied);
         if let Err(error) = &deleted {
-            self.lease.ports.log.line(&format!("store: {} emptied keys were not deleted: {error}", emptied.len()));
+            self.lease
+                .ledger
+                .ports
+                .log
+                .line(&format!("store: {} emptied keys were not deleted: {error}", emptied.len()));
         }
         if deleted.is_err() || self.is_late() {
-            let now = self.lease.ports.clock.now();
+            let now = self.lease.ledger.ports.clock.now();
             InFlight::expect(&mut self.head.in_flight, now, emptied);
         }
     }
 
     /// [`Clock::elapsed`](crate::ports::Clock::elapsed).
     pub(crate) fn elapsed(&self) -> Duration {
-        self.lease.ports.clock.elapsed()
+        self.lease.ledger.ports.clock.elapsed()
     }
 
     /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has too
     /// many to list them. Keys that this turn stages are missing.
     pub(crate) fn keys(&self, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
         self.lease.renew();
-        key_page(self.lease.ports, &self.lease.space, cursor)
+        key_page(self.lease.ledger.ports, &self.lease.space, cursor)
     }
 
     /// Whether the present change stages a key that a deletion which is still on its way may take away again. Such a
     /// change has to wait.
     pub(crate) fn stages_what_may_be_deleted(&self) -> bool {
         let staged = self.staged.iter().filter(|(_, bytes)| bytes.is_some()).map(|(key, _)| key);
-        let now = self.lease.ports.clock.now();
+        let now = self.lease.ledger.ports.clock.now();
         self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(now, staged))
     }
 
@@ -292,9 +299,9 @@ impl<'a> Turn<'a> {
     pub(crate) fn close_to_mend(&mut self, found: &str) {
         if self.head.damage.is_none() {
             let said = format!("{}: damaged, and closed until it is mended: {found}", self.lease.space.head());
-            self.lease.ports.log.line(&said);
+            self.lease.ledger.ports.log.line(&said);
         }
-        let since = self.lease.ports.clock.now();
+        let since = self.lease.ledger.ports.clock.now();
         let damage = Damage { since, found: found.to_owned(), mended: 0, replayed: false, position: None };
         self.head.damage.get_or_insert(damage).position = None;
     }
@@ -308,11 +315,13 @@ impl<'a> Turn<'a> {
         Ok(())
     }
 
-    /// Counts what was mended in this turn, and notes where the next one goes on. Answers the sum.
-    pub(crate) fn note_mended(&mut self, values: usize, next: Option<&Position>) -> usize {
+    /// Counts what was mended in this turn, and notes where the next one goes on, in the words of whoever mends. Answers the
+    /// sum.
+    pub(crate) fn note_mended(&mut self, values: usize, next: Option<&impl Serialize>) -> usize {
+        let next = next.map(|next| serde_json::to_value(next).expect("a position is plain data"));
         self.head.damage.as_mut().map_or(0, |damage| {
             damage.mended += values;
-            damage.position = next.cloned();
+            damage.position = next;
             damage.mended
         })
     }
@@ -327,17 +336,17 @@ impl<'a> Turn<'a> {
 
     /// The time of day.
     pub(crate) fn now(&self) -> Timestamp {
-        self.lease.ports.clock.now()
+        self.lease.ledger.ports.clock.now()
     }
 
     /// What the operator has set.
     pub(crate) fn settings(&self) -> &Settings {
-        self.lease.settings
+        self.lease.ledger.settings
     }
 
     /// Says something to the operator.
     pub(crate) fn log(&self, line: &str) {
-        self.lease.ports.log.line(line);
+        self.lease.ledger.ports.log.line(line);
     }
 
     /// Whether waiters may have taken the holder of this turn for dead, so that it must not write any more.
@@ -351,19 +360,19 @@ impl<'a> Turn<'a> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl<S: State> Drop for Turn<'_, S> {
     fn drop(&mut self) {
         if self.finished {
             return;
         }
         self.give_up();
         if self.finish().is_err() {
-            self.lease.ports.log.line(&format!("turns: one of {} was left behind", self.lease.space.head()));
+            self.lease.ledger.ports.log.line(&format!("turns: one of {} was left behind", self.lease.space.head()));
         }
     }
 }
 
-impl Read for Turn<'_> {
+impl<S: State> Read for Turn<'_, S> {
     fn space(&self) -> &Space {
         &self.lease.space
     }
@@ -376,7 +385,7 @@ impl Read for Turn<'_> {
             return Ok(known.clone());
         }
         self.lease.renew();
-        let read = value(self.lease.ports, key)?;
+        let read = value(self.lease.ledger.ports, key)?;
         let mut remembered = self.remembered.borrow_mut();
         if remembered.len() < REMEMBERED_MAX && read.as_ref().is_none_or(|read| read.len() <= REMEMBERED_BYTES_MAX) {
             remembered.insert(key.to_owned(), read.clone());

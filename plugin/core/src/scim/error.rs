@@ -1,6 +1,5 @@
 //! Why a request is not good SCIM. Everything here is shown to the client.
 
-use super::schema::ResourceType;
 use std::fmt;
 
 /// The error keyword of RFC 7644 §3.12, table 9.
@@ -120,16 +119,8 @@ impl Error {
         Error { scim_type: ScimType::InvalidCount, detail }
     }
 
-    /// A query that would have to read more resources than it may, and what to ask instead.
-    pub fn too_many(max: u64, of: &ResourceType, why: Scan) -> Error {
-        let (plural, indexed) = (of.endpoint.trim_start_matches('/').to_lowercase(), &of.indexed);
-        let (place, advice) = match why {
-            Scan::Filter => ("filter", format!("compare {indexed} with eq, or page by cursor")),
-            Scan::Order => ("sortBy", format!("leave it out, or compare {indexed} with eq in a filter")),
-            Scan::Shared => ("filter", "compare what fewer share, or page by cursor through all".to_owned()),
-            Scan::Search => ("search", format!("look for the whole {}", of.naming)),
-        };
-        let detail = format!("{place}: would have to read more than {max} {plural}; {advice}");
+    /// A query that would have to read more than it may; says how many, and what to ask instead.
+    pub(crate) fn too_many(detail: String) -> Error {
         Error { scim_type: ScimType::TooMany, detail }
     }
 

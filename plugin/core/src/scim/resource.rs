@@ -4,7 +4,6 @@ use super::dialect::Dialect;
 use super::effort;
 use super::error::Error;
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target};
-use super::sent::Sent;
 use super::value;
 use crate::settings::LIMITS;
 use jiff::Timestamp;
@@ -292,14 +291,6 @@ impl Resource {
         let whole = self.attributes.get(&*schema.id).filter(|_| !schema.is_built_in());
         let seen = whole.and_then(|whole| name.map_or(Some(whole), |name| whole.get(name)));
         seen.map_or(0, |value| effort::weight(value) + value.as_array().map_or(0, Vec::len))
-    }
-
-    /// The resource as it is sent, all of it.
-    pub fn into_json(self, of: &ResourceType, location: Option<&str>) -> Map<String, Value> {
-        match serde_json::to_value(Sent::whole(of, self, location.map(str::to_owned))) {
-            Ok(Value::Object(document)) => document,
-            Ok(_) | Err(_) => unreachable!("a resource is an object with string keys"),
-        }
     }
 
     /// RFC 7643 §3.1, as clients see it; without the tenant URL it has no location.

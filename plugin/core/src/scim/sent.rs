@@ -5,7 +5,7 @@ use super::projection::Projection;
 use super::resource::{Part, Resource, is_urn};
 use super::schema::{Attribute, ResourceType, Schema, common_attribute};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// A resource on its way to a client.
@@ -73,6 +73,16 @@ impl<'s> Sent<'s> {
                 share.map_or(Ok(()), |meta| document.serialize_entry("meta", &*meta))
             }
             Some(_) | None => document.serialize_entry("meta", &meta),
+        }
+    }
+}
+
+impl Resource {
+    /// The resource as it is sent, all of it.
+    pub fn into_json(self, of: &ResourceType, location: Option<&str>) -> Map<String, Value> {
+        match serde_json::to_value(Sent::whole(of, self, location.map(str::to_owned))) {
+            Ok(Value::Object(document)) => document,
+            Ok(_) | Err(_) => unreachable!("a resource is an object with string keys"),
         }
     }
 }

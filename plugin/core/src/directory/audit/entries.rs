@@ -4,9 +4,9 @@ use super::{Audit, NAMED_MAX, Stored, count, is_in_order};
 use crate::directory::entry::{self, Entry};
 use crate::directory::roster::{self, Seat};
 use crate::directory::{Document, entries, membership};
+use crate::keys::{DerivedKey, EntryName, IndexKind, Kind, Roll};
 use crate::ledger::{Error, Read};
 use crate::settings::LIMITS;
-use crate::space::{DerivedKey, EntryName, IndexKind, Kind, Roll};
 use std::collections::BTreeMap;
 
 impl Audit<'_, '_> {

@@ -5,9 +5,9 @@ use super::{Audit, Stored, readable};
 use crate::directory::Document;
 use crate::directory::entry::{self, Entry};
 use crate::directory::membership::{self, Member};
-use crate::directory::roster::{self, Seat, Way};
-use crate::ledger::{Error, Extent, Read};
-use crate::space::{EntryName, Kind, Roll};
+use crate::directory::roster::{self, Extent, Seat, Way};
+use crate::keys::{EntryName, Kind, Roll};
+use crate::ledger::{Error, Read};
 use roster::LEAF_SLOTS;
 use std::ops::ControlFlow;
 

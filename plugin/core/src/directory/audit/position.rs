@@ -1,8 +1,8 @@
 //! Where an audit stands between two portions.
 
-use crate::ledger::Head;
+use crate::keys::{Kind, Space};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Space};
+use crate::tenant::state::TenantHead;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -78,21 +78,21 @@ impl Position {
     }
 
     /// Goes on here in a space, or at the beginning where the position is that of another one.
-    pub(super) fn begin(&mut self, space: &Space, head: &Head) {
+    pub(super) fn begin(&mut self, space: &Space, head: &TenantHead) {
         if self.of_space.as_deref() != Some(space.prefix()) {
-            let steady = Some(head.user_changes);
+            let steady = Some(head.state.user_changes);
             *self = Position { of_space: Some(space.prefix().to_owned()), steady, ..Position::start() };
         }
-        let resources = head.main.members.saturating_add(head.groups.members);
+        let resources = head.state.main.members.saturating_add(head.state.groups.members);
         // A document, its seat, and an entry each for its name, its externalId and its address.
         self.of = resources.saturating_mul(if self.unlisted { 1 } else { 5 });
-        self.steady = self.steady.filter(|changes| *changes == head.user_changes);
+        self.steady = self.steady.filter(|changes| *changes == head.state.user_changes);
     }
 
-    pub(super) fn end(&mut self, looked: u64, head: &Head) {
+    pub(super) fn end(&mut self, looked: u64, head: &TenantHead) {
         self.looked = self.looked.saturating_add(looked);
         // Changes of this portion are the audit's own.
-        self.steady = self.steady.map(|_| head.user_changes);
+        self.steady = self.steady.map(|_| head.state.user_changes);
     }
 }
 

@@ -3,9 +3,9 @@
 use super::{Audit, Stored, count, is_in_order, readable};
 use crate::directory::roster::{self, Seat};
 use crate::directory::{Document, extent};
+use crate::keys::{Kind, Roll};
 use crate::ledger::{Error, Read};
 use crate::settings::LIMITS;
-use crate::space::{Kind, Roll};
 use roster::{LEAF_SLOTS, NODE_CHILDREN, TOP};
 
 impl Audit<'_, '_> {
@@ -254,8 +254,8 @@ impl Audit<'_, '_> {
             return Ok(());
         };
         match roll {
-            Roll::Main => turn.head.main.members = members,
-            Roll::Groups => turn.head.groups.members = members,
+            Roll::Main => turn.head.state.main.members = members,
+            Roll::Groups => turn.head.state.groups.members = members,
             Roll::MembersOf(group) => {
                 let group = group.clone();
                 self.count_members_of(&group, members)?;

@@ -1,18 +1,19 @@
 //! What an audit looks at: the store as it is, or as it is within a turn.
 
-use crate::ledger::{Error, Head, Read, Turn, View};
+use crate::keys::Space;
+use crate::ledger::{Error, Read};
 use crate::ports::KeyPage;
-use crate::space::Space;
+use crate::tenant::state::{TenantHead, TenantTurn, TenantView};
 use std::time::Duration;
 
 /// What an audit looks at.
 pub(crate) enum Scene<'s, 'a> {
     /// The store as it is, while others may change it.
-    View(&'s View<'a>, Box<Head>),
+    View(&'s TenantView<'a>, Box<TenantHead>),
     /// The same while nobody else does.
-    Still(&'s Turn<'a>),
+    Still(&'s TenantTurn<'a>),
     /// The same, and what differs is mended.
-    Mended(&'s mut Turn<'a>),
+    Mended(&'s mut TenantTurn<'a>),
 }
 
 impl<'a> Scene<'_, 'a> {
@@ -21,14 +22,14 @@ impl<'a> Scene<'_, 'a> {
     }
 
     /// The turn in which whatever differs is mended.
-    pub(super) fn turn(&mut self) -> Option<&mut Turn<'a>> {
+    pub(super) fn turn(&mut self) -> Option<&mut TenantTurn<'a>> {
         match self {
             Scene::Mended(turn) => Some(turn),
             Scene::View(..) | Scene::Still(_) => None,
         }
     }
 
-    pub(super) fn head(&self) -> &Head {
+    pub(super) fn head(&self) -> &TenantHead {
         match self {
             Scene::View(_, head) => head,
             Scene::Still(turn) => &turn.head,

@@ -10,10 +10,11 @@ use super::record::Span;
 use super::{Answer, Provision, Rollcall, refused_event};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
-use crate::ledger::{self, Turn, View};
+use crate::ledger;
 use crate::scim::Parameters;
 use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
 use crate::settings::LIMITS;
+use crate::tenant::state::{TenantTurn, TenantView};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -23,7 +24,12 @@ use std::time::Duration;
 
 impl Rollcall {
     /// RFC 7644 §3.7. The answer is 200 whatever becomes of the operations, §3.7.3.
-    pub(super) fn bulk<'l, 'r>(&'r self, view: &View<'_>, context: &Context<'_>, span: &Span<'_>) -> Answer<'l, 'r> {
+    pub(super) fn bulk<'l, 'r>(
+        &'r self,
+        view: &TenantView<'_>,
+        context: &Context<'_>,
+        span: &Span<'_>,
+    ) -> Answer<'l, 'r> {
         let mut event = Event::of(Action::Bulk, "bulk request".to_owned());
         let types: Vec<_> = context.types.all().collect();
         let done = (|| {
@@ -62,7 +68,7 @@ impl Rollcall {
 /// A bulk request being carried out.
 struct Job<'j> {
     rollcall: &'j Rollcall,
-    view: &'j View<'j>,
+    view: &'j TenantView<'j>,
     context: &'j Context<'j>,
     span: &'j Span<'j>,
     request: &'j BulkRequest<'j>,
@@ -70,7 +76,7 @@ struct Job<'j> {
     /// What came of the operations, by their place in the request.
     done: BTreeMap<usize, Map<String, Value>>,
     /// The turn that operations share.
-    turn: Option<Turn<'j>>,
+    turn: Option<TenantTurn<'j>>,
     /// What was staged into it.
     staged: Vec<Staged>,
 }

@@ -8,10 +8,11 @@ use super::{Answer, Rollcall};
 use crate::directory::{self, Change, Document, IfMatch, Plan};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
-use crate::ledger::{self, Read, Turn, View};
+use crate::keys::Kind;
+use crate::ledger::{self, Read};
 use crate::scim::{Effort, PatchRequest, Projection, ResourceBody};
-use crate::space::Kind;
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::state::{TenantTurn, TenantView};
 use http::header::IF_MATCH;
 use http::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -20,7 +21,7 @@ impl Rollcall {
     /// RFC 7644 §3.3.
     pub(super) fn create<'l, 'r>(
         &'r self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         context: &Context<'_>,
         kind: Kind,
         lane: Lane<'l, 'r>,
@@ -42,7 +43,7 @@ impl Rollcall {
     /// RFC 7644 §3.5.1, §3.5.2, §3.6.
     pub(super) fn modify<'l, 'r>(
         &'r self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         context: &Context<'_>,
         kind: Kind,
         id: &str,
@@ -86,7 +87,7 @@ impl Rollcall {
     /// Plans the change on what is there now; where that leads to a write, plans it again within a turn and stages it.
     fn change<'l, 'r>(
         &'r self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         context: &Context<'_>,
         kind: Kind,
         mut event: Event,
@@ -138,7 +139,7 @@ impl Rollcall {
 
     fn stage(
         &self,
-        turn: &mut Turn<'_>,
+        turn: &mut TenantTurn<'_>,
         context: &Context<'_>,
         request: &Request<'_>,
     ) -> Result<(Plan, Option<Document>), Problem> {
@@ -152,20 +153,20 @@ impl Rollcall {
     }
 
     /// Refuses a user more than the tenant has seats for.
-    fn seat(&self, context: &Context<'_>, turn: &Turn<'_>, plan: &Plan) -> Result<(), Problem> {
+    fn seat(&self, context: &Context<'_>, turn: &TenantTurn<'_>, plan: &Plan) -> Result<(), Problem> {
         if !plan.takes_seat() {
             return Ok(());
         }
-        let seats = match turn.seats.get() {
+        let seats = match turn.memo.seats.get() {
             Some(seats) => *seats,
             None => {
-                let tenant = tenant::read(&self.ports, &self.settings, context.request.tenant)?;
-                *turn.seats.get_or_init(|| tenant.and_then(|tenant| tenant.seats))
+                let tenant = registry::read(self.ledger(), context.request.tenant)?;
+                *turn.memo.seats.get_or_init(|| tenant.and_then(|tenant| tenant.seats))
             }
         };
         match seats {
-            Some(seats) if turn.head.active >= seats => {
-                Err(directory::Error::NoSeat { used: turn.head.active, seats }.into())
+            Some(seats) if turn.head.state.active >= seats => {
+                Err(directory::Error::NoSeat { used: turn.head.state.active, seats }.into())
             }
             Some(_) | None => Ok(()),
         }

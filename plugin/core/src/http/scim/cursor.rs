@@ -6,10 +6,10 @@
 use super::context::Context;
 use crate::directory::Page;
 use crate::http::Rollcall;
+use crate::keys::Kind;
 use crate::scim::{Error, ListQuery};
 use crate::secrets::NONCE_LEN;
 use crate::settings::LIMITS;
-use crate::space::Kind;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

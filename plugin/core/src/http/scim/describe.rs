@@ -4,9 +4,9 @@ use super::context::cap;
 use crate::connection::sign::is_guid;
 use crate::directory::{Document, Member, Plan};
 use crate::journal::{Action, GroupSubject, Subject};
+use crate::keys::Kind;
 use crate::scim::filter::Lookup;
 use crate::scim::{Mask, Resource, diff};
-use crate::space::Kind;
 use http::Method;
 use serde_json::{Map, Value, json};
 

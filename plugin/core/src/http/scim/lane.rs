@@ -3,9 +3,10 @@
 use super::Rollcall;
 use crate::http::meet::Known;
 use crate::http::{Body, respond};
-use crate::ledger::{self, Look, Turn, Waiter};
+use crate::keys::{Space, TenantId};
+use crate::ledger::{self, Look, Waiter};
 use crate::settings::LIMITS;
-use crate::space::{Space, TenantId};
+use crate::tenant::state::TenantTurn;
 use http::{Request, Response};
 use jiff::Timestamp;
 use std::cell::OnceCell;
@@ -75,7 +76,7 @@ pub(super) enum Lane<'l, 'r> {
     /// A change that needs a turn stops before it.
     Ahead,
     /// The turn is there, and others share it.
-    Shared(&'l mut Turn<'r>),
+    Shared(&'l mut TenantTurn<'r>),
     /// The turn was there, or never came, and nothing of it was kept.
     Lost(&'l ledger::Error),
 }
@@ -97,13 +98,13 @@ pub(super) enum Held<'l, 'r> {
     /// It has to wait for one.
     Awaited,
     /// The record is committed with it.
-    Own(Turn<'r>),
+    Own(TenantTurn<'r>),
     /// The record is staged into it, and whoever lent it commits.
-    Shared(&'l mut Turn<'r>),
+    Shared(&'l mut TenantTurn<'r>),
 }
 
 impl<'r> Held<'_, 'r> {
-    pub(super) fn turn(&mut self) -> Option<&mut Turn<'r>> {
+    pub(super) fn turn(&mut self) -> Option<&mut TenantTurn<'r>> {
         match self {
             Held::Nothing | Held::Awaited => None,
             Held::Own(turn) => Some(turn),
@@ -140,7 +141,7 @@ impl Rollcall {
     /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max) of them. Each of these is answered when
     /// all of them are in the store.
     pub fn advance<T>(&self, place: &Place, line: &mut VecDeque<(Waiting, T)>) -> Progress<T> {
-        let turn = match place.waiter.look(&self.ports, &self.settings) {
+        let turn = match place.waiter.look(self.ledger()) {
             Ok(Look::Later(pause)) => return Progress::Later(pause),
             Ok(Look::Turn(turn)) => Ok(turn),
             Err(ledger::Error::Mending) => self.turn(&place.tenant),
@@ -157,7 +158,7 @@ impl Rollcall {
     fn carry_out<'r>(
         &'r self,
         tenant: &TenantId,
-        turn: Result<Turn<'r>, ledger::Error>,
+        turn: Result<TenantTurn<'r>, ledger::Error>,
         changes: &[Waiting],
     ) -> Vec<Response<Body>> {
         let carried = turn.and_then(|turn| {

@@ -23,13 +23,14 @@ use super::route::{self, Scim};
 use crate::backup::import::Import;
 use crate::connection::Connection;
 use crate::journal::Action;
-use crate::ledger::{self, Head, View};
-use crate::schemas::Types;
+use crate::keys::{Kind, Space, TenantId};
+use crate::ledger;
 use crate::scim::{Effort, Mask, Parameters, discovery};
 use crate::secrets::Digest;
 use crate::settings::LIMITS;
-use crate::space::{Kind, Space, TenantId};
-use crate::tenant;
+use crate::tenant::registry;
+use crate::tenant::schemas::Types;
+use crate::tenant::state::{TenantHead, TenantView};
 use body::Body;
 use context::Context;
 use describe::Event;
@@ -71,7 +72,7 @@ pub(in crate::http) struct Caller {
 /// What the store has of the tenant.
 struct Seen {
     /// Its head, where that has just been read.
-    met: Option<Head>,
+    met: Option<TenantHead>,
     found: Found,
 }
 
@@ -205,7 +206,7 @@ impl Rollcall {
     /// journal; a tenant's has the reason.
     fn refuse_stranger(
         &self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         request: &Provision<'_>,
         parameters: &Parameters<'_>,
         arrival: &Arrival,
@@ -234,12 +235,12 @@ impl Rollcall {
     }
 
     /// Whether the tenant may send this request, see [`pace`](crate::pace). The head is there where it has just been read.
-    fn admits(&self, view: &View<'_>, tenant: &TenantId, arrival: &Arrival, met: Option<Head>) -> bool {
+    fn admits(&self, view: &TenantView<'_>, tenant: &TenantId, arrival: &Arrival, met: Option<TenantHead>) -> bool {
         let Some(rate) = self.settings.requests_per_second else {
             return true;
         };
         // Without the head an instance counts for itself alone.
-        let of = |head: &Head| head.traffic.demand(arrival.now, rate);
+        let of = |head: &TenantHead| head.state.traffic.demand(arrival.now, rate);
         let demand = || met.as_ref().map_or_else(|| view.head().map_or(0, |head| of(&head)), of);
         let count = |requests: u64| {
             let sum = self.ports.store.increment(&Space::tenant(tenant).rush(), i64::try_from(requests).ok()?);
@@ -298,7 +299,7 @@ impl Rollcall {
         let view = &self.view(tenant);
         let found = match Connection::read(view)?.map(Rc::new) {
             Some(connection) => Found::Connected(connection),
-            None if tenant::read(&self.ports, &self.settings, tenant)?.is_none() => Found::Nobody,
+            None if registry::read(self.ledger(), tenant)?.is_none() => Found::Nobody,
             None => match Import::read(view)?.filter(Import::is_under_way) {
                 Some(import) => Found::BeingRestored(import.into_connection().map(Rc::new)),
                 None => Found::Unconnected,
@@ -316,7 +317,7 @@ impl Rollcall {
     /// Routes, and reads what the route needs.
     fn answer<'l, 'r>(
         &'r self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         context: &Context<'_>,
         span: &Span<'_>,
         lane: Lane<'l, 'r>,

@@ -6,17 +6,17 @@ use super::{Answer, Rollcall, Scim, refused_event};
 use crate::directory::{self, Document, Sieve};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
-use crate::ledger::View;
+use crate::keys::Kind;
 use crate::scim::messages::ListResponse;
 use crate::scim::{self, BoundFilter, ListQuery, Sent};
-use crate::space::Kind;
+use crate::tenant::state::TenantView;
 use http::header::{CONTENT_LOCATION, IF_MATCH};
 use http::{Method, StatusCode};
 use serde_json::Value;
 
 impl Rollcall {
     /// RFC 7644 §3.4.2 and §3.4.3; of several kinds, §3.4.2.1.
-    pub(super) fn list<'l, 'r>(&self, view: &View<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'l, 'r> {
+    pub(super) fn list<'l, 'r>(&self, view: &TenantView<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'l, 'r> {
         let noun = if let [kind] = kinds { kind.noun() } else { "resource" };
         let mut event = Event::of(Action::List, ["list ", noun, "s"].concat());
         let listed = (|| {
@@ -62,7 +62,7 @@ impl Rollcall {
     /// Pages by index, or by cursor where the client says so.
     fn page(
         &self,
-        view: &View<'_>,
+        view: &TenantView<'_>,
         context: &Context<'_>,
         query: &ListQuery,
         kinds: &[Kind],
@@ -82,7 +82,13 @@ impl Rollcall {
     }
 
     /// RFC 7644 §3.4.1.
-    pub(super) fn read<'l, 'r>(&self, view: &View<'_>, context: &Context<'_>, kind: Kind, id: &str) -> Answer<'l, 'r> {
+    pub(super) fn read<'l, 'r>(
+        &self,
+        view: &TenantView<'_>,
+        context: &Context<'_>,
+        kind: Kind,
+        id: &str,
+    ) -> Answer<'l, 'r> {
         let noun = kind.noun();
         let mut event = Event::of(Action::Read, ["read ", noun, " ", id].concat());
         let read = (|| {

@@ -7,12 +7,13 @@ use crate::connection::{Token, sign};
 use crate::http::json_text;
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
-use crate::ledger::{self, Turn};
+use crate::keys::TenantId;
+use crate::ledger;
 use crate::scim::mask::MASK;
 use crate::scim::{Mask, Parameters, Taint};
-use crate::secrets::scrub;
+use crate::scrub::scrub;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
+use crate::tenant::state::TenantTurn;
 use http::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
@@ -64,7 +65,7 @@ impl Rollcall {
 
     /// Commits what was staged, with the record and whatever else waits for this tenant. A refused change leaves nothing
     /// but its record.
-    fn commit(&self, mut turn: Turn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
+    fn commit(&self, mut turn: TenantTurn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
         if !changed {
             turn.undo();
         }
@@ -75,8 +76,8 @@ impl Rollcall {
     pub(in crate::http) fn commit_waiting<'r, T>(
         &self,
         tenant: &TenantId,
-        mut turn: Turn<'r>,
-        stage: impl FnOnce(&mut Turn<'r>) -> T,
+        mut turn: TenantTurn<'r>,
+        stage: impl FnOnce(&mut TenantTurn<'r>) -> T,
     ) -> Result<T, ledger::Error> {
         let lost = self.stage_waiting(tenant, &mut turn);
         let staged = stage(&mut turn);
@@ -85,7 +86,7 @@ impl Rollcall {
     }
 
     /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
-    pub(in crate::http) fn stage_waiting(&self, tenant: &TenantId, turn: &mut Turn<'_>) -> usize {
+    pub(in crate::http) fn stage_waiting(&self, tenant: &TenantId, turn: &mut TenantTurn<'_>) -> usize {
         let mut entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
         entries.extend(self.strangers.take(tenant));
         let count = entries.len();
@@ -96,12 +97,12 @@ impl Rollcall {
     }
 
     /// Tells the other instances of a flood that this one has found.
-    fn stage_news(&self, tenant: &TenantId, turn: &mut Turn<'_>) {
+    fn stage_news(&self, tenant: &TenantId, turn: &mut TenantTurn<'_>) {
         let Some(rate) = self.settings.requests_per_second else {
             return;
         };
         if let Some(demand) = self.limiter.news(tenant, rate, self.ports.clock.elapsed()) {
-            turn.head.traffic.expect(self.ports.clock.now(), demand, rate);
+            turn.head.state.traffic.expect(self.ports.clock.now(), demand, rate);
         }
     }
 
@@ -193,7 +194,7 @@ fn noted_refusal(mut refusal: respond::Refusal) -> respond::Refusal {
 }
 
 /// Takes a change of a turn that others share for good, with its record. A refused one leaves nothing but that.
-fn stage(turn: &mut Turn<'_>, entry: Entry, changed: bool) {
+fn stage(turn: &mut TenantTurn<'_>, entry: Entry, changed: bool) {
     if !changed {
         turn.undo();
     }
@@ -352,7 +353,7 @@ fn noted(mask: &Mask<'_>, values: &Map<String, Value>, presented: Option<&str>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::TOKEN_PREFIX;
+    use crate::secrets::TOKEN_PREFIX;
 
     #[test]
     fn a_body_without_a_secret_is_kept_as_it_is_and_without_blanks() {

@@ -11,8 +11,8 @@
 use crate::connection::Connection;
 use crate::connection::cache::FRESH;
 use crate::journal::{Entry, LOOK_EVERY};
+use crate::keys::TenantId;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;

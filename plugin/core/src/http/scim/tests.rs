@@ -1,12 +1,12 @@
 //! Requests against a store in memory.
 
 use super::strangers::RECORDS_AT_ONCE;
-use crate::connection::TOKEN_PREFIX;
 use crate::http::{Body, Rollcall};
 use crate::journal::{self, REFUSALS_AN_HOUR};
+use crate::keys::TenantId;
 use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
+use crate::secrets::TOKEN_PREFIX;
 use crate::settings::{LIMITS, Settings};
-use crate::space::TenantId;
 use http::Request;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -92,8 +92,6 @@ impl Trial {
             clock: Box::new(Still),
             entropy: Box::<Counting>::default(),
             log: Box::new(Silent),
-            known: crate::backend::Known::default(),
-            tickets: crate::ledger::Tickets::default(),
         };
         let mut trial = Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
         trial.tenant = trial.admin("POST", "", json!({"name": "Contoso"}))["id"].as_str().unwrap().to_owned();

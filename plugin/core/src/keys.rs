@@ -1,12 +1,20 @@
 //! The names of all keys. One type builds them, and it cannot be made without saying whose they are.
 
-use crate::directory::roster;
 use crate::scim::ResourceType;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
+
+/// The highest level of a roster, which has one node.
+pub(crate) const ROSTER_TOP: u8 = 3;
+
+/// Where the report on the store stands. It is written without a turn: turns are what it is about.
+pub(crate) const STORE_REPORT: &str = "r.store";
+
+/// Counts the tests of the store, so that no two use the same keys.
+pub(crate) const STORE_TESTS: &str = "p.runs";
 
 /// How many characters a [`TenantId`] has.
 pub const TENANT_ID_LEN: usize = 10;
@@ -146,7 +154,7 @@ impl Space {
             Roll::Groups => self.key(&format!("gl{level}.{index}")),
             Roll::MembersOf(group) => self.key(&format!("{MEMBERS}{group}.{level}.{index}")),
             // Where a short entry stands: one read tells the one from the other.
-            Roll::Entry(name) if level == roster::TOP => self.entry(name),
+            Roll::Entry(name) if level == ROSTER_TOP => self.entry(name),
             Roll::Entry(EntryName { letter, of }) => self.key(&format!("{letter}{level}.{of}.{index}")),
         }
     }
@@ -160,7 +168,7 @@ impl Space {
     /// What the keys of entries start with, and those of the rosters of long ones.
     pub(crate) fn entry_prefixes(&self) -> Vec<String> {
         let of_letter = |letter: &str| {
-            let levels = (0..roster::TOP).map(|level| self.key(&format!("{letter}{level}.")));
+            let levels = (0..ROSTER_TOP).map(|level| self.key(&format!("{letter}{level}.")));
             std::iter::once(self.key(&format!("{letter}."))).chain(levels).collect::<Vec<_>>()
         };
         EntryName::letters().flat_map(of_letter).collect()
@@ -293,7 +301,7 @@ pub(crate) enum DerivedKey {
 }
 
 fn level_of(text: &str) -> Option<u8> {
-    text.parse().ok().filter(|level| *level <= roster::TOP)
+    text.parse().ok().filter(|level| *level <= ROSTER_TOP)
 }
 
 const MEMBERS: &str = "gm.";
@@ -505,15 +513,15 @@ mod tests {
         let entries = IndexKind::ALL.map(|kind| EntryName::of_value(kind, "a"));
         for name in entries.into_iter().chain([EntryName::groups_of("a-1")]) {
             assert_eq!(space.derived_key(&space.entry(&name)), Some(DerivedKey::Entry(name.clone())));
-            for level in 0..roster::TOP {
+            for level in 0..ROSTER_TOP {
                 let key = space.roster(&Roll::Entry(name.clone()), level, 3);
                 assert_eq!(space.derived_key(&key), Some(DerivedKey::OfEntry(name.clone(), level, 3)));
             }
             let prefixes = space.entry_prefixes();
-            let keys = (0..=roster::TOP).map(|level| space.roster(&Roll::Entry(name.clone()), level, 3));
+            let keys = (0..=ROSTER_TOP).map(|level| space.roster(&Roll::Entry(name.clone()), level, 3));
             assert!(keys.into_iter().all(|key| prefixes.iter().any(|prefix| key.starts_with(prefix))), "{name:?}");
         }
-        for level in 0..=roster::TOP {
+        for level in 0..=ROSTER_TOP {
             for (roll, key) in [
                 (Roll::Main, DerivedKey::OfKind(Kind::User, level, 7)),
                 (Roll::Groups, DerivedKey::OfKind(Kind::Group, level, 7)),

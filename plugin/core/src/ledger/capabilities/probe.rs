@@ -1,14 +1,11 @@
 //! The test itself: each check is a few calls on scratch keys, and one sentence if it fails.
 
-use super::{BATCH_MAX, Batches, Likeness};
-use crate::ledger::{self, Queue, Read as _};
-use crate::ports::{Ports, StoreError};
-use crate::settings::{LIMITS, Settings};
-use crate::space::Space;
+use super::Likeness;
+use crate::keys::{STORE_TESTS, Space};
+use crate::ledger::{self, Ledger, Queue, Read as _, Turn};
+use crate::ports::{BATCH_MAX, Batches, StoreError};
+use crate::settings::LIMITS;
 use serde::{Deserialize, Serialize};
-
-/// Counts the tests, so that no two use the same keys.
-const RUNS: &str = "p.runs";
 
 /// Reads right after a write. One that may be stale is stale now and then only.
 const READS: usize = 32;
@@ -35,17 +32,16 @@ type Outcome = Result<Option<&'static str>, StoreError>;
 
 /// Tries everything that is relied on, and what tells the backends apart. An error says nothing of the store: it may be
 /// gone for a moment.
-pub(super) fn run(ports: &Ports, settings: &Settings) -> Result<(Likeness, Vec<Check>), StoreError> {
-    let number = ports.store.increment(RUNS, 1)?;
-    let mut bench = Bench { ports, settings, space: Space::scratch(number), used: Vec::new() };
+pub(super) fn run(ledger: Ledger<'_>) -> Result<(Likeness, Vec<Check>), StoreError> {
+    let number = ledger.ports.store.increment(STORE_TESTS, 1)?;
+    let mut bench = Bench { ledger, space: Space::scratch(number), used: Vec::new() };
     let found = bench.all();
     bench.tidy();
     found
 }
 
 struct Bench<'a> {
-    ports: &'a Ports,
-    settings: &'a Settings,
+    ledger: Ledger<'a>,
     space: Space,
     used: Vec<String>,
 }
@@ -108,10 +104,10 @@ impl Bench<'_> {
         self.write(&key, b"1")?;
         self.write(&other, b"1")?;
         let keys = [key.clone(), absent];
-        if attempt(|| self.ports.store.delete_many(&keys)).is_err() {
+        if attempt(|| self.ledger.ports.store.delete_many(&keys)).is_err() {
             return Ok(Some("an error"));
         }
-        let gone = self.ports.store.get(&key)?.is_none() && self.read(&other)? == b"1";
+        let gone = self.ledger.ports.store.get(&key)?.is_none() && self.read(&other)? == b"1";
         Ok(unless(gone, "a deleted key, or another one gone"))
     }
 
@@ -130,7 +126,7 @@ impl Bench<'_> {
     fn increment(&mut self) -> Outcome {
         let (one, other) = (self.key("counter"), self.key("counter.other"));
         for expected in 1..=4 {
-            let counts = [self.ports.store.increment(&one, 1)?, self.ports.store.increment(&other, 1)?];
+            let counts = [self.ledger.ports.store.increment(&one, 1)?, self.ledger.ports.store.increment(&other, 1)?];
             if counts != [expected; 2] {
                 return Ok(Some("another number"));
             }
@@ -165,7 +161,7 @@ impl Bench<'_> {
     fn turns(&mut self) -> Outcome {
         let key = self.key("document");
         self.used.extend([self.space.head(), self.space.turns(0)]);
-        match three_changes(&Queue::on(self.ports, self.settings, self.space.clone(), Batches::Parts), &key) {
+        match three_changes(&Queue::on(self.ledger, self.space.clone(), Batches::Parts), &key) {
             Ok(found) => Ok(found),
             Err(ledger::Error::Store(error)) => Err(error),
             Err(ledger::Error::Corrupt(_) | ledger::Error::Damaged(_)) => Ok(Some("a value that does not read")),
@@ -181,8 +177,8 @@ impl Bench<'_> {
         let many = self.pairs("many", 2 * BATCH_MAX);
         let takes_many = self.takes(&many);
         let takes_sharp = self.takes(&[(sharp, b"1".to_vec())]);
-        self.ports.store.increment(&counter, 7)?;
-        let bytes = attempt(|| self.ports.store.get(&counter)).ok().flatten();
+        self.ledger.ports.store.increment(&counter, 7)?;
+        let bytes = attempt(|| self.ledger.ports.store.get(&counter)).ok().flatten();
         Ok(match (bytes.as_deref(), takes_sharp, takes_twice, takes_many) {
             (_, false, _, _) => Likeness::CosmosDb,
             (Some([7, 0, 0, 0, 0, 0, 0, 0]), true, true, true) => Likeness::Sqlite,
@@ -204,24 +200,24 @@ impl Bench<'_> {
 
     fn write(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
         let pair = [(key.to_owned(), value.to_vec())];
-        attempt(|| self.ports.store.set_many(&pair))
+        attempt(|| self.ledger.ports.store.set_many(&pair))
     }
 
     /// Whether the store takes pairs. Asked for where a refusal tells something.
     fn takes(&self, pairs: &[(String, Vec<u8>)]) -> bool {
-        attempt(|| self.ports.store.set_many(pairs)).is_ok()
+        attempt(|| self.ledger.ports.store.set_many(pairs)).is_ok()
     }
 
     fn read(&self, key: &str) -> Result<Vec<u8>, StoreError> {
-        Ok(attempt(|| self.ports.store.get(key))?.unwrap_or_default())
+        Ok(attempt(|| self.ledger.ports.store.get(key))?.unwrap_or_default())
     }
 
     /// Leaves nothing but the count of the tests. What cannot be deleted is no harm: no later test uses these keys.
     fn tidy(&self) {
         for batch in self.used.chunks(BATCH_MAX) {
             // One by one where a key of the batch is one that the store does not take.
-            if self.ports.store.delete_many(batch).is_err() {
-                batch.iter().for_each(|key| drop(self.ports.store.delete_many(std::slice::from_ref(key))));
+            if self.ledger.ports.store.delete_many(batch).is_err() {
+                batch.iter().for_each(|key| drop(self.ledger.ports.store.delete_many(std::slice::from_ref(key))));
             }
         }
     }
@@ -231,7 +227,7 @@ fn three_changes(queue: &Queue<'_>, key: &str) -> Result<Option<&'static str>, l
     let mut ticket = queue.ticket()?;
     for change in 0..3_u64 {
         // A number whose answer got lost holds the others up until it is passed over. That says nothing of the store.
-        let Some(mut turn) = queue.wait(ticket)? else {
+        let Some(mut turn): Option<Turn<'_, ()>> = queue.wait(ticket)? else {
             return Err(StoreError("the answer to an increment got lost".to_owned()).into());
         };
         ticket = queue.ticket()?;

@@ -8,37 +8,20 @@
 //! follow from which of Spin's backends the store looks like, see [`Likeness`]; a store that looks like none of them is
 //! taken for one that writes in parts.
 
-mod trial;
+mod probe;
 
-pub use trial::Check;
+pub use probe::Check;
 
-use crate::ledger::LAYOUT;
-use crate::ports::{Ports, StoreError};
-use crate::settings::Settings;
+use super::{LAYOUT, Ledger};
+use crate::keys::STORE_REPORT;
+use crate::ports::{BATCH_MAX, Batches, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// Keys that every store takes in one call: DynamoDB refuses more in one BatchWriteItem, and Spin passes them on as they
-/// are.
-pub const BATCH_MAX: usize = 25;
-
-/// Where the report stands. Written without a turn: turns are what it is about, and two that test at once find the same.
-const REPORT: &str = "r.store";
-
 /// Counts up when the test asks for more, so that stores are tested anew.
 const TEST: u32 = 1;
-
-/// How a store takes several pairs in one call.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-pub enum Batches {
-    /// All or none of them.
-    Whole,
-    /// In any order, up to [`BATCH_MAX`] at once, and a failure leaves some of them written.
-    Parts,
-}
 
 /// Which of Spin's backends a store behaves like. Told apart by the bytes of a counter that is read as a value, by whether
 /// a batch may name a key twice, and by whether a key may hold `#`.
@@ -128,35 +111,35 @@ impl From<StoreError> for Unusable {
 pub struct Known(RefCell<Option<Rc<Report>>>);
 
 /// How the store takes a batch; a store that was never tested is tested now. For those who are about to write.
-pub(crate) fn batches(ports: &Ports, settings: &Settings) -> Result<Batches, Unusable> {
-    let report = match known(ports)? {
+pub(crate) fn batches(ledger: Ledger<'_>) -> Result<Batches, Unusable> {
+    let report = match known(ledger)? {
         Some(report) => report,
-        None => tested(ports, settings)?,
+        None => tested(ledger)?,
     };
     match report.refusal() {
-        None => Ok(settings.store_batches.unwrap_or(report.batches)),
+        None => Ok(ledger.settings.store_batches.unwrap_or(report.batches)),
         Some(refusal) => Err(Unusable::Unfit(refusal)),
     }
 }
 
 /// Whether a change may be decided before all of it is written. For those who read.
-pub(crate) fn decides_first(ports: &Ports, settings: &Settings) -> Result<bool, StoreError> {
-    let batches = settings.store_batches.or(known(ports)?.map(|report| report.batches));
+pub(crate) fn decides_first(ledger: Ledger<'_>) -> Result<bool, StoreError> {
+    let batches = ledger.settings.store_batches.or(known(ledger)?.map(|report| report.batches));
     Ok(batches != Some(Batches::Whole))
 }
 
 /// What is remembered of the last test. A store that was not fit is asked about again: another instance may have tested it
 /// since.
-fn known(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
-    let remembered = ports.known.0.borrow().clone().filter(|report| report.usable);
-    if remembered.is_some() { Ok(remembered) } else { last(ports) }
+fn known(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
+    let remembered = ledger.memory.capabilities.0.borrow().clone().filter(|report| report.usable);
+    if remembered.is_some() { Ok(remembered) } else { last(ledger) }
 }
 
 /// The report of the last test, whichever instance made it; remembered from now on.
-pub fn last(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
+pub fn last(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
     // A report that does not read is one of another version: the store is tested anew.
-    let found = ports.store.get(REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
-    let mut known = ports.known.0.borrow_mut();
+    let found = ledger.ports.store.get(STORE_REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
+    let mut known = ledger.memory.capabilities.0.borrow_mut();
     // A store that is not fit may not find it again.
     if let Some(report) = found.filter(|report| report.test == TEST) {
         *known = Some(Rc::new(report));
@@ -165,30 +148,30 @@ pub fn last(ports: &Ports) -> Result<Option<Rc<Report>>, StoreError> {
 }
 
 /// Tests the store, and remembers what was found, here and in the store.
-pub fn tested(ports: &Ports, settings: &Settings) -> Result<Rc<Report>, StoreError> {
-    let (backend, checks) = trial::run(ports, settings)?;
+pub fn tested(ledger: Ledger<'_>) -> Result<Rc<Report>, StoreError> {
+    let (backend, checks) = probe::run(ledger)?;
     let report = Rc::new(Report {
         test: TEST,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         layout: LAYOUT,
-        tested_at: ports.clock.now(),
+        tested_at: ledger.ports.clock.now(),
         backend,
         batches: backend.batches(),
         usable: backend != Likeness::CosmosDb && checks.iter().all(|check| check.found.is_none()),
         checks,
     });
     let bytes = serde_json::to_vec(&*report).expect("a report is plain data");
-    ports.store.set_many(&[(REPORT.to_owned(), bytes)])?;
+    ledger.ports.store.set_many(&[(STORE_REPORT.to_owned(), bytes)])?;
     if let Some(refusal) = report.refusal() {
-        ports.log.line(&format!("store: nothing is written to it: {refusal}"));
+        ledger.ports.log.line(&format!("store: nothing is written to it: {refusal}"));
     }
-    ports.known.0.replace(Some(report.clone()));
+    ledger.memory.capabilities.0.replace(Some(report.clone()));
     Ok(report)
 }
 
 /// Deletes keys, in as many calls as the store needs.
-pub(crate) fn delete(ports: &Ports, keys: &[String]) -> Result<(), StoreError> {
-    let whole = ports.known.0.borrow().as_ref().is_some_and(|report| report.batches == Batches::Whole);
+pub(crate) fn delete(ledger: Ledger<'_>, keys: &[String]) -> Result<(), StoreError> {
+    let whole = ledger.memory.capabilities.0.borrow().as_ref().is_some_and(|report| report.batches == Batches::Whole);
     let size = if whole { keys.len().max(1) } else { BATCH_MAX };
-    keys.chunks(size).try_for_each(|batch| ports.store.delete_many(batch))
+    keys.chunks(size).try_for_each(|batch| ledger.ports.store.delete_many(batch))
 }

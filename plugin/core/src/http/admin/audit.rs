@@ -1,13 +1,14 @@
 //! Check and repair of a tenant, in portions: an answer says where the next call goes on.
 
-use super::admin::{Answered, Query};
-use super::respond::admin_body;
-use super::{Rollcall, Unanswered};
+use super::Answered;
+use super::error::AdminError;
+use super::request::Query;
 use crate::directory::audit::{Portion, Position};
 use crate::directory::{check, repair};
-use crate::ledger::Error;
+use crate::http::respond::admin_body;
+use crate::http::{Rollcall, Unanswered};
+use crate::keys::TenantId;
 use crate::settings::LIMITS;
-use crate::space::TenantId;
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -33,7 +34,7 @@ impl Rollcall {
         let mut findings = Vec::new();
         let mut next = Some(Position::start());
         while let Some(position) = next {
-            let portion = check::portion(&self.ports, &self.settings, tenant, position);
+            let portion = check::portion(self.ledger(), tenant, position);
             let portion = portion.map_err(|error| self.failed(&error))?;
             findings.extend(portion.findings.into_iter().chain(portion.doubled));
             findings.extend(portion.unlooked.into_iter().map(|what| format!("not looked at: {what}")));
@@ -48,8 +49,8 @@ impl Rollcall {
         let mut next = Some(position(request)?);
         let begun = self.ports.clock.elapsed();
         while let Some(position) = next {
-            let portion = check::portion(&self.ports, &self.settings, id, position);
-            next = sum.add(portion.map_err(|error| self.failed_call(error))?);
+            let portion = check::portion(self.ledger(), id, position);
+            next = sum.add(portion?);
             if sum.portions.findings.len() >= FINDINGS_MAX
                 || self.ports.clock.elapsed().saturating_sub(begun) > CALL_MAX
             {
@@ -62,15 +63,14 @@ impl Rollcall {
 
     /// Mends what a check names in some portions of a tenant, each in a turn of its own, and answers where to go on.
     pub(super) fn repair_call(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let failed = |error: Error| self.failed_call(error);
         let mut sum = Sum::default();
         let mut next = Some(position(request)?);
         let begun = self.ports.clock.elapsed();
         while let Some(position) = next {
             // A damaged tenant is mended on the way.
-            let mut turn = self.turn(id).map_err(failed)?;
-            let portion = repair::portion(&mut turn, position).map_err(failed)?;
-            turn.commit().map_err(failed)?;
+            let mut turn = self.turn(id)?;
+            let portion = repair::portion(&mut turn, position)?;
+            turn.commit()?;
             next = sum.add(portion);
             if sum.portions.mended >= LIMITS.mended_at_once
                 || self.ports.clock.elapsed().saturating_sub(begun) > CALL_MAX
@@ -115,7 +115,7 @@ impl Sum {
 }
 
 /// Where a call begins: at the position of the answer before, or at the beginning.
-fn position(request: &Request<Vec<u8>>) -> Result<Position, Response<Vec<u8>>> {
+fn position(request: &Request<Vec<u8>>) -> Result<Position, AdminError> {
     let position = Query::of(request.uri()).parsed("position", "that of the answer before")?;
     Ok(position.unwrap_or_else(Position::start))
 }

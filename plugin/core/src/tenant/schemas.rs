@@ -5,12 +5,13 @@
 //! document has stays in it when its schema goes, unseen, and is seen again when the schema comes back.
 
 use crate::connection::Connection;
-use crate::ledger::{Error, Read, Turn};
+use crate::keys::Kind;
+use crate::ledger::{self, Error, Read};
 use crate::scim;
 use crate::scim::schema::form::confusable;
 use crate::scim::{ResourceType, Schema};
 use crate::settings::LIMITS;
-use crate::space::Kind;
+use crate::tenant::state::TenantTurn;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -98,13 +99,21 @@ impl OwnSchema {
 
 /// Why a tenant's schemas could not be changed as asked.
 #[derive(Debug, PartialEq)]
-pub enum Refusal {
+pub enum SchemaError {
     /// There are as many as a tenant may have.
     Full,
     /// A name could mean an attribute of this one or of the new one.
     Confusable(String),
     /// It extends another kind of resource already.
     Extends(Kind),
+    /// The ledger failed.
+    Ledger(ledger::Error),
+}
+
+impl From<ledger::Error> for SchemaError {
+    fn from(error: ledger::Error) -> SchemaError {
+        SchemaError::Ledger(error)
+    }
 }
 
 /// The schemas that a tenant has of its own, in the order in which they came.
@@ -120,31 +129,31 @@ pub fn read(view: &impl Read) -> Result<Vec<OwnSchema>, Error> {
 
 /// Adds a schema, or puts it in the place of the one of its URN, whose spelling stays, since documents use it. Answers what
 /// is there now, and whether there was none.
-pub fn put(turn: &mut Turn<'_>, mut new: OwnSchema) -> Result<Result<(OwnSchema, bool), Refusal>, Error> {
+pub fn put(turn: &mut TenantTurn<'_>, mut new: OwnSchema) -> Result<(OwnSchema, bool), SchemaError> {
     let mut schemas = read(turn)?;
     let urn = new.schema.id.clone();
     if let Some(own) = schemas.iter_mut().find(|own| own.schema.id.eq_ignore_ascii_case(&urn)) {
         if own.extends != new.extends {
-            return Ok(Err(Refusal::Extends(own.extends)));
+            return Err(SchemaError::Extends(own.extends));
         }
         new.schema.id = own.schema.id.clone();
         *own = new.clone();
         write(turn, &schemas)?;
-        return Ok(Ok((new, false)));
+        return Ok((new, false));
     }
     if let Some(other) = schemas.iter().find(|own| confusable(&own.schema.id, &urn)) {
-        return Ok(Err(Refusal::Confusable(other.schema.id.to_string())));
+        return Err(SchemaError::Confusable(other.schema.id.to_string()));
     }
     if schemas.len() >= LIMITS.schemas_max {
-        return Ok(Err(Refusal::Full));
+        return Err(SchemaError::Full);
     }
     schemas.push(new.clone());
     write(turn, &schemas)?;
-    Ok(Ok((new, true)))
+    Ok((new, true))
 }
 
 /// Takes a schema out, if there is one of this URN. No document changes.
-pub fn remove(turn: &mut Turn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error> {
+pub fn remove(turn: &mut TenantTurn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error> {
     let mut schemas = read(turn)?;
     let Some(index) = schemas.iter().position(|own| own.schema.id.eq_ignore_ascii_case(urn)) else {
         return Ok(None);
@@ -154,7 +163,7 @@ pub fn remove(turn: &mut Turn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error
     Ok(Some(removed))
 }
 
-fn write(turn: &mut Turn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
+fn write(turn: &mut TenantTurn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> {
     let key = turn.space().schemas();
     if schemas.is_empty() {
         turn.remove(key);

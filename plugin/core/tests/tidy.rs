@@ -1,0 +1,232 @@
+//! What the core promises of its own shape, held by reading its source.
+//!
+//! The reader knows no more of Rust than that rustfmt has written it: a `use` ends at its semicolon, and a function at the
+//! brace of its own indentation.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// Lines of a function, its signature included.
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// The one mechanism whose files may import each other.
+const MECHANISM: &str = "ledger";
+
+/// Two modules that still import each other: the head of a request is looked at with what the other one knows of callers.
+const OPEN: [&str; 2] = ["http::meet", "http::scim"];
+
+/// The module that builds keys.
+const KEYS: &str = "keys";
+
+/// Modules of the core, each with its source without its tests.
+fn modules() -> BTreeMap<String, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut modules = BTreeMap::new();
+    for path in files(&root) {
+        let name = path.strip_prefix(&root).unwrap().with_extension("").to_str().unwrap().replace(['/', '\\'], "::");
+        let name = name.strip_suffix("::mod").unwrap_or(&name).to_owned();
+        if name != "lib" && !name.ends_with("tests") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            modules.insert(name, source.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned());
+        }
+    }
+    modules
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The code of a source, without its comments.
+fn code(source: &str) -> String {
+    source.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// The paths that a tree of imports names.
+fn paths(tree: &str, prefix: &str, found: &mut Vec<String>) {
+    let (mut depth, mut start) = (0, 0);
+    let ends = tree.char_indices().filter(|(at, c)| {
+        depth += i32::from(*c == '{') - i32::from(*c == '}');
+        *c == ',' && depth == 0 || at + c.len_utf8() == tree.len()
+    });
+    for (at, c) in ends.collect::<Vec<_>>() {
+        let part = tree[start..at + usize::from(c != ',') * c.len_utf8()].trim();
+        start = at + 1;
+        match part.split_once('{') {
+            Some((before, within)) => {
+                paths(within.strip_suffix('}').unwrap(), &[prefix, before].concat(), found);
+            }
+            None if !part.is_empty() => {
+                let name = part.split(" as ").next().unwrap();
+                found.push([prefix, name].concat().trim_end_matches("::self").to_owned());
+            }
+            None => {}
+        }
+    }
+}
+
+/// The modules that a module imports or names with their whole path.
+fn imports(module: &str, source: &str, modules: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let code = code(source);
+    let mut named = Vec::new();
+    for statement in code.split(';') {
+        // What stands before an import ends with a brace, an attribute or nothing.
+        let import = statement.lines().skip_while(|line| !is_import(line)).collect::<Vec<_>>().join(" ");
+        let import = import.split_once("use ").map(|(_, import)| import);
+        if let Some(import) = import.filter(|import| ["crate::", "super::"].iter().any(|own| import.starts_with(own))) {
+            paths(import, "", &mut named);
+        }
+    }
+    for path in code.split("crate::").skip(1) {
+        let end = path.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')).unwrap_or(path.len());
+        named.push(["crate::", &path[..end]].concat());
+    }
+    let absolute = |path: &String| {
+        let (mut base, mut rest) = (module, path.as_str());
+        while let Some(behind) = rest.strip_prefix("super::") {
+            (base, rest) = (base.rsplit_once("::").map_or("", |(base, _)| base), behind);
+        }
+        match path.strip_prefix("crate::") {
+            Some(path) => Some(path.to_owned()),
+            None if rest.len() < path.len() => Some([base, "::", rest].concat().trim_start_matches(':').to_owned()),
+            None => None,
+        }
+    };
+    let paths = named.iter().filter_map(absolute);
+    paths.filter_map(|path| module_of(&path, modules)).filter(|other| other != module).collect()
+}
+
+fn is_import(line: &str) -> bool {
+    ["use ", "pub use ", "pub(crate) use ", "pub(super) use "].iter().any(|start| line.trim_start().starts_with(start))
+}
+
+/// The innermost module of a path.
+fn module_of(path: &str, modules: &BTreeMap<String, String>) -> Option<String> {
+    let mut path = path.trim_end_matches(':');
+    loop {
+        if modules.contains_key(path) {
+            return Some(path.to_owned());
+        }
+        path = path.rsplit_once("::")?.0;
+    }
+}
+
+/// All modules that one leads to.
+fn reached(from: &str, arrows: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let (mut reached, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
+    while let Some(module) = open.pop() {
+        for next in &arrows[&module] {
+            if reached.insert(next.clone()) {
+                open.push(next.clone());
+            }
+        }
+    }
+    reached
+}
+
+/// Modules that lead back to themselves, each with what it imports on the way.
+fn circles(modules: &BTreeMap<String, String>) -> Vec<String> {
+    let arrows: BTreeMap<String, BTreeSet<String>> =
+        modules.iter().map(|(name, source)| (name.clone(), imports(name, source, modules))).collect();
+    let is_of_mechanism = |module: &str| module.split("::").next() == Some(MECHANISM);
+    let mut found = Vec::new();
+    for (name, imports) in &arrows {
+        let back: Vec<&String> = imports.iter().filter(|next| reached(next, &arrows).contains(name)).collect();
+        let is_open = |module: &str| OPEN.contains(&module);
+        let outside =
+            back.iter().any(|next| !(is_of_mechanism(next) && is_of_mechanism(name) || is_open(next) && is_open(name)));
+        if outside {
+            found.push(format!("{name} imports {back:?}, which leads back to it"));
+        }
+    }
+    found
+}
+
+#[test]
+fn modules_of_the_core_import_each_other_in_no_circle() {
+    assert_eq!(circles(&modules()), [] as [String; 0]);
+}
+
+#[test]
+fn a_circle_is_found_however_it_is_imported() {
+    let source = |text: &str| text.to_owned();
+    let modules = |one: &str| {
+        BTreeMap::from([
+            (source("a"), source(one)),
+            (source("b"), source("use crate::c::{self, Name as Other, d::{One, Two}};")),
+            (source("c"), String::new()),
+            (source("c::d"), source("use super::super::a::Name;")),
+        ])
+    };
+    assert_eq!(circles(&modules("")), [] as [String; 0]);
+    assert_eq!(circles(&modules("// use crate::b::Name;\nuse std::fmt;")), [] as [String; 0]);
+    assert_eq!(circles(&modules("use crate::b::Name;")).len(), 3);
+    assert_eq!(circles(&modules("fn f() -> crate::b::Name {}")).len(), 3);
+}
+
+#[test]
+fn keys_are_built_in_one_module() {
+    let begins_like_a_key = |literal: &str| {
+        let mut characters = literal.chars();
+        let place = characters.next().is_some_and(|c| "prt".contains(c)) && characters.next() == Some('.');
+        place && characters.next().is_some_and(|c| c.is_ascii_lowercase() || c == '{')
+    };
+    for (name, source) in modules().into_iter().filter(|(name, _)| name != KEYS) {
+        for (at, line) in code(&source).lines().enumerate() {
+            let literal = line.split('"').skip(1).step_by(2).any(begins_like_a_key);
+            let glued = line.contains("prefix()") && ["concat", "format!", " + "].iter().any(|way| line.contains(way));
+            assert!(!literal && !glued, "{name}, line {}: builds a key: {line}", at + 1);
+        }
+    }
+}
+
+#[test]
+fn functions_of_the_core_fit_a_screen() {
+    for (name, source) in modules() {
+        for (function, lines) in functions(&source) {
+            assert!(lines <= FUNCTION_LINES_MAX, "{name}: {function} has {lines} lines");
+        }
+    }
+}
+
+/// The functions of a source, each with its number of lines.
+fn functions(source: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = source.lines().collect();
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let signature = line.trim_start();
+        let words = ["pub ", "pub(crate) ", "pub(super) ", "pub(in crate::http) ", "const ", "async "];
+        let bare = words.iter().fold(signature, |rest, word| rest.strip_prefix(word).unwrap_or(rest));
+        if let Some(name) = bare.strip_prefix("fn ") {
+            let indentation = &line[..line.len() - signature.len()];
+            let end = [indentation, "}"].concat();
+            let is_whole = line.ends_with(['}', ';']);
+            let length =
+                lines[start..].iter().position(|line| is_whole || *line == end || *line == [&end, ","].concat());
+            let name = name.split(['(', '<']).next().unwrap().to_owned();
+            found.push((name, length.map_or(0, |length| length + 1)));
+        }
+    }
+    found
+}
+
+#[test]
+fn lines_of_a_function_are_counted_from_its_signature_to_its_brace() {
+    let body =
+        |lines: usize| format!("impl X {{\n    pub fn long(\n    ) {{\n{}    }}\n}}\n", "        f();\n".repeat(lines));
+    assert_eq!(functions(&body(67)), [("long".to_owned(), 70)]);
+    assert_eq!(functions(&body(68)), [("long".to_owned(), 71)]);
+    assert_eq!(functions("fn short() {}\n"), [("short".to_owned(), 1)]);
+}
