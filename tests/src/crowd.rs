@@ -6,7 +6,7 @@ use rollcall_core::directory::{self, Change, Terms};
 use rollcall_core::keys::{Kind, Space, TenantId};
 use rollcall_core::ledger::{Ledger, Memory};
 use rollcall_core::ports::Ports;
-use rollcall_core::scim::{Dialect, Effort, ResourceBody, ResourceType};
+use rollcall_core::scim::{Dialect, Effort, Reading, ResourceBody, ResourceType};
 use rollcall_core::settings::Settings;
 use rollcall_core::tenant::schemas::Types;
 use rollcall_core::tenant::state::TenantTurn;
@@ -68,10 +68,10 @@ fn made_on(
 }
 
 fn join(turn: &mut TenantTurn<'_>, id: &str, body: &Value, now: Timestamp) {
-    let dialect = Dialect::entra();
-    let body = ResourceBody::parse(ResourceType::user(), body.as_object().unwrap(), &dialect).unwrap();
+    let reading = Reading::of(Dialect::entra());
+    let body = ResourceBody::parse(ResourceType::user(), body.as_object().unwrap(), &reading).unwrap();
     let change = Change::Create { id: id.to_owned(), body };
-    let terms = Terms { types: &Types::built_in(), dialect: &dialect, base: "", now, effort: &Effort::default() };
+    let terms = Terms { types: &Types::built_in(), reading: &reading, base: "", now, effort: &Effort::default() };
     let plan = directory::plan(turn, Kind::User, &change, &None, terms).unwrap();
     directory::carry_out(turn, &plan).unwrap();
 }

@@ -19,7 +19,8 @@ pub use buffer::{ALONE, BATCH, BUFFERED_MAX, Buffer, WAIT_MAX};
 pub use method::Method;
 use record::mentions;
 pub use record::{
-    Action, CUT, Entry, GroupSubject, Kind, Outcome, REFUSALS_AN_HOUR, Record, Subject, THROTTLES_AN_HOUR, cut,
+    Action, CUT, Entry, GroupSubject, Kind, Leniency, Outcome, REFUSALS_AN_HOUR, Record, Subject, THROTTLES_AN_HOUR,
+    cut,
 };
 pub(crate) use record::{Refused, cut_at, cut_of};
 
@@ -92,6 +93,7 @@ pub(crate) fn append_mended(
         after: None,
         repeats: 0,
         looks_like: None,
+        leniencies: Vec::new(),
     };
     let slot = number % turn.head.state.journal_capacity.max(1);
     put(turn, slot, record);

@@ -5,11 +5,11 @@
 
 pub mod activity;
 
-use crate::journal::record::{Entry, Outcome, Refused};
+use crate::journal::record::{Entry, Outcome, Record, Refused};
 use crate::pace::{AHEAD_SECONDS_MAX, Demand};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A pause in the traffic that ends a cycle. Within a cycle Entra's requests follow each other by seconds.
 const CYCLE_GAP_SECONDS: i64 = 10 * 60;
@@ -43,6 +43,16 @@ pub struct Traffic {
     /// How many of the latest requests that looked like a provider looked like which.
     #[serde(default)]
     signs: BTreeMap<String, u32>,
+    /// How many requests were read liberally, by the name of the leniency.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    leniencies: BTreeMap<String, Tally>,
+}
+
+/// How many requests had something, and when the last one came.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
+pub struct Tally {
+    count: u64,
+    last: Timestamp,
 }
 
 /// The records of requests that were refused alike in the present hour.
@@ -109,6 +119,9 @@ impl Traffic {
         for time in self.latest_refusal.iter_mut().map(|refusal| &mut refusal.time) {
             *time = (*time).min(now);
         }
+        for time in self.leniencies.values_mut().map(|tally| &mut tally.last) {
+            *time = (*time).min(now);
+        }
         for refusals in [&mut self.refusals, &mut self.throttles] {
             if refusals.hour > latest.div_euclid(HOUR) {
                 *refusals = Refusals::default();
@@ -149,6 +162,21 @@ impl Traffic {
         if let Some(sign) = entry.sign {
             self.sign(sign);
         }
+        self.count_leniencies(record);
+    }
+
+    fn count_leniencies(&mut self, record: &Record) {
+        let names: BTreeSet<&str> = record.leniencies.iter().map(|leniency| leniency.what.as_str()).collect();
+        for name in names {
+            let tally = self.leniencies.entry(name.to_owned()).or_insert(Tally { count: 0, last: record.time });
+            tally.count += 1;
+            tally.last = tally.last.max(record.time);
+        }
+    }
+
+    /// What the provider's requests had that was read liberally, by the name of the leniency.
+    pub fn leniencies(&self) -> &BTreeMap<String, Tally> {
+        &self.leniencies
     }
 
     fn sign(&mut self, sign: &str) {
@@ -199,6 +227,7 @@ impl Traffic {
     pub(crate) fn forget_provider(&mut self) {
         self.cycles.clear();
         self.signs.clear();
+        self.leniencies.clear();
     }
 
     fn cycle(&mut self, time: Timestamp, failed: bool) {

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 use rollcall_core::scim::filter::{self, Compare, Filter};
 use rollcall_core::scim::path::{self, Path};
 use rollcall_core::scim::{
-    BoundFilter, Dialect, ListQuery, Mask, Meta, Parameters, PatchRequest, Resource, ResourceBody, ResourceType, Schema,
+    BoundFilter, Dialect, ListQuery, Mask, Meta, Parameters, PatchRequest, Reading, Resource, ResourceBody,
+    ResourceType, Schema,
 };
 use serde_json::{Map, Value, json};
 
@@ -16,8 +17,8 @@ fn patch(operations: Value) -> Value {
 
 fn apply(resource: &Resource, operations: Value) -> Option<Resource> {
     let body = patch(operations);
-    let request = PatchRequest::parse(&body, &Dialect::entra()).unwrap();
-    request.apply(ResourceType::user(), resource, &Dialect::entra()).ok()
+    let request = PatchRequest::parse(&body, &Reading::of(Dialect::entra())).unwrap();
+    request.apply(ResourceType::user(), resource, &Reading::of(Dialect::entra())).ok()
 }
 
 /// The type of users where the tenant has a schema of its own, with something of everything.
@@ -39,7 +40,7 @@ fn own() -> ResourceType {
 const OWN: &str = "urn:example:params:scim:own:1.0:User";
 
 fn matches(resource: &Resource, text: &str) -> bool {
-    BoundFilter::parse(text, ResourceType::user()).unwrap().matches(resource, "")
+    BoundFilter::parse(text, ResourceType::user(), &Reading::lenient()).unwrap().matches(resource, "")
 }
 
 // Texts and trees.
@@ -123,7 +124,7 @@ fn user() -> impl Strategy<Value = Resource> {
         let user = Resource::new(
             "1".to_owned(),
             meta,
-            ResourceBody::parse(ResourceType::user(), &body, &Dialect::entra()).unwrap(),
+            ResourceBody::parse(ResourceType::user(), &body, &Reading::of(Dialect::entra())).unwrap(),
         );
         let operations: Vec<Value> =
             assignments.into_iter().map(|(path, value)| json!({"op": "Add", "path": path, "value": value})).collect();
@@ -171,7 +172,7 @@ proptest! {
     #[test]
     fn a_filter_that_is_printed_reads_as_the_same_filter(tree in tree()) {
         let text = tree.to_string();
-        let again = filter::parse(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let again = filter::parse(&text, &Reading::strict()).unwrap_or_else(|error| panic!("{text}: {error}"));
         prop_assert_eq!(again.to_string(), text);
         prop_assert_eq!(again, tree);
     }
@@ -180,17 +181,19 @@ proptest! {
     fn a_path_that_is_printed_reads_as_the_same_path(name in name(), filter in prop::option::of(tree()), sub in "[a-z]{1,5}") {
         let sub = filter.is_some().then_some(sub);
         let path = Path { name, filter, sub };
-        prop_assert_eq!(path::parse(&path.to_string()), Ok(path));
+        prop_assert_eq!(path::parse(&path.to_string(), &Reading::strict()), Ok(path));
     }
 
     #[test]
     fn no_text_panics_and_what_reads_prints_as_it_reads(text in prop_oneof![nearly(), any::<String>()]) {
-        if let Ok(filter) = filter::parse(&text) {
-            prop_assert_eq!(filter::parse(&filter.to_string()), Ok(filter.clone()));
-            let _ = BoundFilter::bind(&filter, ResourceType::user());
-        }
-        if let Ok(path) = path::parse(&text) {
-            prop_assert_eq!(path::parse(&path.to_string()), Ok(path));
+        for reading in [Reading::lenient(), Reading::strict()] {
+            if let Ok(filter) = filter::parse(&text, &reading) {
+                prop_assert_eq!(filter::parse(&filter.to_string(), &Reading::strict()), Ok(filter.clone()));
+                let _ = BoundFilter::bind(&filter, ResourceType::user(), &reading);
+            }
+            if let Ok(path) = path::parse(&text, &reading) {
+                prop_assert_eq!(path::parse(&path.to_string(), &Reading::strict()), Ok(path));
+            }
         }
         let _ = ListQuery::parse(&Parameters::of(Some(&text))).map(|query| query.projection(ResourceType::user()));
         let _ = Mask::of([ResourceType::user()]).query(&Parameters::of(Some(&text)));
@@ -198,20 +201,20 @@ proptest! {
 
     #[test]
     fn no_body_panics_and_a_user_that_is_made_is_a_user_again(body in json_value(), user in user()) {
-        for dialect in [Dialect::entra(), Dialect::strict()] {
+        for reading in [Reading::of(Dialect::entra()), Reading::strict()] {
             let mut named = body.as_object().cloned().unwrap_or_default();
             named.insert("userName".to_owned(), json!("alice"));
             named.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:User"]));
-            if let Ok(made) = ResourceBody::parse(ResourceType::user(), &named, &dialect) {
+            if let Ok(made) = ResourceBody::parse(ResourceType::user(), &named, &reading) {
                 let made = Resource::new("1".to_owned(), user.meta.clone(), made);
                 let sent = made.clone().into_json(ResourceType::user(), None);
-                let again = Resource::new("1".to_owned(), user.meta.clone(), ResourceBody::parse(ResourceType::user(), &sent, &dialect).unwrap());
+                let again = Resource::new("1".to_owned(), user.meta.clone(), ResourceBody::parse(ResourceType::user(), &sent, &reading).unwrap());
                 prop_assert_eq!(made, again);
             }
             let operations = json!([{"op": "add", "value": body}, {"op": "Replace", "path": "emails", "value": body}]);
             for body in [&body, &json!({"Operations": body}), &json!({"Operations": operations})] {
-                if let Ok(request) = PatchRequest::parse(body, &dialect) {
-                    let _ = request.apply(ResourceType::user(), &user, &dialect);
+                if let Ok(request) = PatchRequest::parse(body, &reading) {
+                    let _ = request.apply(ResourceType::user(), &user, &reading);
                 }
             }
             Mask::of([ResourceType::user()]).secrets(&mut body.clone());
@@ -221,16 +224,16 @@ proptest! {
     #[test]
     fn the_same_holds_where_a_tenant_has_a_schema_of_its_own(body in json_value(), user in user(), path in nearly()) {
         let of = own();
-        for dialect in [Dialect::entra(), Dialect::strict()] {
+        for reading in [Reading::of(Dialect::entra()), Reading::strict()] {
             let mut named = body.as_object().cloned().unwrap_or_default();
             named.insert("userName".to_owned(), json!("alice"));
             named.insert("schemas".to_owned(), json!(["urn:ietf:params:scim:schemas:core:2.0:User", OWN]));
             named.insert(OWN.to_owned(), body.clone());
-            if let Ok(made) = ResourceBody::parse(&of, &named, &dialect) {
+            if let Ok(made) = ResourceBody::parse(&of, &named, &reading) {
                 let made = Resource::new("1".to_owned(), user.meta.clone(), made);
                 // What is seen is what a client may send back, and that changes nothing.
                 let sent = made.clone().into_json(&of, None);
-                let again = ResourceBody::parse(&of, &sent, &dialect).unwrap();
+                let again = ResourceBody::parse(&of, &sent, &reading).unwrap();
                 if let Ok(replaced) = made.replaced(&of, again) {
                     prop_assert!(replaced.same_values(&made), "{:?}\n{:?}", made, replaced);
                 }
@@ -240,8 +243,8 @@ proptest! {
             let operations = json!([{"op": "add", "value": {OWN: body}}, {"op": "replace", "path": path, "value": body},
                 {"op": "remove", "path": path}]);
             for operation in operations.as_array().unwrap() {
-                if let Ok(request) = PatchRequest::parse(&json!({"Operations": [operation]}), &Dialect::entra())
-                    && let Ok(changed) = request.apply(&of, &user, &dialect)
+                if let Ok(request) = PatchRequest::parse(&json!({"Operations": [operation]}), &Reading::of(Dialect::entra()))
+                    && let Ok(changed) = request.apply(&of, &user, &reading)
                 {
                     let _ = changed.clone().into_json(&of, None);
                     // Under the built-in schemas nothing of it is seen.
@@ -336,7 +339,7 @@ proptest! {
     fn every_match_has_what_the_lookup_names(user in user(), (path, value) in assignment()) {
         use filter::Lookup;
         let text = format!("{path} eq {value}");
-        let bound = BoundFilter::parse(&text, ResourceType::user()).unwrap();
+        let bound = BoundFilter::parse(&text, ResourceType::user(), &Reading::lenient()).unwrap();
         if bound.matches(&user, "") {
             let fold = |text: &str| text.to_lowercase();
             match bound.lookup() {

@@ -6,7 +6,9 @@ use rollcall_core::http::{Body, Rollcall};
 use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_core::scim::filter;
 use rollcall_core::scim::path;
-use rollcall_core::scim::{BoundFilter, Dialect, Error, Meta, PatchRequest, Resource, ResourceBody, ResourceType};
+use rollcall_core::scim::{
+    BoundFilter, Dialect, Error, Meta, PatchRequest, Reading, Resource, ResourceBody, ResourceType,
+};
 use rollcall_core::settings::Settings;
 use serde_json::{Map, Value, json};
 use std::cell::{Cell, RefCell};
@@ -19,17 +21,19 @@ pub fn filter(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    if let Ok(read) = filter::parse(text) {
-        let printed = read.to_string();
-        match filter::parse(&printed) {
-            Ok(again) => assert_eq!(again, read, "{printed}"),
-            Err(error) => assert!(is_beyond_a_bound(&error), "{printed}: {error}"),
+    for reading in [Reading::lenient(), Reading::strict()] {
+        if let Ok(read) = filter::parse(text, &reading) {
+            let printed = read.to_string();
+            match filter::parse(&printed, &Reading::strict()) {
+                Ok(again) => assert_eq!(again, read, "{printed}"),
+                Err(error) => assert!(is_beyond_a_bound(&error), "{printed}: {error}"),
+            }
         }
-    }
-    for of in [ResourceType::user(), ResourceType::group()] {
-        if let Ok(bound) = BoundFilter::parse(text, of) {
-            let _ = bound.lookup();
-            let _ = bound.matches(&alice(), "https://scim.example.com");
+        for of in [ResourceType::user(), ResourceType::group()] {
+            if let Ok(bound) = BoundFilter::parse(text, of, &reading) {
+                let _ = bound.lookup();
+                let _ = bound.matches(&alice(), "https://scim.example.com");
+            }
         }
     }
 }
@@ -39,11 +43,13 @@ pub fn path(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    if let Ok(read) = path::parse(text) {
-        let printed = read.to_string();
-        match path::parse(&printed) {
-            Ok(again) => assert_eq!(again, read, "{printed}"),
-            Err(error) => assert!(is_beyond_a_bound(&error), "{printed}: {error}"),
+    for reading in [Reading::lenient(), Reading::strict()] {
+        if let Ok(read) = path::parse(text, &reading) {
+            let printed = read.to_string();
+            match path::parse(&printed, &Reading::strict()) {
+                Ok(again) => assert_eq!(again, read, "{printed}"),
+                Err(error) => assert!(is_beyond_a_bound(&error), "{printed}: {error}"),
+            }
         }
     }
 }
@@ -58,13 +64,13 @@ pub fn patch(data: &[u8]) {
     let Ok(body) = serde_json::from_slice::<Value>(data) else {
         return;
     };
-    for dialect in [Dialect::entra(), Dialect::strict()] {
-        let Ok(request) = PatchRequest::parse(&body, &dialect) else {
+    for reading in [Reading::of(Dialect::entra()), Reading::strict()] {
+        let Ok(request) = PatchRequest::parse(&body, &reading) else {
             continue;
         };
-        if let Ok(changed) = request.apply(ResourceType::user(), &alice(), &dialect) {
+        if let Ok(changed) = request.apply(ResourceType::user(), &alice(), &reading) {
             let sent = changed.clone().into_json(ResourceType::user(), None);
-            if let Err(error) = ResourceBody::parse(ResourceType::user(), &sent, &Dialect::entra()) {
+            if let Err(error) = ResourceBody::parse(ResourceType::user(), &sent, &Reading::of(Dialect::entra())) {
                 panic!("{error}: {}", Value::Object(sent));
             }
         }
@@ -137,7 +143,8 @@ fn alice() -> Resource {
     });
     let Value::Object(body) = body else { unreachable!("it is written as an object") };
     let meta = Meta { created: Timestamp::UNIX_EPOCH, last_modified: Timestamp::UNIX_EPOCH, revision: 1 };
-    let body = ResourceBody::parse(ResourceType::user(), &body, &Dialect::entra()).expect("alice is a user");
+    let body =
+        ResourceBody::parse(ResourceType::user(), &body, &Reading::of(Dialect::entra())).expect("alice is a user");
     Resource::new("1".to_owned(), meta, body)
 }
 

@@ -7,6 +7,7 @@ pub mod sign;
 use crate::keys::TenantId;
 use crate::ledger::{self, Error, Read};
 use crate::ports::{Entropy, Ports};
+use crate::scim::Dialect;
 use crate::secrets::{self, Digest, NONCE_LEN, Secrets, TOKEN_PREFIX};
 use crate::tenant::state::{TenantHead, TenantTurn};
 use crate::traffic::Traffic;
@@ -37,11 +38,19 @@ pub struct Connection {
     /// Whether groups are synchronised, too. Where they are not, `/Groups` is an empty list that takes no writes.
     #[serde(default)]
     pub groups: bool,
+    /// Whether requests are read by the RFC's letter, without anything that a provider might be forgiven.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub strict: bool,
     /// Whether the tenant has schemas of its own, which are read then.
     #[serde(default)]
     pub own_schemas: bool,
     /// The newest last.
     pub tokens: Vec<Token>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A secret token as it is stored: recognisable, and openable only with the installation's key.
@@ -95,7 +104,12 @@ impl Connection {
         view.read(&view.space().connection())
     }
 
-    /// The provider. One that an older or newer version wrote and this one does not know is taken by the RFC's word.
+    /// How requests are read: leniently with the choices of the provider, or by the RFC's letter.
+    pub fn dialect(&self) -> Dialect {
+        if self.strict { Dialect::strict() } else { (self.provider().dialect)() }
+    }
+
+    /// The provider. One that an older or newer version wrote and this one does not know is one that no preset is for.
     pub fn provider(&self) -> &'static IdentityProvider {
         provider::of(&self.identity_provider).unwrap_or(&provider::GENERIC)
     }
@@ -160,6 +174,7 @@ pub fn start(
     secrets: &Secrets,
     tenant: &TenantId,
     provider: &IdentityProvider,
+    strict: bool,
 ) -> Result<Connection, ConnectionError> {
     if Connection::read(turn)?.is_some_and(|connection| connection.ended_at.is_none()) {
         return Err(ConnectionError::AlreadyConnected);
@@ -170,6 +185,7 @@ pub fn start(
         started_at: now,
         ended_at: None,
         groups: false,
+        strict,
         own_schemas: turn.get(&turn.space().schemas())?.is_some(),
         tokens: vec![new_token(&*ports.entropy, secrets, tenant, now)],
     };
@@ -216,6 +232,8 @@ pub struct Change {
     /// Another provider. URL, tokens, users and journal stay; the next request is read in the new provider's dialect, and
     /// what was learnt of the traffic of the one before is forgotten.
     pub provider: Option<&'static IdentityProvider>,
+    /// Reads requests by the RFC's letter, or leniently.
+    pub strict: Option<bool>,
 }
 
 /// Changes a connection.
@@ -224,6 +242,7 @@ pub fn change(turn: &mut TenantTurn<'_>, change: &Change) -> Result<Connection, 
         return Err(ConnectionError::NotConnected);
     };
     connection.groups = change.groups.unwrap_or(connection.groups);
+    connection.strict = change.strict.unwrap_or(connection.strict);
     if let Some(provider) = change.provider.filter(|provider| provider.id != connection.identity_provider) {
         provider.id.clone_into(&mut connection.identity_provider);
         turn.head.state.traffic.forget_provider();
@@ -288,6 +307,7 @@ mod tests {
             started_at: Timestamp::UNIX_EPOCH,
             ended_at: None,
             groups: false,
+            strict: false,
             own_schemas: false,
             tokens,
         }

@@ -15,7 +15,7 @@ pub struct IdentityProvider {
     pub name: &'static str,
     /// What to enter in the provider's attribute mapping.
     pub mappings: &'static [AttributeMapping],
-    /// How it departs from the RFC.
+    /// What it means where its requests could mean two things.
     pub dialect: fn() -> Dialect,
     /// How often it comes by itself, in seconds; nothing where it comes only when something changed.
     pub cycle_seconds: Option<i64>,
@@ -98,7 +98,7 @@ const OKTA: IdentityProvider = IdentityProvider {
         direct("displayName", "user.displayName"),
         automatic("externalId", "user id"),
     ],
-    dialect: Dialect::okta,
+    dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/okta.json"),
@@ -113,7 +113,7 @@ const GOOGLE: IdentityProvider = IdentityProvider {
         direct("name.givenName", "First name"),
         direct("name.familyName", "Last name"),
     ],
-    dialect: Dialect::google,
+    dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/google.json"),
@@ -128,7 +128,7 @@ const ONELOGIN: IdentityProvider = IdentityProvider {
         direct("displayName", "{$user.display_name}"),
         direct("externalId", "{$user.id}"),
     ],
-    dialect: Dialect::onelogin,
+    dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/onelogin.json"),
@@ -143,7 +143,7 @@ const JUMPCLOUD: IdentityProvider = IdentityProvider {
         direct("name.givenName", "firstname"),
         direct("name.familyName", "lastname"),
     ],
-    dialect: Dialect::jumpcloud,
+    dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/jumpcloud.json"),
@@ -158,7 +158,7 @@ const PING: IdentityProvider = IdentityProvider {
         direct("name.givenName", "Given Name"),
         direct("name.familyName", "Family Name"),
     ],
-    dialect: Dialect::near,
+    dialect: Dialect::merging,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/ping.json"),
@@ -173,7 +173,7 @@ const KEYCLOAK: IdentityProvider = IdentityProvider {
         automatic("displayName", "First name, Last name"),
         automatic("externalId", "ID"),
     ],
-    dialect: Dialect::near,
+    dialect: Dialect::merging,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/keycloak.json"),
@@ -188,13 +188,13 @@ const AUTHENTIK: IdentityProvider = IdentityProvider {
         automatic("displayName", "name"),
         automatic("externalId", "uid"),
     ],
-    dialect: Dialect::near,
+    dialect: Dialect::authentik,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/authentik.json"),
 };
 
-/// Any other, by the RFC and nothing else.
+/// Any other, with the RFC's choices.
 pub const GENERIC: IdentityProvider = IdentityProvider {
     id: "generic",
     name: "SCIM 2.0",
@@ -204,7 +204,7 @@ pub const GENERIC: IdentityProvider = IdentityProvider {
         direct("displayName", "name"),
         direct("externalId", "ID"),
     ],
-    dialect: Dialect::strict,
+    dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/generic.json"),

@@ -29,7 +29,7 @@ use crate::directory::roster::Extent;
 use crate::keys::{EntryName, IndexKind, Kind};
 use crate::ledger::{self, Read};
 use crate::scim::text::fold;
-use crate::scim::{self, Dialect, Effort, Meta, PatchRequest, Resource, ResourceBody};
+use crate::scim::{self, Effort, Meta, PatchRequest, Reading, Resource, ResourceBody};
 use crate::settings::LIMITS;
 use crate::tenant::schemas::Types;
 use jiff::Timestamp;
@@ -153,8 +153,8 @@ impl Plan {
 pub struct Terms<'t> {
     /// The tenant's schemas.
     pub types: &'t Types,
-    /// How the client departs from the RFC.
-    pub dialect: &'t Dialect,
+    /// How the client's request is read.
+    pub reading: &'t Reading,
     /// The tenant URL, for what a filter may ask of members.
     pub base: &'t str,
     /// When.
@@ -172,7 +172,7 @@ pub fn plan(
     terms: Terms<'_>,
 ) -> Result<Plan, Error> {
     let none = Difference::default;
-    let Terms { types, dialect, now, effort, .. } = terms;
+    let Terms { types, reading, now, effort, .. } = terms;
     match change {
         Change::Create { id, body } => {
             let meta = Meta { created: now, last_modified: now, revision: 1 };
@@ -195,7 +195,7 @@ pub fn plan(
         }
         Change::Patch { id, request } => {
             let before = looked_at(effort, present(view, kind, id, if_match)?)?;
-            let (after, steps) = request.apply_apart(types.of(kind), &before.resource, dialect, effort)?;
+            let (after, steps) = request.apply_apart(types.of(kind), &before.resource, reading, effort)?;
             let members = membership::difference(view, terms, id, Some(&before), &steps)?;
             revised(view, Plan { kind, before: Some(before), after: Some(after), members, now })
         }

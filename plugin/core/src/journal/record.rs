@@ -158,6 +158,19 @@ pub struct Record {
     /// Another provider than the connection's, which the request looks like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looks_like: Option<String>,
+    /// What of the request was read though the RFC has it otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leniencies: Vec<Leniency>,
+}
+
+/// What was read liberally, by [`Leniency::name`](crate::scim::Leniency::name): another version may know others.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Leniency {
+    /// Its name.
+    pub what: String,
+    /// The attribute or the member of the message.
+    #[serde(rename = "where")]
+    pub at: String,
 }
 
 fn is_zero(number: &u64) -> bool {

@@ -5,10 +5,11 @@
 //! values point to something: those with a `$ref`, such as `members` and `manager`, and those of the type reference. In any
 //! other attribute, a `title` for example, it is text like any other.
 
-use super::dialect::Dialect;
 use super::error::Error;
+use super::reading::{self, Leniency, Reading, member};
 use super::schema::{ResourceType, Schema, Target, Type};
 use super::value;
+use crate::settings::LIMITS;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,7 +40,7 @@ pub struct Operation<'s> {
     /// The version that the client expects to change.
     pub version: Option<String>,
     /// What would be the body of a request of its own: an object, which stays where it is in the body of the bulk request.
-    pub data: Option<&'s Value>,
+    pub data: Option<Cow<'s, Value>>,
     /// Why it cannot be carried out at all.
     pub problem: Option<Error>,
     /// What its path is about; nothing where that is none of the types.
@@ -63,33 +64,31 @@ pub type Made = BTreeMap<String, Option<String>>;
 impl<'s> BulkRequest<'s> {
     /// How many operations the body of a bulk request has: to be looked at before any of them is read.
     pub fn count(body: &Map<String, Value>) -> usize {
-        member(body, "Operations").and_then(Value::as_array).map_or(0, Vec::len)
+        operations(body, &Reading::lenient()).map_or(0, <[Value]>::len)
     }
 
     /// Reads the body of a bulk request about resources of these types.
     pub fn parse(
         body: &'s Map<String, Value>,
-        dialect: &Dialect,
+        reading: &Reading,
         types: &[&'s ResourceType],
     ) -> Result<BulkRequest<'s>, Error> {
         value::check_names(body, "body")?;
-        let urns = member(body, "schemas").and_then(Value::as_array);
-        if !dialect.any_schemas && !urns.is_some_and(|urns| urns.iter().any(|urn| urn == BULK_REQUEST)) {
-            return Err(Error::syntax(format!("schemas: expected {BULK_REQUEST}, found none")));
-        }
+        reading::message_schemas(body, BULK_REQUEST, reading)?;
         let fail_on_errors = match member(body, "failOnErrors") {
             None | Some(Value::Null) => None,
             Some(number) => {
                 let refused =
                     || Error::value("failOnErrors: expected a whole number of 0 or more, found something else");
-                Some(number.as_u64().ok_or_else(refused)?)
+                Some(whole_number(number, reading).ok_or_else(refused)?)
             }
         };
-        let Some(Value::Array(operations)) = member(body, "Operations") else {
+        let Some(operations) = operations(body, reading) else {
             return Err(Error::syntax("Operations: expected an array of operations, found none"));
         };
+        let mut texts = Texts { left: TEXT_BYTES_MAX, reading };
         let mut operations: Vec<Operation> =
-            (0..).zip(operations).map(|(at, json)| Operation::parse(at, json, types)).collect();
+            (0..).zip(operations).map(|(at, json)| Operation::parse(at, json, &mut texts, types)).collect();
         refuse_twins(&mut operations);
         Ok(BulkRequest { fail_on_errors, operations })
     }
@@ -106,6 +105,41 @@ impl<'s> BulkRequest<'s> {
         }
         order.steps
     }
+}
+
+/// The operations of a body: an array, or where the reading has it so the only one.
+fn operations<'s>(body: &'s Map<String, Value>, reading: &Reading) -> Option<&'s [Value]> {
+    match member(body, "Operations")? {
+        Value::Array(operations) => Some(operations),
+        one @ Value::Object(_) => {
+            reading.reads(Leniency::SingleForArray, "Operations").then(|| std::slice::from_ref(one))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// The data of operations that are JSON within texts: they are held together, so that together they are bounded as one body.
+struct Texts<'r> {
+    left: usize,
+    reading: &'r Reading,
+}
+
+/// No value of JSON takes less than two bytes.
+const TEXT_BYTES_MAX: usize = 2 * LIMITS.body_values_max;
+
+impl Texts<'_> {
+    fn object<'s>(&mut self, value: &'s Value) -> Option<Cow<'s, Value>> {
+        if let Value::String(text) = value {
+            self.left = self.left.checked_sub(text.len())?;
+        }
+        reading::object(value, "data", self.reading)
+    }
+}
+
+/// `failOnErrors`, which may be a text.
+fn whole_number(value: &Value, reading: &Reading) -> Option<u64> {
+    let text = || value.as_str()?.trim().parse().ok().filter(|_| reading.reads(Leniency::NumberAsText, "failOnErrors"));
+    value.as_u64().or_else(text)
 }
 
 /// A bulkId that two operations have means neither.
@@ -159,17 +193,24 @@ impl Order<'_> {
     }
 }
 
+/// A method of HTTP, which has capitals.
+fn method(text: String, reading: &Reading) -> String {
+    let capitals = text.trim().to_ascii_uppercase();
+    let is_method = matches!(capitals.as_str(), "POST" | "PUT" | "PATCH" | "DELETE");
+    if is_method && capitals != text && reading.reads(Leniency::LetterCase, "method") { capitals } else { text }
+}
+
 impl<'s> Operation<'s> {
-    fn parse(at: usize, json: &'s Value, types: &[&'s ResourceType]) -> Operation<'s> {
+    fn parse(at: usize, json: &'s Value, texts: &mut Texts<'_>, types: &[&'s ResourceType]) -> Operation<'s> {
         let nothing = Map::new();
         let object = json.as_object().unwrap_or(&nothing);
         let text = |name: &str| member(object, name).and_then(Value::as_str).map(str::to_owned);
         let mut operation = Operation {
-            method: text("method").unwrap_or_default(),
+            method: method(text("method").unwrap_or_default(), texts.reading),
             path: text("path").unwrap_or_default(),
             bulk_id: text("bulkId").filter(|id| !id.is_empty()),
             version: text("version"),
-            data: json.as_object().and_then(|object| member(object, "data")).filter(|data| data.is_object()),
+            data: json.as_object().and_then(|object| member(object, "data")).and_then(|data| texts.object(data)),
             problem: None,
             of: None,
         };
@@ -231,7 +272,7 @@ impl<'s> Operation<'s> {
     fn references(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         found.extend(self.path.rsplit('/').next().and_then(|id| id.strip_prefix(REFERENCE)).map(str::to_owned));
-        if let Some(data) = self.data {
+        if let Some(data) = self.data.as_deref() {
             references(data, self.place(), &mut found);
         }
         found
@@ -249,8 +290,8 @@ impl<'s> Operation<'s> {
 
     /// The data with ids in the place of bulkIds; `without` some of them, which takes out the values that they stand in.
     /// Data that refer to nothing are lent.
-    pub fn resolved_data(&self, made: &Made, without: &BTreeSet<String>) -> Result<Option<Cow<'s, Value>>, Unresolved> {
-        let Some(data) = self.data else {
+    pub fn resolved_data(&self, made: &Made, without: &BTreeSet<String>) -> Result<Option<Cow<'_, Value>>, Unresolved> {
+        let Some(data) = self.data.as_deref() else {
             return Ok(None);
         };
         let mut found = BTreeSet::new();
@@ -381,10 +422,6 @@ fn resolve(
     })
 }
 
-fn member<'v>(object: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
-    object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -395,7 +432,7 @@ mod tests {
     /// A request whose body stays.
     fn read(operations: Value) -> BulkRequest<'static> {
         let body = Box::leak(Box::new(json!({"schemas": [BULK_REQUEST], "Operations": operations})));
-        BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict(), &TYPES).unwrap()
+        BulkRequest::parse(body.as_object().unwrap(), &Reading::strict(), &TYPES).unwrap()
     }
 
     fn post(bulk_id: &str, members: &[&str]) -> Value {
@@ -556,7 +593,7 @@ mod tests {
     #[test]
     fn a_body_that_is_no_bulk_request_is_refused() {
         let refused = |body: Value| {
-            BulkRequest::parse(body.as_object().unwrap(), &Dialect::strict(), &TYPES).unwrap_err().to_string()
+            BulkRequest::parse(body.as_object().unwrap(), &Reading::strict(), &TYPES).unwrap_err().to_string()
         };
         assert_eq!(refused(json!({"Operations": []})), format!("schemas: expected {BULK_REQUEST}, found none"));
         let with = |name: &str, value: Value| json!({"schemas": [BULK_REQUEST], "Operations": [], name: value});

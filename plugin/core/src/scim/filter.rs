@@ -15,6 +15,7 @@
 
 use super::effort::{Effort, weight};
 use super::error::Error;
+use super::reading::{self, Reading};
 use super::resource::Resource;
 use super::scan::Scan;
 use super::schema::{Attribute, Mutability, ResourceType, Target, Type};
@@ -80,12 +81,12 @@ const COMPARES: [(&str, Compare); 9] = [
 ];
 
 /// Reads a filter.
-pub fn parse(text: &str) -> Result<Filter, Error> {
+pub fn parse(text: &str, reading: &Reading) -> Result<Filter, Error> {
     if text.len() > LIMITS.filter_bytes_max {
         let max = LIMITS.filter_bytes_max;
         return Err(Error::filter(format!("filter: expected at most {max} bytes, found {}", text.len())));
     }
-    let mut parser = Parser { scan: Scan::new(text), depth: 0, terms: 0 };
+    let mut parser = Parser { scan: Scan::new(text), depth: 0, terms: 0, within: false, reading };
     let filter = parser.or().map_err(|error| error.within("filter: "))?;
     parser.scan.blanks();
     if parser.scan.at_end() {
@@ -96,8 +97,8 @@ pub fn parse(text: &str) -> Result<Filter, Error> {
 }
 
 /// Reads the filter within the brackets of a path, up to the closing one, where the cursor is left.
-pub(crate) fn parse_within<'t>(scan: Scan<'t>) -> Result<(Filter, Scan<'t>), Error> {
-    let mut parser = Parser { scan, depth: 0, terms: 0 };
+pub(crate) fn parse_within<'t>(scan: Scan<'t>, reading: &'t Reading) -> Result<(Filter, Scan<'t>), Error> {
+    let mut parser = Parser { scan, depth: 0, terms: 0, within: true, reading };
     let filter = parser.or()?;
     parser.scan.blanks();
     Ok((filter, parser.scan))
@@ -107,6 +108,9 @@ struct Parser<'t> {
     scan: Scan<'t>,
     depth: usize,
     terms: usize,
+    /// Whether all of it stands within the brackets of a path.
+    within: bool,
+    reading: &'t Reading,
 }
 
 impl Parser<'_> {
@@ -214,7 +218,12 @@ impl Parser<'_> {
             let max = LIMITS.filter_terms_max;
             return Err(Error::filter(format!("expected at most {max} comparisons, found more")));
         }
-        if !self.scan.blanks() {
+        let apart = self.scan.blanks();
+        if reading::spelled_eq(&mut self.scan, name, self.reading) {
+            self.scan.blanks();
+            return Ok(Filter::Compare(name.to_owned(), Compare::Eq, self.value(name)?));
+        }
+        if !apart {
             return Err(self.expected("a blank and an operator"));
         }
         if self.scan.keyword("pr") {
@@ -225,8 +234,13 @@ impl Parser<'_> {
         if !self.scan.blanks() {
             return Err(self.expected("a blank and a value"));
         }
-        let value = self.scan.literal().ok_or_else(|| self.expected("a value such as \"text\", true or 1"))?;
-        Ok(Filter::Compare(name.to_owned(), compare, value))
+        Ok(Filter::Compare(name.to_owned(), compare, self.value(name)?))
+    }
+
+    fn value(&mut self, name: &str) -> Result<Value, Error> {
+        let nested = self.within || self.depth > 0;
+        let value = reading::literal(&mut self.scan, name, nested, self.reading)?;
+        value.ok_or_else(|| self.expected("a value such as \"text\", true or 1"))
     }
 
     fn expected(&self, what: &str) -> Error {
@@ -352,24 +366,24 @@ impl Lookup {
 
 impl<'s> BoundFilter<'s> {
     /// Reads a filter and binds it.
-    pub fn parse(text: &str, of: &'s ResourceType) -> Result<BoundFilter<'s>, Error> {
-        BoundFilter::bind(&parse(text)?, of)
+    pub fn parse(text: &str, of: &'s ResourceType, reading: &Reading) -> Result<BoundFilter<'s>, Error> {
+        BoundFilter::bind(&parse(text, reading)?, of, reading)
     }
 
     /// Binds a filter to each of several types. RFC 7644 §3.4.2.1: an attribute that a type does not have is there one
     /// without a value, and only what no type has is a mistake.
-    pub fn parse_for(text: &str, types: &[&'s ResourceType]) -> Result<Vec<BoundFilter<'s>>, Error> {
-        let filter = parse(text)?;
+    pub fn parse_for(text: &str, types: &[&'s ResourceType], reading: &Reading) -> Result<Vec<BoundFilter<'s>>, Error> {
+        let filter = parse(text, reading)?;
         let bound = |of: &&'s ResourceType| {
-            let node = bind(&filter, &Names::Resource { of, among: types })?;
+            let node = bind(&filter, &Names::Resource { of, among: types }, reading)?;
             Ok(BoundFilter { of, node })
         };
         types.iter().map(bound).collect()
     }
 
     /// Finds every name in the schema and checks every value against its type.
-    pub fn bind(filter: &Filter, of: &'s ResourceType) -> Result<BoundFilter<'s>, Error> {
-        let node = bind(filter, &Names::Resource { of, among: &[] })?;
+    pub fn bind(filter: &Filter, of: &'s ResourceType, reading: &Reading) -> Result<BoundFilter<'s>, Error> {
+        let node = bind(filter, &Names::Resource { of, among: &[] }, reading)?;
         Ok(BoundFilter { of, node })
     }
 
@@ -415,8 +429,12 @@ impl<'s> BoundFilter<'s> {
 pub struct ElementFilter<'s>(Node<'s>);
 
 impl<'s> ElementFilter<'s> {
-    pub(crate) fn bind(filter: &Filter, attribute: &'s Attribute) -> Result<ElementFilter<'s>, Error> {
-        bind(filter, &Names::Element(attribute)).map(ElementFilter)
+    pub(crate) fn bind(
+        filter: &Filter,
+        attribute: &'s Attribute,
+        reading: &Reading,
+    ) -> Result<ElementFilter<'s>, Error> {
+        bind(filter, &Names::Element(attribute), reading).map(ElementFilter)
     }
 
     /// Whether an element fits. What that costs was counted by `ElementFilter::spend`.
@@ -577,15 +595,16 @@ impl<'s> Names<'_, 's> {
     }
 }
 
-fn bind<'s>(filter: &Filter, names: &Names<'_, 's>) -> Result<Node<'s>, Error> {
-    let all = |filters: &[Filter]| filters.iter().map(|filter| bind(filter, names)).collect::<Result<Vec<_>, _>>();
+fn bind<'s>(filter: &Filter, names: &Names<'_, 's>, reading: &Reading) -> Result<Node<'s>, Error> {
+    let all =
+        |filters: &[Filter]| filters.iter().map(|filter| bind(filter, names, reading)).collect::<Result<Vec<_>, _>>();
     Ok(match filter {
         Filter::And(filters) => Node::And(all(filters)?),
         Filter::Or(filters) => Node::Or(all(filters)?),
-        Filter::Not(filter) => Node::Not(Box::new(bind(filter, names)?)),
+        Filter::Not(filter) => Node::Not(Box::new(bind(filter, names, reading)?)),
         Filter::Present(name) => names.place(name)?.map_or(Node::Constant(false), Node::Present),
         Filter::Compare(name, compare, value) => match names.place(name)? {
-            Some(place) => comparison(name, place, *compare, value)?,
+            Some(place) => comparison(name, place, *compare, value, reading)?,
             None => {
                 let text = || Operand::Text { text: String::new(), folded: None };
                 let operand = if value.is_null() { Operand::Null } else { text() };
@@ -593,26 +612,32 @@ fn bind<'s>(filter: &Filter, names: &Names<'_, 's>) -> Result<Node<'s>, Error> {
             }
         },
         Filter::Element(name, filter) => match names.target(name)? {
-            Some(target) => element(name, target, filter)?,
+            Some(target) => element(name, target, filter, reading)?,
             None => Node::Constant(false),
         },
     })
 }
 
-fn comparison<'s>(name: &str, place: Place<'s>, compare: Compare, value: &Value) -> Result<Node<'s>, Error> {
+fn comparison<'s>(
+    name: &str,
+    place: Place<'s>,
+    compare: Compare,
+    value: &Value,
+    reading: &Reading,
+) -> Result<Node<'s>, Error> {
     let leaf = place.leaf().ok_or_else(|| {
         Error::filter(format!("filter: {name}: expected a sub-attribute to compare, found the whole attribute"))
     })?;
-    let operand = operand(name, leaf, compare, value)?;
+    let operand = operand(name, leaf, compare, value, reading)?;
     Ok(Node::Compare(place, compare, operand))
 }
 
-fn element<'s>(name: &str, target: Target<'s>, filter: &Filter) -> Result<Node<'s>, Error> {
+fn element<'s>(name: &str, target: Target<'s>, filter: &Filter, reading: &Reading) -> Result<Node<'s>, Error> {
     match target {
         Target::Attribute { attribute, sub: None, .. }
             if attribute.kind == Type::Complex || attribute.is_list_of_values() =>
         {
-            Ok(Node::Element(target, Box::new(bind(filter, &Names::Element(attribute))?)))
+            Ok(Node::Element(target, Box::new(bind(filter, &Names::Element(attribute), reading)?)))
         }
         Target::Attribute { .. } | Target::Extension(_) => Err(Error::filter(format!(
             "filter: {name}: expected a complex or multi-valued attribute before the bracket"
@@ -638,16 +663,13 @@ impl<'s> Place<'s> {
     }
 }
 
-fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value) -> Result<Operand, Error> {
+fn operand(name: &str, leaf: &Attribute, compare: Compare, value: &Value, reading: &Reading) -> Result<Operand, Error> {
     let refuse = |what: &str| Err(Error::filter(format!("filter: {name}: {what}")));
-    let operand = match (leaf.kind, value) {
+    let admitted = value::compared(leaf, value, name, reading);
+    let operand = match (leaf.kind, admitted.as_ref().unwrap_or(value)) {
         (_, Value::Null) => Operand::Null,
         (Type::Boolean, Value::Bool(boolean)) => Operand::Boolean(*boolean),
-        // Entra compares primary with the string "True".
-        (Type::Boolean, Value::String(text)) => match value::boolean(text) {
-            Some(boolean) => Operand::Boolean(boolean),
-            None => return refuse("expected true or false"),
-        },
+        (Type::Boolean, Value::String(_)) => return refuse("expected true or false"),
         (Type::Integer | Type::Decimal, Value::Number(number)) => Operand::Number(number.clone()),
         (Type::DateTime, Value::String(text)) => match (compare, value::date_time(text)) {
             (Compare::Co | Compare::Sw | Compare::Ew, _) => Operand::Text { text: text.clone(), folded: None },
@@ -900,15 +922,15 @@ mod tests {
     use serde_json::json;
 
     fn printed(text: &str) -> String {
-        parse(text).map_or_else(|error| format!("! {error}"), |filter| filter.to_string())
+        parse(text, &Reading::strict()).map_or_else(|error| format!("! {error}"), |filter| filter.to_string())
     }
 
     fn bound(text: &str) -> Result<BoundFilter<'static>, String> {
-        BoundFilter::parse(text, ResourceType::user()).map_err(|error| error.to_string())
+        BoundFilter::parse(text, ResourceType::user(), &Reading::lenient()).map_err(|error| error.to_string())
     }
 
     fn refused(text: &str) -> String {
-        bound(text).unwrap_err()
+        BoundFilter::parse(text, ResourceType::user(), &Reading::strict()).unwrap_err().to_string()
     }
 
     fn alice() -> Resource {
@@ -934,7 +956,7 @@ mod tests {
         Resource::new(
             "1a".to_owned(),
             meta,
-            ResourceBody::parse(ResourceType::user(), &body, &Dialect::entra()).unwrap(),
+            ResourceBody::parse(ResourceType::user(), &body, &Reading::of(Dialect::entra())).unwrap(),
         )
     }
 
@@ -975,8 +997,7 @@ mod tests {
             let body = body.as_object().cloned().unwrap();
             let meta =
                 Meta { created: jiff::Timestamp::UNIX_EPOCH, last_modified: jiff::Timestamp::UNIX_EPOCH, revision: 1 };
-            let dialect = Dialect { any_schemas: true, ..Dialect::near() };
-            let body = ResourceBody::parse(ResourceType::user(), &body, &dialect).unwrap();
+            let body = ResourceBody::parse(ResourceType::user(), &body, &Reading::lenient()).unwrap();
             bound(text).unwrap().matches(&Resource::new("1".to_owned(), meta, body), "")
         };
         for (body, text, expected) in [
@@ -1012,7 +1033,7 @@ mod tests {
     fn an_attribute_of_another_type_has_no_value() {
         let types = [ResourceType::user(), ResourceType::group()];
         let always = |text: &str| {
-            BoundFilter::parse_for(text, &types)
+            BoundFilter::parse_for(text, &types, &Reading::lenient())
                 .map(|filters| filters.iter().map(BoundFilter::always).collect::<Vec<_>>())
                 .map_err(|error| error.to_string())
         };
@@ -1042,7 +1063,7 @@ mod tests {
             ("title PR", "title pr"),
             ("  title   pr  ", "title pr"),
             (r#"a eq "\u0041\n\"\\""#, r#"a eq "A\n\"\\""#),
-            ("a eq true and b eq FALSE or c eq Null", "a eq true and b eq false or c eq null"),
+            ("a eq true and b EQ false OR c eq null", "a eq true and b eq false or c eq null"),
             ("a gt -1.5e3", "a gt -1500.0"),
             ("a ge 12345678901234567890", "a ge 12345678901234567890"),
             ("a pr or b pr and c pr", "a pr or b pr and c pr"),

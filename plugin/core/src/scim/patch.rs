@@ -1,24 +1,25 @@
 //! PATCH, RFC 7644 §3.5.2: from a body to operations, from operations to a changed resource.
 //!
 //! Operations are carried out in their order on a copy. The copy takes the resource's place only when all of them
-//! succeeded and the whole is valid. Where Entra departs from the RFC, a field of the [`Dialect`] says so.
+//! succeeded and the whole is valid. What is read where a client departs from the RFC is the [`Reading`]'s.
 
 mod elements;
 mod relation;
 
 pub use relation::Step;
 
-use super::dialect::Dialect;
 use super::effort::{self, Effort};
 use super::error::{Error, ScimType};
 use super::filter::{ElementFilter, Filter};
 use super::path::{self, Path};
+use super::reading::{self, Leniency, Reading, member};
 use super::resource::{self, Resource, object};
 use super::schema::{Attribute, Mutability, ResourceType, Schema, Target, Type};
 use super::value;
 use crate::settings::LIMITS;
 use elements::Parts;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 /// The schema of a PATCH body.
@@ -35,7 +36,7 @@ struct Operation<'b> {
     op: Op,
     path: Option<Path>,
     /// Nothing where the client sent none; null where it sent that. It stays in the body, which may be nothing but this.
-    value: Option<&'b Value>,
+    value: Option<Cow<'b, Value>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,16 +48,14 @@ enum Op {
 
 impl<'b> PatchRequest<'b> {
     /// Reads a body. Names go without case, `operations` too (RFC 7643 §2.1); names that are not of PATCH are passed over.
-    pub fn parse(body: &'b Value, dialect: &Dialect) -> Result<PatchRequest<'b>, Error> {
-        let member = |name: &str| member(body, name);
-        body.as_object().map_or(Ok(()), |body| value::check_names(body, "body"))?;
-        if !dialect.any_schemas {
-            let listed = member("schemas").and_then(Value::as_array);
-            if !listed.is_some_and(|urns| urns.iter().any(|urn| urn == PATCH_OP)) {
-                return Err(Error::syntax(format!("schemas: expected {PATCH_OP}, found none")));
-            }
-        }
-        let Some(Value::Array(operations)) = member("Operations") else {
+    pub fn parse(body: &'b Value, reading: &Reading) -> Result<PatchRequest<'b>, Error> {
+        let Value::Object(body) = body else {
+            return Err(Error::syntax("Operations: expected an array, found none"));
+        };
+        value::check_names(body, "body")?;
+        reading::message_schemas(body, PATCH_OP, reading)?;
+        let found = member(body, "Operations").and_then(|found| reading::listed(found, "Operations", reading));
+        let Some(operations) = found else {
             return Err(Error::syntax("Operations: expected an array, found none"));
         };
         if operations.is_empty() {
@@ -66,18 +65,24 @@ impl<'b> PatchRequest<'b> {
             let (max, found) = (LIMITS.patch_operations_max, operations.len());
             return Err(Error::syntax(format!("Operations: expected at most {max} operations, found {found}")));
         }
-        let read = |(index, operation): (usize, &'b Value)| {
-            let place = format!("Operations[{index}]");
-            operation.as_object().map_or(Ok(()), |operation| value::check_names(operation, &place))?;
-            Operation::parse(operation).map_err(|error| error.within(&format!("{place}.")))
+        let operations: Result<Vec<Operation<'b>>, Error> = match operations {
+            Cow::Borrowed(operations) => {
+                let read = |(index, operation)| Operation::read(index, operation, reading);
+                operations.iter().enumerate().map(read).collect()
+            }
+            // Nobody keeps what a text held, so the operations do.
+            Cow::Owned(operations) => {
+                let read = |(index, operation)| Ok(Operation::read(index, operation, reading)?.into_owned());
+                operations.iter().enumerate().map(read).collect()
+            }
         };
-        Ok(PatchRequest { operations: operations.iter().enumerate().map(read).collect::<Result<_, _>>()? })
+        Ok(PatchRequest { operations: operations? })
     }
 
     /// Carries all operations out, or none. Revision and times are the caller's.
-    pub fn apply(&self, of: &ResourceType, resource: &Resource, dialect: &Dialect) -> Result<Resource, Error> {
+    pub fn apply(&self, of: &ResourceType, resource: &Resource, reading: &Reading) -> Result<Resource, Error> {
         let mut changed = resource.clone();
-        self.carry_out(&Patch { of, dialect, steps: None, effort: &Effort::default() }, resource, &mut changed)?;
+        self.carry_out(&Patch { of, reading, steps: None, effort: &Effort::default() }, resource, &mut changed)?;
         Ok(changed)
     }
 
@@ -87,11 +92,11 @@ impl<'b> PatchRequest<'b> {
         &self,
         of: &'s ResourceType,
         resource: &Resource,
-        dialect: &'s Dialect,
+        reading: &'s Reading,
         effort: &'s Effort,
     ) -> Result<(Resource, Vec<Step<'s>>), Error> {
         let mut changed = resource.clone();
-        let patch = Patch { of, dialect, steps: Some(RefCell::default()), effort };
+        let patch = Patch { of, reading, steps: Some(RefCell::default()), effort };
         self.carry_out(&patch, resource, &mut changed)?;
         Ok((changed, patch.steps.map(RefCell::into_inner).unwrap_or_default()))
     }
@@ -106,41 +111,58 @@ impl<'b> PatchRequest<'b> {
 }
 
 impl<'b> Operation<'b> {
-    fn parse(json: &'b Value) -> Result<Operation<'b>, Error> {
-        let op = match member(json, "op").and_then(Value::as_str) {
-            // The RFC's grammar has lower case; Entra sends capitals, and no other reading is possible.
-            Some(op) if op.eq_ignore_ascii_case("add") => Op::Add,
-            Some(op) if op.eq_ignore_ascii_case("replace") => Op::Replace,
-            Some(op) if op.eq_ignore_ascii_case("remove") => Op::Remove,
-            Some(op) => {
-                let found: String = op.chars().take(40).collect();
-                return Err(Error::syntax(format!("op: expected add, replace or remove, found {found:?}")));
-            }
+    fn read(index: usize, json: &'b Value, reading: &Reading) -> Result<Operation<'b>, Error> {
+        let place = format!("Operations[{index}]");
+        json.as_object().map_or(Ok(()), |operation| value::check_names(operation, &place))?;
+        Operation::parse(json.as_object(), reading).map_err(|error| error.within(&format!("{place}.")))
+    }
+
+    fn parse(json: Option<&'b Map<String, Value>>, reading: &Reading) -> Result<Operation<'b>, Error> {
+        let member = |name: &str| json.and_then(|json| member(json, name));
+        let op = match member("op").and_then(Value::as_str) {
+            Some(op) => Op::parse(op, reading)?,
             None => return Err(Error::syntax("op: expected add, replace or remove, found none")),
         };
-        let path = match member(json, "path") {
+        let path = match member("path") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) if text.trim().is_empty() => None,
-            Some(Value::String(text)) => Some(path::parse(text.trim()).map_err(|error| error.within("path: "))?),
+            Some(Value::String(text)) => {
+                Some(path::parse(text.trim(), reading).map_err(|error| error.within("path: "))?)
+            }
             Some(_) => return Err(Error::path("path: expected a string, found something else")),
         };
-        let value = member(json, "value");
+        let value = member("value");
         match (op, &path, &value) {
             (Op::Remove, None, _) => Err(Error::no_target("path: expected what to remove, found none")),
             (Op::Add | Op::Replace, _, None) => Err(Error::value("value: expected a value, found none")),
-            (Op::Add | Op::Replace | Op::Remove, _, _) => Ok(Operation { op, path, value }),
+            (Op::Add | Op::Replace | Op::Remove, _, _) => Ok(Operation { op, path, value: value.map(Cow::Borrowed) }),
         }
+    }
+
+    fn into_owned<'o>(self) -> Operation<'o> {
+        Operation { op: self.op, path: self.path, value: self.value.map(|value| Cow::Owned(value.into_owned())) }
     }
 }
 
-fn member<'v>(object: &'v Value, name: &str) -> Option<&'v Value> {
-    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+impl Op {
+    const WORDS: [(&'static str, Op); 3] = [("add", Op::Add), ("replace", Op::Replace), ("remove", Op::Remove)];
+
+    fn parse(text: &str, reading: &Reading) -> Result<Op, Error> {
+        if let Some((_, op)) = Op::WORDS.iter().find(|(word, _)| *word == text) {
+            return Ok(*op);
+        }
+        let found = Op::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.trim()));
+        found.filter(|_| reading.reads(Leniency::LetterCase, "op")).map(|(_, op)| *op).ok_or_else(|| {
+            let found: String = text.chars().take(40).collect();
+            Error::syntax(format!("op: expected add, replace or remove, found {found:?}"))
+        })
+    }
 }
 
 /// What the operations of one request have in common.
 struct Patch<'s> {
     of: &'s ResourceType,
-    dialect: &'s Dialect,
+    reading: &'s Reading,
     /// Where the steps go for what is kept apart; nothing where all is in the resource.
     steps: Option<RefCell<Vec<Step<'s>>>>,
     /// What the request may still compute.
@@ -160,28 +182,33 @@ struct Assignment<'v> {
 
 impl<'s> Patch<'s> {
     fn operation(&self, resource: &mut Resource, operation: &Operation<'_>) -> Result<(), Error> {
-        let value = operation.value;
+        let value = operation.value.as_deref();
         match (&operation.path, operation.op) {
             (Some(path), Op::Remove) => self.remove(resource, path, value),
             (Some(path), op) => {
                 let assignment = Assignment { op, value: value.unwrap_or(&Value::Null), place: format!("path {path}") };
-                let target = self.bind(path).map_err(|error| error.within(&format!("{}: ", assignment.place)))?;
+                let Some(target) = self.bind(path, &assignment.place)? else {
+                    return Ok(());
+                };
                 guard(&target, &assignment.place)?;
                 self.assign(resource, path, target, &assignment)
             }
-            (None, op) => match value {
-                Some(Value::Object(names)) => self.merge(resource, op, None, names, "value"),
-                Some(_) | None => {
-                    Err(Error::value("value: expected an object where there is no path, found something else"))
+            (None, op) => {
+                let found = value.and_then(|value| reading::object(value, "value", self.reading));
+                match found.as_deref() {
+                    Some(Value::Object(names)) => self.merge(resource, op, None, names, "value"),
+                    Some(_) | None => {
+                        Err(Error::value("value: expected an object where there is no path, found something else"))
+                    }
                 }
-            },
+            }
         }
     }
 
     /// RFC 7644 §3.5.2.1 and §3.5.2.3 without a path, and an extension as a whole: each name of the value is an
     /// assignment of its own, and attributes that are not named stay. Entra's names may be whole paths.
     ///
-    /// What only the server sets is refused (RFC 7644 §3.5.2), unless it says what is so already, or the dialect passes it
+    /// What only the server sets is refused (RFC 7644 §3.5.2), unless it says what is so already, or the reading passes it
     /// over as in PUT: Okta sends the id along.
     fn merge(
         &self,
@@ -202,41 +229,47 @@ impl<'s> Patch<'s> {
                 None => name.clone(),
             };
             let place = format!("{within}.{name}");
-            let refused = |error: Error| error.within(&format!("{place}: "));
-            let path = match path::parse(&full) {
+            let path = match path::parse(&full, self.reading) {
                 Ok(path) => path,
                 // A bracket is no part of any name: this was meant as a path, and must not be lost without a word.
-                Err(_) if self.dialect.unknown_names && !name.contains('[') => continue,
-                Err(error) => return Err(refused(error)),
+                Err(_) if !name.contains('[') && self.reading.reads(Leniency::UnknownName, &full) => continue,
+                Err(error) => return Err(error.within(&format!("{place}: "))),
             };
-            match self.bind(&path) {
-                Ok(target) if target.read_only() => self.pass_over(resource, &target, value, &place)?,
-                Ok(target) => self.assign(resource, &path, target, &Assignment { op, value, place })?,
-                Err(_) if self.dialect.unknown_names => {}
-                Err(error) => return Err(refused(error)),
+            match self.bind(&path, &place)? {
+                Some(target) if target.read_only() => self.pass_over(resource, &target, value, &place)?,
+                Some(target) => self.assign(resource, &path, target, &Assignment { op, value, place })?,
+                None => {}
             }
         }
         Ok(())
     }
 
     fn pass_over(&self, resource: &Resource, target: &Target<'s>, value: &Value, place: &str) -> Result<(), Error> {
-        let present = resource.values(self.of, target, None);
-        let listed = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         // `schemas` is an attribute of every message, and says here what the message is about.
         let says_schemas =
             matches!(target, Target::Attribute { extension: None, attribute, .. } if attribute.name == "schemas");
-        if self.dialect.read_only_passes || says_schemas || listed == present {
+        let listed = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        if says_schemas
+            || listed == resource.values(self.of, target, None)
+            || self.reading.reads(Leniency::ReadOnlySent, place)
+        {
             return Ok(());
         }
         guard(target, place)
     }
 
-    fn bind(&self, path: &Path) -> Result<Target<'s>, Error> {
+    /// What a path means; nothing where the reading passes over it, since no schema has its names: one mapping too many at
+    /// the provider must not keep the rest of the request from being done.
+    fn bind(&self, path: &Path, place: &str) -> Result<Option<Target<'s>>, Error> {
         let name = match (&path.sub, &path.filter) {
-            (Some(sub), Some(_)) => format!("{}.{sub}", path.name),
-            (Some(_) | None, _) => path.name.clone(),
+            (Some(sub), Some(_)) => Cow::Owned(format!("{}.{sub}", path.name)),
+            (Some(_) | None, _) => Cow::Borrowed(&path.name),
         };
-        self.of.resolve(&name).map_err(Error::path)
+        match self.of.resolve(&name) {
+            Ok(target) => Ok(Some(target)),
+            Err(_) if self.reading.reads(Leniency::UnknownName, &name) => Ok(None),
+            Err(problem) => Err(Error::path(problem).within(&format!("{place}: "))),
+        }
     }
 
     /// `add` and `replace`.
@@ -280,7 +313,7 @@ impl<'s> Patch<'s> {
     }
 
     fn admit(&self, attribute: &Attribute, assignment: &Assignment<'_>) -> Result<Option<Value>, Error> {
-        value::admit(attribute, assignment.value, &assignment.place, self.dialect)
+        value::admit(attribute, assignment.value, &assignment.place, self.reading)
     }
 
     fn assign_extension(
@@ -289,15 +322,15 @@ impl<'s> Patch<'s> {
         schema: &'s Schema,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        match assignment.value {
-            Value::Object(names) => self.merge(resource, assignment.op, Some(schema), names, &assignment.place),
-            Value::Null => {
-                if assignment.op == Op::Replace {
-                    clear(resource, schema);
-                }
-                Ok(())
+        if assignment.value.is_null() {
+            if assignment.op == Op::Replace {
+                clear(resource, schema);
             }
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            return Ok(());
+        }
+        match reading::object(assignment.value, &assignment.place, self.reading).as_deref() {
+            Some(Value::Object(names)) => self.merge(resource, assignment.op, Some(schema), names, &assignment.place),
+            Some(_) | None => {
                 Err(Error::value(format!("{}: expected an object, found something else", assignment.place)))
             }
         }
@@ -311,13 +344,19 @@ impl<'s> Patch<'s> {
         attribute: &'s Attribute,
         assignment: &Assignment<'_>,
     ) -> Result<(), Error> {
-        let merged = match assignment.value {
-            Value::Object(parts) if attribute.is_reference() => {
-                !parts.keys().any(|name| name.eq_ignore_ascii_case("value"))
-            }
-            Value::Object(_) => attribute.kind == Type::Complex,
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => false,
+        let found = match attribute.kind {
+            Type::Complex => reading::object(assignment.value, &assignment.place, self.reading),
+            Type::String
+            | Type::Boolean
+            | Type::Decimal
+            | Type::Integer
+            | Type::DateTime
+            | Type::Binary
+            | Type::Reference => None,
         };
+        let merged = found.as_deref().and_then(Value::as_object).is_some_and(|parts| {
+            !attribute.is_reference() || !parts.keys().any(|name| name.eq_ignore_ascii_case("value"))
+        });
         if merged {
             let parts = self.parts(attribute, None, assignment)?;
             elements::set(object(parent, &attribute.name), parts);
@@ -443,7 +482,7 @@ impl<'s> Patch<'s> {
 
     /// Whether an operation on what a filter chooses means whole elements.
     fn replaces_whole(&self, op: Op) -> bool {
-        op == Op::Replace && !self.dialect.filters_merge
+        op == Op::Replace && !self.reading.dialect().filters_merge
     }
 
     /// RFC 7644 §3.5.2.3: "all matching record values SHALL be replaced". So it is with elements without parts, too, of which
@@ -457,7 +496,7 @@ impl<'s> Patch<'s> {
     ) -> Result<(), Error> {
         let place = &assignment.place;
         let (_, fitting) = self.fitting(parent, attribute, filter, place)?;
-        let new = value::single(attribute, assignment.value, place, self.dialect)?;
+        let new = value::single(attribute, assignment.value, place, self.reading)?;
         if fitting.is_empty() {
             return self.make_whole(parent, attribute, new, place);
         }
@@ -494,7 +533,7 @@ impl<'s> Patch<'s> {
         new: Option<Value>,
         place: &str,
     ) -> Result<(), Error> {
-        if !self.dialect.filters_create || !attribute.is_list_of_values() {
+        if !self.reading.dialect().filters_create || !attribute.is_list_of_values() {
             return Err(Error::no_target(format!("{place}: expected an element that fits, found none")));
         }
         let Some(new) = new else {
@@ -513,7 +552,7 @@ impl<'s> Patch<'s> {
         filter: &Filter,
         place: &str,
     ) -> Result<(ElementFilter<'s>, Vec<usize>), Error> {
-        let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
+        let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
         let elements = elements::all(parent, attribute);
         filter.spend(self.effort, elements, place)?;
         let fitting = (0..).zip(elements).filter(|(_, element)| filter.matches(element)).map(|(index, _)| index);
@@ -543,7 +582,7 @@ impl<'s> Patch<'s> {
         parts: Parts<'s>,
         place: &str,
     ) -> Result<(), Error> {
-        let create = self.dialect.filters_create;
+        let create = self.reading.dialect().filters_create;
         if create && parts.iter().all(|(_, value)| value.is_none()) {
             return Ok(());
         }
@@ -571,24 +610,31 @@ impl<'s> Patch<'s> {
         if let Some(sub) = sub {
             return Ok(vec![(sub, self.admit(sub, assignment)?)]);
         }
-        let wrapped;
-        let names = match (assignment.value, self.dialect.loose_shapes) {
-            (Value::Object(names), _) => names,
-            (Value::Array(values), true) if let [Value::Object(names)] = values.as_slice() => names,
-            (Value::String(_), true) if attribute.sub("value").is_some() => {
-                wrapped = Map::from_iter([("value".to_owned(), assignment.value.clone())]);
-                &wrapped
+        let place = &assignment.place;
+        let found = match (reading::object(assignment.value, place, self.reading), value::standing_for(attribute)) {
+            (Some(found), _) => found,
+            (None, Some(part))
+                if matches!(assignment.value, Value::String(_) | Value::Number(_) | Value::Bool(_))
+                    && self.reading.reads(Leniency::PlainForObject, place) =>
+            {
+                return Ok(vec![(part, self.admit(part, assignment)?)]);
             }
-            (_, _) => {
-                return Err(Error::value(format!("{}: expected an object, found something else", assignment.place)));
-            }
+            (None, _) => return Err(Error::value(format!("{place}: expected an object, found something else"))),
+        };
+        let Some(names) = found.as_object() else {
+            return Err(Error::value(format!("{place}: expected an object, found something else")));
         };
         value::check_names(names, &assignment.place)?;
         let writable = |name: &str| attribute.sub(name).filter(|part| resource::writable(part).is_some());
-        let named = names.iter().filter_map(|(name, value)| Some((writable(name)?, value)));
+        let named = names.iter().filter_map(|(name, value)| {
+            if attribute.sub(name).is_none() {
+                self.reading.pass_over(place, name);
+            }
+            Some((writable(name)?, value))
+        });
         let admit = |(part, value): (&'s Attribute, &Value)| {
-            let place = format!("{}.{}", assignment.place, part.name);
-            Ok((part, value::admit(part, value, &place, self.dialect)?))
+            let place = format!("{place}.{}", part.name);
+            Ok((part, value::admit(part, value, &place, self.reading)?))
         };
         named.map(admit).collect()
     }
@@ -596,7 +642,9 @@ impl<'s> Patch<'s> {
     /// RFC 7644 §3.5.2.2. What is not there is removed already.
     fn remove(&self, resource: &mut Resource, path: &Path, value: Option<&Value>) -> Result<(), Error> {
         let place = format!("path {path}");
-        let target = self.bind(path).map_err(|error| error.within(&format!("{place}: ")))?;
+        let Some(target) = self.bind(path, &place)? else {
+            return Ok(());
+        };
         guard(&target, &place)?;
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => {
@@ -646,7 +694,7 @@ impl<'s> Patch<'s> {
         match self.elements_named(attribute, value, place)? {
             None => self.unset(parent, attribute),
             Some(value) => {
-                if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.dialect)? {
+                if let Some(Value::Array(named)) = value::admit(attribute, value, place, self.reading)? {
                     self.spend_pairs(&named, elements::all(parent, attribute).len(), place)?;
                     let is_named =
                         |element: &Value| named.iter().any(|name| elements::is_named(attribute, name, element));
@@ -662,7 +710,7 @@ impl<'s> Patch<'s> {
 }
 
 impl<'s> Patch<'s> {
-    /// The value of a `remove`, if it says which elements are meant. Where no dialect gives it that meaning it is refused:
+    /// The value of a `remove`, if it says which elements are meant. Where the reading does not give it that meaning it is refused:
     /// carried out as if it were not there, the request would remove more than the client named.
     fn elements_named<'v>(
         &self,
@@ -674,10 +722,13 @@ impl<'s> Patch<'s> {
             return Ok(None);
         };
         let listed = value.is_object() || value.as_array().is_some_and(|elements| !elements.is_empty());
-        if self.dialect.remove_lists {
-            return Ok((attribute.is_reference() || listed).then_some(value));
+        if !listed && !attribute.is_reference() {
+            return Ok(None);
         }
-        if listed || value.as_array().is_some_and(|_| attribute.is_reference()) {
+        if self.reading.reads(Leniency::RemovalByValue, place) {
+            return Ok(Some(value));
+        }
+        if listed || value.is_array() {
             let wanted =
                 "expected a filter in the path that says which elements to remove, found a value that lists them";
             return Err(Error::value(format!("{place}: {wanted}")));
@@ -685,10 +736,10 @@ impl<'s> Patch<'s> {
         Ok(None)
     }
 
-    /// Unsets an attribute. `active` stays as it is under a dialect that says so: an expression of the provider that comes
+    /// Unsets an attribute. `active` stays as it is unless the reading is strict: an expression of the provider that comes
     /// out empty must neither let a leaver in nor lock everybody out.
     fn unset(&self, parent: &mut Map<String, Value>, attribute: &Attribute) {
-        if !attribute.is_active() || !self.dialect.active_stays {
+        if !attribute.is_active() || !self.reading.reads(Leniency::ActiveUnset, &attribute.name) {
             parent.shift_remove(&*attribute.name);
         }
     }
@@ -813,14 +864,14 @@ mod tests {
     use serde_json::json;
 
     fn apply(operations: Vec<Value>) -> Result<Resource, String> {
-        let dialect = Dialect::entra();
+        let reading = Reading::of(crate::scim::Dialect::entra());
         let body = Map::from_iter([("userName".to_owned(), json!("alice"))]);
         let now = "2026-11-23T10:00:00Z".parse().unwrap();
         let meta = Meta { created: now, last_modified: now, revision: 1 };
         let user =
-            Resource::new("1".to_owned(), meta, ResourceBody::parse(ResourceType::user(), &body, &dialect).unwrap());
-        PatchRequest::parse(&json!({"Operations": operations}), &dialect)
-            .and_then(|request| request.apply(ResourceType::user(), &user, &dialect))
+            Resource::new("1".to_owned(), meta, ResourceBody::parse(ResourceType::user(), &body, &reading).unwrap());
+        PatchRequest::parse(&json!({"Operations": operations}), &reading)
+            .and_then(|request| request.apply(ResourceType::user(), &user, &reading))
             .map_err(|error| error.to_string())
     }
 

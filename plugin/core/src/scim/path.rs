@@ -4,6 +4,7 @@
 
 use super::error::{Error, ScimType};
 use super::filter::{self, Filter};
+use super::reading::Reading;
 use super::scan::Scan;
 use crate::settings::LIMITS;
 use std::fmt;
@@ -20,7 +21,7 @@ pub struct Path {
 }
 
 /// Reads a path.
-pub fn parse(text: &str) -> Result<Path, Error> {
+pub fn parse(text: &str, reading: &Reading) -> Result<Path, Error> {
     if text.len() > LIMITS.path_bytes_max {
         let max = LIMITS.path_bytes_max;
         return Err(Error::path(format!("expected at most {max} bytes, found {}", text.len())));
@@ -32,7 +33,8 @@ pub fn parse(text: &str) -> Result<Path, Error> {
     }
     let mut path = Path { name: name.to_owned(), filter: None, sub: None };
     if scan.eat("[") {
-        let (filter, behind) = filter::parse_within(scan).map_err(|error| error.becoming(ScimType::InvalidPath))?;
+        let (filter, behind) =
+            filter::parse_within(scan, reading).map_err(|error| error.becoming(ScimType::InvalidPath))?;
         path.filter = Some(filter);
         scan = behind;
         if !scan.eat("]") {
@@ -68,7 +70,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str) -> String {
-        parse(text).map_or_else(|error| format!("! {error}"), |path| path.to_string())
+        parse(text, &Reading::strict()).map_or_else(|error| format!("! {error}"), |path| path.to_string())
     }
 
     #[test]

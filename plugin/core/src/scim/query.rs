@@ -3,10 +3,10 @@
 //! Parameters of other names are passed over; Entra adds `aadOptscim062020` to whatever it asks. One without a value
 //! counts as absent, but for `cursor`, which asks for the first page then. Of one that is repeated, the first counts.
 
-use super::dialect::Dialect;
 use super::error::{Error, ScimType};
 use super::parameters::Parameters;
 use super::projection::Projection;
+use super::reading::{self, Reading};
 use super::schema::ResourceType;
 use super::sort::Sort;
 use super::value;
@@ -65,13 +65,10 @@ impl ListQuery {
     }
 
     /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
-    pub fn parse_body(body: &Map<String, Value>, dialect: &Dialect) -> Result<ListQuery, Error> {
+    pub fn parse_body(body: &Map<String, Value>, reading: &Reading) -> Result<ListQuery, Error> {
         value::check_names(body, "body")?;
-        let member = |name: &str| body.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        let listed = member("schemas").and_then(Value::as_array);
-        if !dialect.any_schemas && !listed.is_some_and(|urns| urns.iter().any(|urn| urn == SEARCH_REQUEST)) {
-            return Err(Error::syntax(format!("schemas: expected {SEARCH_REQUEST}, found none")));
-        }
+        let member = |name: &str| reading::member(body, name);
+        reading::message_schemas(body, SEARCH_REQUEST, reading)?;
         let mut members = Vec::new();
         for name in ["filter", "startIndex", "count", "sortBy", "sortOrder", "attributes", "excludedAttributes"] {
             if let Some(text) = member(name).map(|value| text(name, value)).transpose()? {
@@ -205,7 +202,7 @@ mod tests {
             "sortBy": "userName", "sortOrder": "descending", "attributes": ["userName", "id"],
         });
         let url = "filter=userName+pr&startIndex=3&count=5&sortBy=userName&sortOrder=descending&attributes=userName,id";
-        let parse_body = |body: &Value| ListQuery::parse_body(body.as_object().unwrap(), &Dialect::strict());
+        let parse_body = |body: &Value| ListQuery::parse_body(body.as_object().unwrap(), &Reading::strict());
         assert_eq!(parse_body(&body), parse(url));
         let refused = |body: Value| parse_body(&body).unwrap_err().to_string();
         let with = |name: &str, value: Value| serde_json::json!({"schemas": [SEARCH_REQUEST], name: value});

@@ -1,7 +1,5 @@
 //! One cursor over a text, for filters and paths.
 
-use serde_json::Value;
-
 /// A place in a text. Nothing here can step into the middle of a character.
 pub(crate) struct Scan<'t> {
     text: &'t str,
@@ -62,27 +60,6 @@ impl<'t> Scan<'t> {
         found
     }
 
-    /// Takes a JSON string, number, `true`, `false` or `null`.
-    pub(crate) fn literal(&mut self) -> Option<Value> {
-        let rest = self.rest();
-        let end = if rest.starts_with('"') {
-            string_end(rest)?
-        } else {
-            rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(rest.len())
-        };
-        // RFC 7644 leaves the words to JSON, which knows them in lower case; clients that print a language's own
-        // booleans send "True".
-        let word = &rest[..end];
-        let value = match word.to_ascii_lowercase().as_str() {
-            "true" => Value::Bool(true),
-            "false" => Value::Bool(false),
-            "null" => Value::Null,
-            _ => serde_json::from_str(word).ok()?,
-        };
-        self.at += end;
-        Some(value)
-    }
-
     /// What comes next, and in which column, for an error message.
     pub(crate) fn found(&self) -> String {
         let column = self.text[..self.at].chars().count() + 1;
@@ -93,18 +70,4 @@ impl<'t> Scan<'t> {
         };
         format!("found {what} (column {column})")
     }
-}
-
-/// The end of a JSON string that starts the text.
-fn string_end(text: &str) -> Option<usize> {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return Some(at + 1),
-            _ => {}
-        }
-    }
-    None
 }

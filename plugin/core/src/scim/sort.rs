@@ -121,7 +121,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::{Dialect, Meta, ResourceBody};
+    use crate::scim::{Dialect, Meta, Reading, ResourceBody};
     use serde_json::json;
 
     fn user(name: &str, body: Value) -> Resource {
@@ -130,7 +130,7 @@ mod tests {
         let now = "2026-11-23T10:00:00Z".parse().unwrap();
         let meta = Meta { created: now, last_modified: now, revision: 1 };
         let of = ResourceType::user();
-        Resource::new(name.to_owned(), meta, ResourceBody::parse(of, &body, &Dialect::entra()).unwrap())
+        Resource::new(name.to_owned(), meta, ResourceBody::parse(of, &body, &Reading::of(Dialect::entra())).unwrap())
     }
 
     fn sorted(by: &str, descending: bool) -> String {

@@ -1,7 +1,7 @@
 //! The gate for values: from what a client sent to what the schema says, or a refusal that names the place.
 
-use super::dialect::Dialect;
 use super::error::Error;
+use super::reading::{Leniency, Reading, json_within};
 use super::schema::{Attribute, Mutability, Type};
 use super::text::fold;
 use crate::settings::LIMITS;
@@ -9,23 +9,24 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Number, Value, json};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lets the value of an attribute in, whole: all elements of a multi-valued one, all parts of a complex one.
 ///
-/// Nothing comes out for what counts as unset (RFC 7643 §2.5): null, an empty array, and under a dialect that says so
-/// an empty string. Parts that only the server sets are dropped, as are names that the schema does not have.
+/// Nothing comes out for what counts as unset (RFC 7643 §2.5): null, an empty array, and where the reading has it so an
+/// empty string. Parts that only the server sets are dropped, as are names that the schema does not have.
 pub(crate) fn admit(
     attribute: &Attribute,
     value: &Value,
     place: &str,
-    dialect: &Dialect,
+    reading: &Reading,
 ) -> Result<Option<Value>, Error> {
     if attribute.multi_valued {
-        elements(attribute, value, place, dialect)
+        elements(attribute, value, place, reading)
     } else {
-        single(attribute, value, place, dialect)
+        single(attribute, value, place, reading)
     }
 }
 
@@ -34,47 +35,128 @@ pub(crate) fn single(
     attribute: &Attribute,
     value: &Value,
     place: &str,
-    dialect: &Dialect,
+    reading: &Reading,
 ) -> Result<Option<Value>, Error> {
-    if unset(value, dialect) {
+    if unset(attribute, value, place, reading) {
         return Ok(None);
     }
-    let wrong = || Err(expected(place, attribute.kind.as_str(), value));
-    match (attribute.kind, value) {
-        (Type::Complex, _) => complex(attribute, value, place, dialect),
-        (Type::Boolean, Value::Bool(_)) => Ok(Some(value.clone())),
-        (Type::Boolean, Value::String(text)) if dialect.string_booleans => match boolean(text) {
-            Some(boolean) => Ok(Some(Value::Bool(boolean))),
-            None => wrong(),
-        },
-        (Type::Integer, Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(value.clone())),
-        (Type::Decimal, Value::Number(_)) => Ok(Some(value.clone())),
-        (Type::DateTime, Value::String(text)) if date_time(text).is_some() => Ok(Some(value.clone())),
-        (Type::Reference, Value::String(text)) if !dialect.any_format && !is_uri_reference(text) => wrong(),
-        (Type::Binary, Value::String(text)) if !dialect.any_format && !is_base64(text) => wrong(),
-        (Type::String | Type::Reference | Type::Binary, Value::String(text)) => {
-            if text.len() > LIMITS.value_bytes_max {
-                let max = LIMITS.value_bytes_max;
-                return Err(Error::value(format!("{place}: expected at most {max} bytes, found {}", text.len())));
-            }
-            Ok(Some(value.clone()))
-        }
-        (
-            Type::Boolean
-            | Type::Integer
-            | Type::Decimal
-            | Type::DateTime
-            | Type::String
-            | Type::Reference
-            | Type::Binary,
-            _,
-        ) => wrong(),
+    if attribute.kind == Type::Complex {
+        return complex(attribute, value, place, reading);
     }
+    if let Some(value) = unwrapped(value, place, reading) {
+        return single(attribute, value, place, reading);
+    }
+    let converted = converted(attribute, value, place, reading);
+    let value = converted.map_or(Cow::Borrowed(value), Cow::Owned);
+    let other_format = || reading.reads(Leniency::OtherFormat, place);
+    let fits = match (attribute.kind, &*value) {
+        (Type::Boolean, Value::Bool(_)) | (Type::Decimal, Value::Number(_)) => true,
+        (Type::Integer, Value::Number(number)) => is_whole(number),
+        (Type::DateTime, Value::String(text)) => date_time(text).is_some(),
+        (Type::Reference, Value::String(text)) => is_uri_reference(text) || other_format(),
+        (Type::Binary, Value::String(text)) => is_base64(text) || other_format(),
+        (Type::String, Value::String(_)) => true,
+        (_, _) => false,
+    };
+    if !fits {
+        return Err(expected(place, attribute.kind.as_str(), &value));
+    }
+    match &*value {
+        Value::String(text) if text.len() > LIMITS.value_bytes_max => {
+            let max = LIMITS.value_bytes_max;
+            Err(Error::value(format!("{place}: expected at most {max} bytes, found {}", text.len())))
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Ok(Some(value.into_owned()))
+        }
+    }
+}
+
+/// What a filter compares an attribute with, where the filter has it in another JSON type.
+pub(crate) fn compared(attribute: &Attribute, value: &Value, place: &str, reading: &Reading) -> Option<Value> {
+    converted(attribute, value, place, reading)
+}
+
+/// The ids that references point to, all of them (RFC 7643 §4.2); nothing where the value unsets them. One that points to
+/// nothing is refused: passed over, a list of such ones would remove all that are there.
+pub(crate) fn referred(
+    attribute: &Attribute,
+    value: &Value,
+    place: &str,
+    reading: &Reading,
+) -> Result<Option<Vec<String>>, Error> {
+    if unset(attribute, value, place, reading) {
+        return Ok(None);
+    }
+    let id = |(index, element): (usize, &Value)| {
+        let place = format!("{place}[{index}]");
+        let found = match single(attribute, element, &place, reading)? {
+            Some(Value::Object(mut parts)) => match (parts.shift_remove("value"), parts.get("$ref")) {
+                (Some(Value::String(id)), _) => Some(id),
+                (_, Some(Value::String(reference))) => {
+                    id_at(reference).filter(|_| reading.reads(Leniency::MemberByReference, &place)).map(str::to_owned)
+                }
+                (_, _) => None,
+            },
+            Some(_) | None => None,
+        };
+        found
+            .filter(|id| !id.trim().is_empty())
+            .ok_or_else(|| Error::value(format!("{place}.value: expected the id of a user or group, found none")))
+    };
+    let values = several(attribute, value, place, reading)?;
+    values.iter().enumerate().map(id).collect::<Result<_, _>>().map(Some)
+}
+
+/// The id in the location of a resource.
+fn id_at(location: &str) -> Option<&str> {
+    location.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/').next().filter(|id| !id.is_empty())
+}
+
+/// The value in a shape that has no other sense where one plain value is due: an array of one, or an object that says no
+/// more than the value and what describes it.
+fn unwrapped<'v>(value: &'v Value, place: &str, reading: &Reading) -> Option<&'v Value> {
+    const BESIDE: [&str; 4] = ["value", "display", "type", "primary"];
+    let (leniency, one) = match value {
+        Value::Array(values) => match values.as_slice() {
+            [one] => (Leniency::ArrayForSingle, one),
+            _ => return None,
+        },
+        Value::Object(parts) => {
+            let is_known = |name: &String| BESIDE.iter().any(|known| name.eq_ignore_ascii_case(known));
+            let (_, one) = parts.iter().find(|(name, _)| name.eq_ignore_ascii_case("value"))?;
+            if !parts.keys().all(is_known) {
+                return None;
+            }
+            (Leniency::ObjectForPlain, one)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return None,
+    };
+    reading.reads(leniency, place).then_some(one)
+}
+
+/// A plain value that has another JSON type than the schema has.
+fn converted(attribute: &Attribute, value: &Value, place: &str, reading: &Reading) -> Option<Value> {
+    let (leniency, converted) = match (attribute.kind, value) {
+        (Type::Boolean, Value::String(text)) => (Leniency::BooleanAsText, Value::Bool(boolean(text.trim())?)),
+        (Type::Integer | Type::Decimal, Value::String(text)) => {
+            (Leniency::NumberAsText, Value::Number(serde_json::from_str(text.trim()).ok()?))
+        }
+        (Type::String, Value::Number(number)) if is_whole(number) => {
+            (Leniency::NumberForText, Value::String(number.to_string()))
+        }
+        (_, _) => return None,
+    };
+    reading.reads(leniency, place).then_some(converted)
+}
+
+fn is_whole(number: &Number) -> bool {
+    number.is_i64() || number.is_u64()
 }
 
 /// What a schema makes of a value that was let in under another one; nothing where it fits no more.
 pub(crate) fn seen(attribute: &Attribute, value: &Value) -> Option<Value> {
-    admit(attribute, value, "", &Dialect::entra()).ok().flatten()
+    admit(attribute, value, "", &Reading::reshaped()).ok().flatten()
 }
 
 /// Whether two values of an attribute are the same one: text by its case rule, times by the moment, several values in any
@@ -149,12 +231,20 @@ fn order_mixed(whole: i128, float: f64) -> Ordering {
     whole.cmp(&(float.trunc() as i128)).then(0.0.partial_cmp(&float.fract()).unwrap_or(Ordering::Equal))
 }
 
-/// Whether a value unsets its attribute.
-pub(crate) fn unset(value: &Value, dialect: &Dialect) -> bool {
+/// Whether a value unsets its attribute. An empty text is a value of its own only where the schema has text.
+fn unset(attribute: &Attribute, value: &Value, place: &str, reading: &Reading) -> bool {
     match value {
         Value::Null => true,
         Value::Array(elements) => elements.is_empty(),
-        Value::String(text) => text.is_empty() && dialect.empty_clears,
+        Value::String(text) => {
+            let empty = match attribute.kind {
+                Type::String | Type::Reference | Type::Binary => text.is_empty() && reading.dialect().empty_clears,
+                Type::Boolean | Type::Integer | Type::Decimal | Type::DateTime => text.trim().is_empty(),
+                // Blanks may be the value of the object.
+                Type::Complex => text.is_empty(),
+            };
+            empty && reading.reads(Leniency::EmptyText, place)
+        }
         Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
     }
 }
@@ -255,50 +345,102 @@ pub(crate) fn is_primary(element: &Value) -> bool {
     element.get("primary") == Some(&Value::Bool(true))
 }
 
-fn elements(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect) -> Result<Option<Value>, Error> {
-    if unset(value, dialect) {
+fn elements(attribute: &Attribute, value: &Value, place: &str, reading: &Reading) -> Result<Option<Value>, Error> {
+    if unset(attribute, value, place, reading) {
         return Ok(None);
     }
-    // One value where several may be: taken for the only one, RFC 7644 §3.5.2.1 does the same for an added value.
-    let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
-    // References are kept apart from their resource, so what a request can carry is bound enough.
-    let max = if attribute.is_reference() { LIMITS.references_max } else { LIMITS.values_max };
-    if values.len() > max {
-        return Err(Error::value(format!("{place}: expected at most {max} values, found {}", values.len())));
-    }
+    let values = several(attribute, value, place, reading)?;
     let mut admitted = Vec::with_capacity(values.len());
     for (index, value) in values.iter().enumerate() {
-        admitted.extend(single(attribute, value, &format!("{place}[{index}]"), dialect)?);
+        admitted.extend(single(attribute, value, &format!("{place}[{index}]"), reading)?);
+    }
+    if admitted.len() > 1
+        && admitted.iter().filter(|element| is_primary(element)).count() > 1
+        && reading.reads(Leniency::SeveralPrimary, place)
+    {
+        keep_last_primary(attribute, &mut admitted);
     }
     Ok((!admitted.is_empty()).then_some(Value::Array(admitted)))
 }
 
-fn complex(attribute: &Attribute, value: &Value, place: &str, dialect: &Dialect) -> Result<Option<Value>, Error> {
+/// The values of a multi-valued attribute: an array, and where the reading has it so the JSON of one, or one value that is
+/// taken for the only one. References are kept apart from their resource, so what a request can carry is bound enough.
+fn several<'v>(
+    attribute: &Attribute,
+    value: &'v Value,
+    place: &str,
+    reading: &Reading,
+) -> Result<Cow<'v, [Value]>, Error> {
+    let within = match value {
+        Value::String(text) => json_within(text, place, reading),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    let values: Cow<'v, [Value]> = match (within, value) {
+        (Some(Value::Array(values)), _) => Cow::Owned(values),
+        (Some(one), _) => Cow::Owned(vec![one]),
+        (None, Value::Array(values)) => Cow::Borrowed(values.as_slice()),
+        (None, one) if reading.reads(Leniency::SingleForArray, place) => Cow::Borrowed(std::slice::from_ref(one)),
+        (None, one) => return Err(expected(place, "array", one)),
+    };
+    let max = if attribute.is_reference() { LIMITS.references_max } else { LIMITS.values_max };
+    if values.len() > max {
+        return Err(Error::value(format!("{place}: expected at most {max} values, found {}", values.len())));
+    }
+    Ok(values)
+}
+
+/// Takes the mark from all primary values but the last one. Values that are the same one are put together first, since the
+/// first of these stays.
+fn keep_last_primary(attribute: &Attribute, elements: &mut Vec<Value>) {
+    if let Value::Array(different) = distinct(attribute, Value::Array(std::mem::take(elements))) {
+        *elements = different;
+    }
+    let last = elements.iter().rposition(is_primary);
+    for (_, element) in
+        elements.iter_mut().enumerate().filter(|(index, element)| Some(*index) != last && is_primary(element))
+    {
+        element["primary"] = Value::Bool(false);
+    }
+}
+
+fn complex(attribute: &Attribute, value: &Value, place: &str, reading: &Reading) -> Result<Option<Value>, Error> {
     let parts = match value {
         Value::Object(parts) => parts,
-        Value::Array(values) if dialect.loose_shapes && values.len() == 1 => {
-            return single(attribute, &values[0], place, dialect);
+        Value::Array(values) if values.len() == 1 && reading.reads(Leniency::ArrayForSingle, place) => {
+            return single(attribute, &values[0], place, reading);
         }
-        Value::String(_) if dialect.loose_shapes && attribute.sub("value").is_some() => {
-            let parts = Map::from_iter([("value".to_owned(), value.clone())]);
-            return complex(attribute, &Value::Object(parts), place, dialect);
+        Value::String(text) if let Some(found) = json_within(text, place, reading) => {
+            return single(attribute, &found, place, reading);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Err(expected(place, "complex", value));
+        Value::String(_) | Value::Number(_) | Value::Bool(_) => {
+            let Some(part) = standing_for(attribute).filter(|_| reading.reads(Leniency::PlainForObject, place)) else {
+                return Err(expected(place, "complex", value));
+            };
+            let admitted = admit(part, value, place, reading)?;
+            return Ok(admitted.map(|value| Value::Object(Map::from_iter([(part.name.to_string(), value)]))));
         }
+        Value::Null | Value::Array(_) => return Err(expected(place, "complex", value)),
     };
     check_names(parts, place)?;
     let mut admitted = Map::with_capacity(parts.len());
     for (name, value) in parts {
-        let Some(sub) = attribute.sub(name).filter(|sub| sub.mutability != Mutability::ReadOnly && !sub.is_hidden())
-        else {
+        let Some(sub) = attribute.sub(name) else {
+            reading.pass_over(place, name);
             continue;
         };
-        if let Some(value) = admit(sub, value, &format!("{place}.{}", sub.name), dialect)? {
+        if sub.mutability == Mutability::ReadOnly || sub.is_hidden() {
+            continue;
+        }
+        if let Some(value) = admit(sub, value, &format!("{place}.{}", sub.name), reading)? {
             admitted.insert(sub.name.to_string(), value);
         }
     }
     Ok((!admitted.is_empty()).then_some(Value::Object(admitted)))
+}
+
+/// The part that a plain value is where a complex one is due: its `value`, or the whole of it as it is shown.
+pub(crate) fn standing_for(attribute: &Attribute) -> Option<&Attribute> {
+    attribute.sub("value").or_else(|| attribute.sub("formatted"))
 }
 
 /// RFC 7643 §2.1: names differ by more than case. Two that do not are refused, because either could be meant.
@@ -321,6 +463,7 @@ fn expected(place: &str, what: &str, found: &Value) -> Error {
 fn article(kind: &str) -> String {
     match kind {
         "complex" => "an object".to_owned(),
+        "array" => "an array".to_owned(),
         "integer" => "a whole number".to_owned(),
         "decimal" => "a number".to_owned(),
         "dateTime" => "a dateTime such as 2026-11-23T10:00:00Z".to_owned(),

@@ -180,7 +180,7 @@ fn write(turn: &mut TenantTurn<'_>, schemas: &[OwnSchema]) -> Result<(), Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scim::{BoundFilter, Dialect, Effort, Mask, Meta, PatchRequest, Resource, ResourceBody};
+    use crate::scim::{BoundFilter, Dialect, Effort, Mask, Meta, PatchRequest, Reading, Resource, ResourceBody};
     use serde_json::json;
 
     const URN: &str = "urn:example:params:scim:x:1.0:User";
@@ -192,7 +192,8 @@ mod tests {
 
     fn body(types: &Types, own: &Value) -> Result<ResourceBody, String> {
         let body = Map::from_iter([("userName".to_owned(), json!("alice")), (URN.to_owned(), own.clone())]);
-        ResourceBody::parse(types.of(Kind::User), &body, &Dialect::entra()).map_err(|error| error.to_string())
+        ResourceBody::parse(types.of(Kind::User), &body, &Reading::of(Dialect::entra()))
+            .map_err(|error| error.to_string())
     }
 
     fn user(types: &Types, own: &Value) -> Result<Resource, String> {
@@ -204,9 +205,9 @@ mod tests {
     }
 
     fn patched(types: &Types, user: &Resource, operation: &Value) -> Result<Resource, String> {
-        let dialect = Dialect::entra();
-        PatchRequest::parse(&json!({"Operations": [operation]}), &dialect)
-            .and_then(|request| request.apply(types.of(Kind::User), user, &dialect))
+        let reading = Reading::of(Dialect::entra());
+        PatchRequest::parse(&json!({"Operations": [operation]}), &reading)
+            .and_then(|request| request.apply(types.of(Kind::User), user, &reading))
             .map_err(|error| error.to_string())
     }
 
@@ -303,10 +304,10 @@ mod tests {
         let add = |count: usize| {
             let value: Vec<Value> = (0..count).map(|n| json!({"value": n.to_string()})).collect();
             let operation = json!({"op": "add", "path": format!("{URN}:teams"), "value": value});
-            let dialect = Dialect::entra();
-            PatchRequest::parse(&json!({"Operations": [operation]}), &dialect)
+            let reading = Reading::of(Dialect::entra());
+            PatchRequest::parse(&json!({"Operations": [operation]}), &reading)
                 .and_then(|request| {
-                    request.apply_apart(teams.of(Kind::User), &alice, &dialect, &Effort::default()).map(|_| ())
+                    request.apply_apart(teams.of(Kind::User), &alice, &reading, &Effort::default()).map(|_| ())
                 })
                 .map_err(|error| error.to_string())
         };
@@ -343,7 +344,9 @@ mod tests {
         assert_eq!(patch("replace", "p", json!("r")), Ok(json!({"tags": ["r", "q"]})));
         assert_eq!(patch("replace", "p", json!("q")), Ok(json!({"tags": ["q"]})));
         assert_eq!(patch("add", "x", json!("r")), Ok(json!({"tags": ["p", "q", "r"]})));
-        let matches = |text: String| BoundFilter::parse(&text, tags.of(Kind::User)).map(|f| f.matches(&alice, ""));
+        let matches = |text: String| {
+            BoundFilter::parse(&text, tags.of(Kind::User), &Reading::lenient()).map(|f| f.matches(&alice, ""))
+        };
         assert_eq!(matches(format!("{URN}:tags[value sw \"q\"]")), Ok(true));
         assert_eq!(matches(format!("{URN}:tags[value eq \"x\"]")), Ok(false));
         assert!(matches(format!("{URN}:tags[type eq \"x\"]")).is_err());

@@ -21,6 +21,8 @@ impl Rollcall {
         #[serde(rename_all = "camelCase")]
         struct Wish {
             identity_provider: String,
+            #[serde(default)]
+            strict: bool,
         }
         let wish: Wish = body(request, "{\"identityProvider\": \"…\"}")?;
         let provider = known_provider(&wish.identity_provider)?;
@@ -30,7 +32,7 @@ impl Rollcall {
             if registry::read(self.ledger(), id)?.is_none() {
                 return Err(ConnectionError::NotConnected);
             }
-            connection::start(turn, ports, secrets, id, provider)
+            connection::start(turn, ports, secrets, id, provider, wish.strict)
         })?;
         self.connection(id, request, StatusCode::CREATED)
     }
@@ -59,19 +61,21 @@ impl Rollcall {
     }
 
     pub(super) fn change_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> = body(request, "{\"groups\": true or false, \"identityProvider\": \"…\"}")?;
+        let wish: Map<String, Value> =
+            body(request, "{\"groups\": true or false, \"strict\": true or false, \"identityProvider\": \"…\"}")?;
         let mut change = connection::Change::default();
         for (name, value) in &wish {
             match (name.as_str(), value) {
                 ("groups", Value::Bool(groups)) => change.groups = Some(*groups),
+                ("strict", Value::Bool(strict)) => change.strict = Some(*strict),
                 ("identityProvider", Value::String(provider)) => change.provider = Some(known_provider(provider)?),
                 (other, _) => {
                     let message = match other {
-                        "groups" => "groups: expected true or false".to_owned(),
+                        "groups" | "strict" => format!("{other}: expected true or false"),
                         "identityProvider" => "identityProvider: expected text".to_owned(),
                         other => {
                             let other: String = other.chars().take(40).collect();
-                            format!("{other}: expected groups or identityProvider")
+                            format!("{other}: expected groups, strict or identityProvider")
                         }
                     };
                     return Err(AdminError::InvalidBody(message));
@@ -136,6 +140,8 @@ impl Rollcall {
             // The sealing key has changed since; the token itself works on.
             "secretTokenNote": sealed.then_some("cannot be shown, rotate it"),
             "groups": connection.groups,
+            "strict": connection.strict,
+            "leniencies": head.state.traffic.leniencies(),
             "attributeMappings": connection.provider().mappings,
             "startedAt": time(Some(connection.started_at)),
             "endedAt": time(connection.ended_at),

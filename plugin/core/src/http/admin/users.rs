@@ -9,7 +9,7 @@ use crate::http::Rollcall;
 use crate::http::respond::{self, admin_body};
 use crate::keys::{Kind, TenantId};
 use crate::scim::text::fold;
-use crate::scim::{Dialect, Effort, Resource};
+use crate::scim::{Effort, Reading, Resource};
 use crate::settings::LIMITS;
 use crate::tenant::registry::Tenant;
 use crate::tenant::schemas::Types;
@@ -54,7 +54,8 @@ impl Rollcall {
         let mut turn = self.turn(id)?;
         Rollcall::expect_restored(&turn)?;
         let change = Change::Delete { id: user.to_owned() };
-        let plan = directory::plan(&turn, Kind::User, &change, &None, self.own_terms(&Effort::default()))?;
+        let plan =
+            directory::plan(&turn, Kind::User, &change, &None, self.own_terms(&Effort::default(), &Reading::strict()))?;
         directory::carry_out(&mut turn, &plan)?;
         turn.commit()?;
         Ok(respond::empty(StatusCode::NO_CONTENT))
@@ -81,8 +82,9 @@ impl Rollcall {
         let deleted = gone.len();
         for (kind, slot, id) in gone {
             let change = Change::Delete { id };
-            let carried = directory::plan(&turn, kind, &change, &None, self.own_terms(&Effort::default()))
-                .and_then(|plan| directory::carry_out(&mut turn, &plan));
+            let carried =
+                directory::plan(&turn, kind, &change, &None, self.own_terms(&Effort::default(), &Reading::strict()))
+                    .and_then(|plan| directory::carry_out(&mut turn, &plan));
             match carried {
                 Ok(_) => {}
                 // A seat without a document is what a store has lost: it goes, or nothing of the tenant ever could.
@@ -96,10 +98,9 @@ impl Rollcall {
     }
 
     /// What the operator's own changes are planned by; they only delete, so no schema has a say.
-    fn own_terms<'e>(&self, effort: &'e Effort) -> Terms<'e> {
+    fn own_terms<'e>(&self, effort: &'e Effort, reading: &'e Reading) -> Terms<'e> {
         const TYPES: &Types = &Types::built_in();
-        const DIALECT: &Dialect = &Dialect::strict();
-        Terms { types: TYPES, dialect: DIALECT, base: "", now: self.ports.clock.now(), effort }
+        Terms { types: TYPES, reading, base: "", now: self.ports.clock.now(), effort }
     }
 
     pub(super) fn list_groups_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {

@@ -11,8 +11,8 @@ use super::{Answer, Provision, Rollcall, refused_event};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger;
-use crate::scim::Parameters;
 use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
+use crate::scim::{Parameters, Reading};
 use crate::settings::LIMITS;
 use crate::tenant::state::{TenantTurn, TenantView};
 use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
@@ -41,7 +41,7 @@ impl Rollcall {
                     "maxOperations: expected at most {max} operations, found {count}"
                 )));
             }
-            let request = BulkRequest::parse(object(&sent), &context.dialect, &types)?;
+            let request = BulkRequest::parse(object(&sent), context.reading, &types)?;
             let mut job = Job {
                 rollcall: self,
                 view,
@@ -142,7 +142,7 @@ impl<'j> Job<'j> {
         let Some(operation) = self.request.operations.get(at) else {
             return;
         };
-        let response = self.refuse(&operation.method, &operation.path, operation.data, error.clone().into());
+        let response = self.refuse(&operation.method, &operation.path, operation.data.as_deref(), error.clone().into());
         self.made.extend(operation.bulk_id.clone().map(|bulk_id| (bulk_id, None)));
         self.note(at, operation, &response);
     }
@@ -176,7 +176,7 @@ impl<'j> Job<'j> {
                 self.staged.push(Staged::Begun(at));
                 self.send(method, &path, operation.version.as_deref(), data.as_deref())
             }
-            Err(problem) => self.refuse(method, path, operation.data, problem),
+            Err(problem) => self.refuse(method, path, operation.data.as_deref(), problem),
         };
         if let Some(bulk_id) = operation.bulk_id.clone().filter(|_| method == "POST") {
             self.made.insert(bulk_id, id_of(&response));
@@ -186,7 +186,7 @@ impl<'j> Job<'j> {
 
     fn prepared(
         &self,
-        operation: &Operation<'j>,
+        operation: &'j Operation<'j>,
         without: &BTreeSet<String>,
     ) -> Result<(String, Option<Cow<'j, Value>>), Problem> {
         if let Some(problem) = &operation.problem {
@@ -215,7 +215,7 @@ impl<'j> Job<'j> {
                 self.staged.push(Staged::Finished(at));
                 self.send("PUT", &path, None, data.as_deref())
             }
-            Err(error) => self.refuse("PUT", &path, operation.data, unresolved(error)),
+            Err(error) => self.refuse("PUT", &path, operation.data.as_deref(), unresolved(error)),
         };
         if response.status().is_success() {
             if let (Some(outcome), Some(version)) = (self.done.get_mut(&at), header(&response, ETAG)) {
@@ -290,8 +290,9 @@ impl<'j> Job<'j> {
         let arrival = &self.rollcall.arrival_within(self.span.arrival);
         let base = self.context.base.clone();
         let parameters = &Parameters::of(None);
-        let context = Context { request: &request, body, parameters, arrival, base, ..*self.context };
-        let span = Span { request: &request, body, parameters, arrival, ..*self.span };
+        let reading = &Reading::of(*self.context.reading.dialect());
+        let context = Context { request: &request, body, parameters, arrival, base, reading, ..*self.context };
+        let span = Span { request: &request, body, parameters, arrival, reading, ..*self.span };
         let answer = answer(&context, &span);
         self.rollcall.finish(span, answer)
     }

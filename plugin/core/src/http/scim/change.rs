@@ -34,7 +34,7 @@ impl Rollcall {
             if let Some(name) = sent.get(of.naming).and_then(Value::as_str) {
                 event.operation = format!("create {} {}", kind.noun(), cap(name));
             }
-            let body = ResourceBody::parse(of, object(&sent), &context.dialect)?;
+            let body = ResourceBody::parse(of, object(&sent), context.reading)?;
             Ok(Change::Create { id: self.new_id_of(context.arrival), body })
         })();
         self.change(view, context, kind, event, change, lane)
@@ -58,7 +58,7 @@ impl Rollcall {
         // What a PATCH is about to set stays in its body, and is copied by no one.
         let sent_body;
         let sent = if context.request.method == Method::DELETE { None } else { Some(context.json_object()) };
-        let dialect = &context.dialect;
+        let reading = context.reading;
         let wished = id.clone();
         let change = match sent.transpose() {
             Err(refused) => Err(refused),
@@ -66,9 +66,9 @@ impl Rollcall {
             Ok(Some(body)) => {
                 sent_body = body;
                 match *context.request.method {
-                    Method::PUT => ResourceBody::parse(of, object(&sent_body), dialect)
+                    Method::PUT => ResourceBody::parse(of, object(&sent_body), reading)
                         .map(|body| Change::Replace { id: wished, body }),
-                    _ => PatchRequest::parse(&sent_body, dialect).map(|request| Change::Patch { id: wished, request }),
+                    _ => PatchRequest::parse(&sent_body, reading).map(|request| Change::Patch { id: wished, request }),
                 }
                 .map_err(Problem::from)
             }

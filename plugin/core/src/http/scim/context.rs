@@ -6,7 +6,7 @@ use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::keys::Kind;
 use crate::ledger::Read;
-use crate::scim::{self, Dialect, Effort, ListQuery, Mask, Parameters, Projection, Resource, ResourceType, Sent};
+use crate::scim::{self, Effort, ListQuery, Mask, Parameters, Projection, Reading, Resource, ResourceType, Sent};
 use crate::tenant::schemas::Types;
 use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
@@ -21,7 +21,8 @@ pub(super) struct Context<'r> {
     pub(super) parameters: &'r Parameters<'r>,
     pub(super) arrival: &'r Arrival,
     pub(super) base: String,
-    pub(super) dialect: Dialect,
+    /// How it is read, and what of it was read liberally.
+    pub(super) reading: &'r Reading,
     /// The tenant's schemas.
     pub(super) types: &'r Types,
     /// The names of its secrets.
@@ -41,7 +42,7 @@ impl<'r> Context<'r> {
 
     /// What a change is planned by.
     pub(super) fn terms<'t>(&'t self, effort: &'t Effort) -> Terms<'t> {
-        Terms { types: self.types, dialect: &self.dialect, base: &self.base, now: self.arrival.now, effort }
+        Terms { types: self.types, reading: self.reading, base: &self.base, now: self.arrival.now, effort }
     }
 
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
@@ -50,7 +51,7 @@ impl<'r> Context<'r> {
 
     /// What completes the resources of this request.
     pub(super) fn relations<'v, V: Read>(&'v self, view: &'v V) -> Relations<'v, V> {
-        Relations::new(view, &self.base).naming(self.dialect.members_named).counting(self.effort)
+        Relations::new(view, &self.base).naming(self.reading.is_lenient()).counting(self.effort)
     }
 
     pub(super) fn render<'p, V: Read>(
@@ -69,7 +70,7 @@ impl<'r> Context<'r> {
     /// What a list is asked for: in the URL, or in the body of a search.
     pub(super) fn query(&self) -> Result<ListQuery, Problem> {
         Ok(if self.request.method == Method::POST {
-            ListQuery::parse_body(object(self.json_object()?.as_ref()), &self.dialect)?
+            ListQuery::parse_body(object(self.json_object()?.as_ref()), self.reading)?
         } else {
             ListQuery::parse(self.parameters)?
         })
@@ -84,7 +85,7 @@ impl<'r> Context<'r> {
     pub(super) fn has_foreign(&self, kind: Kind, projection: &Projection<'_>) -> bool {
         let named = match kind {
             Kind::User => true,
-            Kind::Group => self.dialect.members_named,
+            Kind::Group => self.reading.is_lenient(),
         };
         self.groups && named && projection.has_relation()
     }

@@ -25,7 +25,7 @@ use crate::connection::Connection;
 use crate::journal::Action;
 use crate::keys::{Kind, Space, TenantId};
 use crate::ledger;
-use crate::scim::{Effort, Mask, Parameters, discovery};
+use crate::scim::{Effort, Mask, Parameters, Reading, discovery};
 use crate::secrets::Digest;
 use crate::settings::LIMITS;
 use crate::tenant::registry;
@@ -179,21 +179,21 @@ impl Rollcall {
         let provider = Some(connection.provider().id);
         // What nobody wants is neither read nor kept, whoever brought it.
         let body = if takes_body(request.method, request.path) { Body::Text(request.body) } else { Body::NONE };
-        let span = Span { request, body, parameters, arrival, presented, token, provider, mask, folds: false };
+        let reading = &Reading::of(connection.dialect());
+        let span = Span { request, body, parameters, arrival, presented, token, provider, mask, reading, folds: false };
         let answer = if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) {
             if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
                 return Some(self.unknown(arrival, self.too_many()));
             }
             Answer::refused(refused_event(), self.too_many())
         } else {
-            let dialect = (connection.provider().dialect)();
             let base = self.base(request);
             let groups = connection.groups;
             // Which of the two it was counts for the record alone.
             let method = if request.method == Method::HEAD { &Method::GET } else { request.method };
             let request = &Provision { method, ..*request };
             let effort = &Effort::default();
-            let context = Context { request, body, parameters, arrival, base, dialect, types, mask, groups, effort };
+            let context = Context { request, body, parameters, arrival, base, reading, types, mask, groups, effort };
             self.answer(&view, &context, &span, lane)
         };
         match answer.held {
@@ -230,7 +230,8 @@ impl Rollcall {
         let mask = &Mask::of(types.as_ref().unwrap_or(BUILT_IN).all());
         let provider = connection.map(|connection| connection.provider().id);
         let body = Body::NONE;
-        let span = Span { request, body, parameters, arrival, presented, token: None, provider, mask, folds };
+        let reading = &Reading::strict();
+        let span = Span { request, body, parameters, arrival, presented, token: None, provider, mask, reading, folds };
         self.finish(span, Answer::refused(refused_event(), problem))
     }
 

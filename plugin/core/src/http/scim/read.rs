@@ -159,7 +159,11 @@ pub(super) fn no_groups<'l, 'r>(context: &Context<'_>, route: &Scim) -> Answer<'
     let listed = context
         .query()
         .and_then(|query| {
-            query.filter.as_deref().map(|text| BoundFilter::parse(text, context.types.of(Kind::Group))).transpose()?;
+            query
+                .filter
+                .as_deref()
+                .map(|text| BoundFilter::parse(text, context.types.of(Kind::Group), context.reading))
+                .transpose()?;
             match query.cursor.as_deref() {
                 None => Ok(ListResponse::<Sent<'_>>::by_index(0, query.start_index, Vec::new())),
                 Some("") => Ok(ListResponse::by_cursor(Some(0), None, None, Vec::new())),
@@ -180,7 +184,7 @@ fn filters<'c>(
         return Ok(kinds.iter().map(|kind| (*kind, None)).collect());
     };
     let types: Vec<_> = kinds.iter().map(|kind| context.types.of(*kind)).collect();
-    let bound = BoundFilter::parse_for(text, &types)?;
+    let bound = BoundFilter::parse_for(text, &types, context.reading)?;
     let sieve = |(kind, filter): (&Kind, BoundFilter<'c>)| match filter.always() {
         Some(true) => Some((*kind, None)),
         Some(false) => None,

@@ -10,7 +10,7 @@ use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject
 use crate::keys::TenantId;
 use crate::ledger;
 use crate::scim::mask::MASK;
-use crate::scim::{Mask, Parameters, Taint};
+use crate::scim::{Mask, Noted as Noticed, Parameters, Reading, Taint};
 use crate::scrub::scrub;
 use crate::settings::LIMITS;
 use crate::tenant::state::TenantTurn;
@@ -180,9 +180,14 @@ impl Rollcall {
             after: values(&event.after),
             repeats: 0,
             looks_like: sign.filter(|sign| Some(*sign) != span.provider).map(str::to_owned),
+            leniencies: span.reading.noted().into_iter().map(|noted| noted_leniency(noted, clean)).collect(),
         };
         Entry { record, token_id: span.token.map(|token| token.id.clone()), sign }
     }
+}
+
+fn noted_leniency(noted: Noticed, clean: impl Fn(&str) -> String) -> journal::Leniency {
+    journal::Leniency { what: noted.leniency.name().to_owned(), at: clean(&noted.at) }
 }
 
 /// The refusal as the journal has it.
@@ -214,6 +219,8 @@ pub(super) struct Span<'r> {
     /// Whom the connection was set up for; nothing where there is none.
     pub(super) provider: Option<&'static str>,
     pub(super) mask: &'r Mask<'r>,
+    /// What of it was read liberally.
+    pub(super) reading: &'r Reading,
     /// Whether the record is to stand for further requests without a valid token, see [`strangers`](super::strangers).
     pub(super) folds: bool,
 }

@@ -178,7 +178,7 @@ fn an_answer_that_has_something_of_other_resources_is_sent_whatever_version_the_
     assert_eq!((read(&alice), without(&alice, "groups")), (200, 304));
     assert_eq!((read(&group), without(&group, "members")), (200, 304));
     // Without names a group's members are its own.
-    trial.admin("PATCH", &connection, json!({"identityProvider": "generic"}));
+    trial.admin("PATCH", &connection, json!({"strict": true}));
     assert_eq!((read(&alice), read(&group)), (200, 304));
 }
 

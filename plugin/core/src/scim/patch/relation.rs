@@ -4,7 +4,6 @@
 use super::super::error::Error;
 use super::super::filter::ElementFilter;
 use super::super::path::Path;
-use super::super::resource::referred;
 use super::super::schema::Attribute;
 use super::super::value;
 use super::{Assignment, Op, Patch, in_path};
@@ -39,15 +38,15 @@ impl<'s> Patch<'s> {
             return Err(Error::mutability(format!("{place}: {wanted} ({})", sub.name)));
         }
         if let Some(filter) = &path.filter {
-            let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
+            let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
             return match filter.names() {
-                Some(ids) if self.dialect.filters_create => Ok(vec![Step::Add(ids)]),
+                Some(ids) if self.reading.dialect().filters_create => Ok(vec![Step::Add(ids)]),
                 Some(_) | None => {
                     Err(Error::no_target(format!("{place}: expected elements that may change, found none")))
                 }
             };
         }
-        let ids = self.admit(attribute, assignment)?.map(|elements| referred(&elements, place)).transpose()?;
+        let ids = value::referred(attribute, assignment.value, place, self.reading)?;
         Ok(match (assignment.op, ids) {
             (Op::Add, ids) => ids.into_iter().map(Step::Add).collect(),
             (Op::Replace | Op::Remove, Some(ids)) => vec![Step::Clear, Step::Add(ids)],
@@ -64,15 +63,12 @@ impl<'s> Patch<'s> {
         place: &str,
     ) -> Result<Option<Step<'s>>, Error> {
         if let Some(filter) = &path.filter {
-            let filter = ElementFilter::bind(filter, attribute).map_err(|error| in_path(error, place))?;
+            let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
             return Ok(Some(filter.names().map_or_else(|| Step::RemoveFitting(filter), Step::Remove)));
         }
         match self.elements_named(attribute, value, place)? {
             None => Ok(Some(Step::Clear)),
-            Some(value) => {
-                let named = value::admit(attribute, value, place, self.dialect)?;
-                Ok(named.map(|elements| referred(&elements, place)).transpose()?.map(Step::Remove))
-            }
+            Some(value) => Ok(value::referred(attribute, value, place, self.reading)?.map(Step::Remove)),
         }
     }
 }
