@@ -20,7 +20,7 @@ impl Setting {
     fn new() -> Setting {
         let mut server = Native::within(&World::new(&BTreeMap::new()));
         let tenant = Tenant::connect(&mut server);
-        let strict = json!({"groups": true, "identityProvider": "generic"});
+        let strict = json!({"groups": true, "identityProvider": "generic", "strict": true});
         tenant.admin(&mut server, "PATCH", "/connection", Some(&strict)).expect(200);
         Setting { server, tenant }
     }

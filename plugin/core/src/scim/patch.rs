@@ -180,6 +180,20 @@ struct Assignment<'v> {
     place: String,
 }
 
+impl Assignment<'_> {
+    /// RFC 7644 §3.5.2.1: one value may be added to those of a multi-valued attribute, without an array around it.
+    fn as_added(&self, attribute: &Attribute, whole: bool) -> Option<Value> {
+        let is_one = match self.value {
+            Value::Object(_) => true,
+            Value::Bool(_) | Value::Number(_) => attribute.is_list_of_values(),
+            Value::String(text) => attribute.is_list_of_values() && !text.is_empty() && !text.starts_with(['[', '{']),
+            Value::Null | Value::Array(_) => false,
+        };
+        let added = self.op == Op::Add && attribute.multi_valued && whole && is_one;
+        added.then(|| Value::Array(vec![self.value.clone()]))
+    }
+}
+
 impl<'s> Patch<'s> {
     fn operation(&self, resource: &mut Resource, operation: &Operation<'_>) -> Result<(), Error> {
         let value = operation.value.as_deref();
@@ -292,6 +306,14 @@ impl<'s> Patch<'s> {
             resource.external_id = self.admit(attribute, assignment)?.and_then(resource::text_of);
             return Ok(());
         }
+        let one;
+        let assignment = match assignment.as_added(attribute, sub.is_none() && path.filter.is_none()) {
+            Some(added) => {
+                one = added;
+                &Assignment { op: assignment.op, value: &one, place: assignment.place.clone() }
+            }
+            None => assignment,
+        };
         if let Some(steps) = self.steps_for(extension, attribute) {
             let mut made = self.assign_apart(path, attribute, sub, assignment)?;
             steps.borrow_mut().append(&mut made);

@@ -39,6 +39,11 @@ impl<'s> Projection<'s> {
         })
     }
 
+    /// Whether the client asked for the relation by its name.
+    pub fn names_relation(&self) -> bool {
+        self.wanted.is_some() && self.has_relation()
+    }
+
     /// Whether the client chose at all.
     pub fn is_chosen(&self) -> bool {
         self.wanted.is_some() || !self.excluded.is_empty()

@@ -222,6 +222,11 @@ impl Resource {
         &self.attributes
     }
 
+    /// Shows an attribute that has no values as an empty list.
+    pub(crate) fn show_none(&mut self, name: &str) {
+        self.attributes.entry(name).or_insert_with(|| Value::Array(Vec::new()));
+    }
+
     pub(crate) fn attributes_mut(&mut self) -> &mut Map<String, Value> {
         &mut self.attributes
     }

@@ -62,7 +62,13 @@ impl<'r> Context<'r> {
         projection: &'p Projection<'p>,
     ) -> Result<Sent<'p>, Problem> {
         let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
-        let resource = relations.complete(kind, document, &wanted)?;
+        let mut resource = relations.complete(kind, document, &wanted)?;
+        // RFC 7643 §2.5: an empty list says the same as none. Who asks for members by name or takes their absence for unknown
+        // is told.
+        let told = self.reading.dialect().empty_members || projection.names_relation();
+        if kind == Kind::Group && wanted == Wanted::Whole && told {
+            resource.show_none("members");
+        }
         let location = self.location(kind, &resource);
         Ok(Sent::chosen(projection, resource, location))
     }

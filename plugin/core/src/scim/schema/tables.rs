@@ -9,22 +9,21 @@ use super::{Attribute, Mutability, ResourceType, Returned, Schema, Type, Uniquen
 use std::borrow::Cow;
 
 static USER_SCHEMA: Schema =
-    schema("urn:ietf:params:scim:schemas:core:2.0:User", "User", "User account", USER_ATTRIBUTES);
+    schema("urn:ietf:params:scim:schemas:core:2.0:User", "User", "User Account", USER_ATTRIBUTES);
 
 static ENTERPRISE_SCHEMA: Schema = schema(
     "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
     "EnterpriseUser",
-    "What an employer knows of a user",
+    "Enterprise User",
     ENTERPRISE_ATTRIBUTES,
 );
 
-static GROUP_SCHEMA: Schema =
-    schema("urn:ietf:params:scim:schemas:core:2.0:Group", "Group", "Group of users", GROUP_ATTRIBUTES);
+static GROUP_SCHEMA: Schema = schema("urn:ietf:params:scim:schemas:core:2.0:Group", "Group", "Group", GROUP_ATTRIBUTES);
 
 pub(super) static USER_TYPE: ResourceType = ResourceType {
     name: "User",
     endpoint: "/Users",
-    description: "User account",
+    description: "User Account",
     schema: &USER_SCHEMA,
     extensions: &[&ENTERPRISE_SCHEMA],
     own: Vec::new(),
@@ -36,7 +35,7 @@ pub(super) static USER_TYPE: ResourceType = ResourceType {
 pub(super) static GROUP_TYPE: ResourceType = ResourceType {
     name: "Group",
     endpoint: "/Groups",
-    description: "Group of users",
+    description: "Group",
     schema: &GROUP_SCHEMA,
     extensions: &[],
     own: Vec::new(),
