@@ -286,7 +286,13 @@ impl Row<'_> {
             Type::Complex => writable(&self.attribute.sub_attributes)
                 .map(|part| (format!("{}.{}", self.name(), part.name), part))
                 .collect(),
-            _ => vec![(self.name(), self.attribute)],
+            Type::String
+            | Type::Boolean
+            | Type::Decimal
+            | Type::Integer
+            | Type::DateTime
+            | Type::Binary
+            | Type::Reference => vec![(self.name(), self.attribute)],
         }
     }
 }
