@@ -6,6 +6,7 @@
 //! - [`native`] answers with the core itself, [`hosted`] with the built component in its host, over a socket;
 //! - [`program`] is the host's program as a process that can be killed;
 //! - [`life`] speaks as an operator and as Entra do;
+//! - [`ordeal`] remembers what clients were answered while hosts and stores fail, and compares;
 //! - [`backup`] furnishes a tenant and takes it from one server to another;
 //! - [`load`] sends much at once, [`meter`] counts what that costs the store; [`loader`] fills one, by way of
 //!   [`bulk_store`]; [`arguments`] are those of a bench or an example.
@@ -20,6 +21,7 @@ pub mod load;
 pub mod loader;
 pub mod meter;
 pub mod native;
+pub mod ordeal;
 pub mod pretty;
 pub mod program;
 pub mod proxy;

@@ -36,15 +36,26 @@ impl Process {
         process
     }
 
-    /// SIGSTOP for a while: it is suspended in the midst of whatever it does, and then goes on.
+    /// It is suspended for a while in the midst of whatever it does, and then goes on.
     pub fn pause(&self, duration: Duration) {
-        let signal = |name: &str| {
-            let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
-            assert!(sent.unwrap().success(), "kill {name}");
-        };
-        signal("-STOP");
+        self.suspend();
         std::thread::sleep(duration);
-        signal("-CONT");
+        self.go_on();
+    }
+
+    /// SIGSTOP: it is suspended in the midst of whatever it does.
+    pub fn suspend(&self) {
+        self.signal("-STOP");
+    }
+
+    /// SIGCONT: it goes on, as if nothing had been.
+    pub fn go_on(&self) {
+        self.signal("-CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success(), "kill {name}");
     }
 
     /// SIGKILL: no destructor runs, no buffer is written.
@@ -103,6 +114,13 @@ impl Host {
     /// Starts it with the admin secret of the tests, which send as fast as they can.
     pub fn start(state: &Path) -> Host {
         Host::with(state, &["--variable", &secret(), "--variable", UNPACED])
+    }
+
+    /// The same with further options and a journal that keeps every record.
+    pub fn remembering(state: &Path, options: &[&str]) -> Host {
+        let secret = secret();
+        let variables = ["--variable", &secret, "--variable", UNPACED, "--variable", "journal_capacity=1000000"];
+        Host::with(state, &[&variables[..], options].concat())
     }
 
     /// Starts it with the admin secret of the tests and everything else as users have it.
@@ -234,9 +252,7 @@ impl Redis {
 
     /// A host with its data here, on a way that begins at another address.
     pub fn host_by(&self, name: &str, address: SocketAddr) -> Host {
-        let (url, secret) = (format!("redis://{address}/"), secret());
-        let options = ["--store", &url, "--variable", &secret, "--variable", UNPACED];
-        Host::with(&self.folder.join(name), &[&options[..], &["--variable", "journal_capacity=100000"]].concat())
+        Host::remembering(&self.folder.join(name), &["--store", &format!("redis://{address}/")])
     }
 }
 
