@@ -280,6 +280,10 @@ impl Answer {
     }
 
     fn count(&mut self, frame: &Frame<Bytes>) {
+        if frame.is_trailers() {
+            // Nothing follows, and nobody asks whether anything does.
+            return self.complete();
+        }
         let bytes = frame.data_ref().map_or(0, |data| data.len() as u64);
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(bytes);

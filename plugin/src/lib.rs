@@ -48,9 +48,10 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         let length = http::HeaderValue::from(bytes.len());
         response.headers_mut().insert(http::header::CONTENT_LENGTH, length);
     }
+    let trails = response.headers().contains_key(http::header::TRAILER);
     response.map(|body| match body {
         Body::Full(bytes) => box_body(FullBody::new(Bytes::from(bytes))),
-        Body::Stream(stream) => box_body(Pull { rollcall, stream }),
+        Body::Stream(stream) => box_body(Pull { rollcall, stream, trails }),
     })
 }
 
@@ -128,10 +129,12 @@ where
 }
 
 /// A body that is read from the store as the client takes it. Where the store fails, the body breaks off behind the line
-/// that says so, so that no client takes it for whole.
+/// that says so, so that no client takes it for whole. Of a whole body the trailer says so, where it was announced.
 struct Pull {
     rollcall: Rc<Rollcall>,
     stream: rollcall_core::http::Stream,
+    /// Whether a trailer is still to come.
+    trails: bool,
 }
 
 // SAFETY of the bound, not of memory: an instance has one thread, and nothing here leaves it.
@@ -155,7 +158,10 @@ impl http_body::Body for Pull {
         let chunk = this.rollcall.next_chunk(&mut this.stream);
         std::task::Poll::Ready(match chunk {
             Some(chunk) => Some(Ok(http_body::Frame::data(Bytes::from(chunk)))),
-            None if this.stream.is_whole() => None,
+            None if this.stream.is_whole() => {
+                let trailers = this.stream.trailers().filter(|_| std::mem::take(&mut this.trails));
+                trailers.map(|trailers| Ok(http_body::Frame::trailers(trailers)))
+            }
             None => Some(Err(std::io::Error::other("the file is not complete"))),
         })
     }

@@ -335,7 +335,7 @@ fn what_a_snapshot_keeps_is_gone_soon_after_its_reader() {
     assert!(second.contains("new42"));
     let text = String::from_utf8(server.rollcall.next_chunk(&mut first).unwrap()).unwrap();
     assert!(text.ends_with("# another export was begun; this file is not complete\n"), "{text}");
-    assert!(server.rollcall.next_chunk(&mut first).is_none() && !first.is_whole());
+    assert!(server.rollcall.next_chunk(&mut first).is_none() && !first.is_whole() && first.trailers().is_none());
     assert_eq!(kept(&server), Vec::<String>::new());
 }
 
@@ -352,6 +352,7 @@ fn a_slow_client_keeps_its_snapshot() {
         tenant.create(&mut server, &format!("late{}", file.len())).expect(201);
     }
     assert!(file.len() > 64 * 1024 && slow.is_whole());
+    assert_eq!(slow.trailers().unwrap()["rollcall-complete"], format!("bytes={}", file.len()));
     assert_eq!(content(&file), content(&before));
 }
 
@@ -368,6 +369,7 @@ fn a_store_that_fails_in_the_midst_of_an_export_leaves_a_file_that_no_import_tak
     }
     let file = String::from_utf8(file).unwrap();
     assert!(file.ends_with("# the store did not answer; this file is not complete\n") && !broken.is_whole());
+    assert!(broken.trailers().is_none());
     let lines = file.lines().count();
     let mut new = Native::within(&world(&[]));
     life::admin(&mut new, "POST", "/tenants", Some(&json!({"name": "New", "id": tenant.id}))).expect(201);

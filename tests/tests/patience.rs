@@ -233,6 +233,76 @@ fn an_export_whose_store_fails_breaks_off() {
     assert!(slow.export().is_err());
 }
 
+/// A request for a file whose caller takes trailers, or does not say so.
+fn file_request(slow: &Slow, path: &str, takes: &str) -> Vec<u8> {
+    format!(
+        "GET /admin/api/v1/tenants/{}/{path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {ADMIN_SECRET}\r\n{takes}\
+         connection: close\r\n\r\n",
+        slow.tenant.id
+    )
+    .into_bytes()
+}
+
+/// The head of an answer, and what follows its last chunk.
+fn ends(all: &[u8]) -> (String, String) {
+    let text = String::from_utf8_lossy(all);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.rsplit_once("\r\n0\r\n").map(|(_, trailers)| trailers.to_owned()).unwrap_or_default())
+}
+
+#[test]
+fn a_trailer_tells_whoever_takes_trailers_how_long_a_whole_file_is() {
+    let slow = Slow::large(limits());
+    for path in ["export", "requests/export?format=csv", "requests/export?format=ndjson"] {
+        let answer = |takes: &str| {
+            let mut stream = connect(slow.address());
+            stream.write_all(&file_request(&slow, path, takes)).unwrap();
+            ends(&rest(&mut stream).0)
+        };
+        let request = Request::get(format!("/admin/api/v1/tenants/{}/{path}", slow.tenant.id))
+            .header("host", "a")
+            .header("authorization", format!("Bearer {ADMIN_SECRET}"));
+        let length = exchange(slow.address(), &request.body(Vec::new()).unwrap()).unwrap().body().len();
+        for takes in ["te: trailers\r\n", "TE: Trailers\r\n"] {
+            let (head, trailers) = answer(takes);
+            assert!(head.to_lowercase().contains("\r\ntrailer: rollcall-complete\r\n"), "{path}: {head}");
+            assert_eq!(trailers, format!("rollcall-complete: bytes={length}\r\n\r\n"), "{path}");
+        }
+        let (head, trailers) = answer("");
+        assert!(!head.to_lowercase().contains("trailer"), "{path}: {head}");
+        assert_eq!(trailers, "\r\n", "{path}");
+    }
+}
+
+#[test]
+fn a_connection_goes_on_after_a_trailer() {
+    let slow = Slow::large(limits());
+    let mut stream = connect(slow.address());
+    let request = String::from_utf8(file_request(&slow, "requests/export", "te: trailers\r\n")).unwrap();
+    stream.write_all(request.replace("connection: close\r\n", "").as_bytes()).unwrap();
+    stream.write_all(&file_request(&slow, "requests/export", "te: trailers\r\n")).unwrap();
+    let (all, is_reset) = rest(&mut stream);
+    let all = String::from_utf8(all).unwrap();
+    assert_eq!(
+        (all.matches("HTTP/1.1 200").count(), all.matches("rollcall-complete: bytes=").count()),
+        (2, 2),
+        "{all}"
+    );
+    assert!(!is_reset);
+}
+
+#[test]
+fn an_export_that_breaks_off_has_no_trailer() {
+    let slow = Slow::large(limits());
+    slow.probe.fail(2_000..2_100, rollcall_host::keyvalue::Fault::Refused);
+    let mut stream = connect(slow.address());
+    stream.write_all(&file_request(&slow, "export", "te: trailers\r\n")).unwrap();
+    let (head, trailers) = ends(&rest(&mut stream).0);
+    // It was announced, and neither it nor the last chunk came.
+    assert!(head.to_lowercase().contains("trailer: rollcall-complete"), "{head}");
+    assert_eq!(trailers, "");
+}
+
 #[test]
 fn an_import_is_taken_however_slowly_it_comes() {
     let mut slow = Slow::large(limits());

@@ -1,10 +1,16 @@
 //! Files that are read from the store while the client takes them: the journal, and a whole tenant.
 
-use super::Rollcall;
+use super::{Body, Rollcall};
 use crate::backup::export::Export;
 use crate::http::json_text;
 use crate::journal::{self, Filter, Record};
 use crate::keys::TenantId;
+use http::header::{HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
+use http::{Request, Response};
+
+/// The trailer that says how long a file is which came to its end, so that whoever keeps the file can tell that none of it
+/// is missing: `bytes=` and a number.
+const COMPLETE: HeaderName = HeaderName::from_static("rollcall-complete");
 
 /// Records that are read for one piece of the file.
 const RECORDS_A_CHUNK: usize = 50;
@@ -36,7 +42,11 @@ impl Format {
 
 /// A file on its way: where the reading stands. Whoever drops one before its end calls [`Rollcall::end_stream`].
 #[derive(Debug)]
-pub struct Stream(File);
+pub struct Stream {
+    file: File,
+    /// What was handed out so far.
+    bytes: usize,
+}
 
 #[derive(Debug)]
 enum File {
@@ -63,36 +73,60 @@ enum Place {
 
 impl Stream {
     pub(super) fn of_journal(tenant: TenantId, format: Format, filter: Filter) -> Stream {
-        Stream(File::Journal(Journal { tenant, format, filter, place: Place::Start }))
+        Stream::of(File::Journal(Journal { tenant, format, filter, place: Place::Start }))
     }
 
     pub(super) fn of_tenant(export: Export) -> Stream {
-        Stream(File::Tenant(Box::new(export)))
+        Stream::of(File::Tenant(Box::new(export)))
+    }
+
+    fn of(file: File) -> Stream {
+        Stream { file, bytes: 0 }
     }
 
     /// Whether all of it was read. Where [`Rollcall::next_chunk`] has nothing more of one that is not, whoever listens breaks
     /// the connection, because the client would take the end of the body for the end of the file.
     pub fn is_whole(&self) -> bool {
-        match &self.0 {
+        match &self.file {
             File::Journal(journal) => matches!(journal.place, Place::End),
             File::Tenant(export) => export.is_whole(),
         }
     }
+
+    /// What follows the body of a file that is whole, for a caller to whom it was announced.
+    pub fn trailers(&self) -> Option<HeaderMap> {
+        let length = HeaderValue::try_from(format!("bytes={}", self.bytes)).expect("digits are printable");
+        self.is_whole().then(|| HeaderMap::from_iter([(COMPLETE, length)]))
+    }
+}
+
+/// RFC 9110 §6.5.1: trailers are for callers that say that they take them. To these the trailer of a file is announced.
+pub(super) fn announce(request: &Request<Vec<u8>>, mut response: Response<Body>) -> Response<Body> {
+    let takes = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|value| value.split(',').any(|one| one.trim().eq_ignore_ascii_case("trailers")))
+    };
+    let is_stream = matches!(response.body(), Body::Stream(_));
+    if is_stream && request.headers().get_all(TE).iter().any(takes) {
+        response.headers_mut().insert(TRAILER, HeaderValue::from_name(COMPLETE));
+    }
+    response
 }
 
 impl Rollcall {
     /// The next piece of a streamed body; nothing at its end. A store that fails midway ends the file with a line that
     /// says so, because the status has long been sent.
     pub fn next_chunk(&self, stream: &mut Stream) -> Option<Vec<u8>> {
-        match &mut stream.0 {
+        let chunk = match &mut stream.file {
             File::Journal(journal) => self.next_records(journal),
             File::Tenant(export) => export.next(self.ledger()),
-        }
+        };
+        stream.bytes += chunk.as_ref().map_or(0, Vec::len);
+        chunk
     }
 
     /// Gives a body up that nobody takes any more.
     pub fn end_stream(&self, stream: &mut Stream) {
-        match &mut stream.0 {
+        match &mut stream.file {
             File::Journal(_) => {}
             File::Tenant(export) => export.end(self.ledger()),
         }
