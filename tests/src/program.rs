@@ -116,11 +116,20 @@ impl Host {
         Host::with(state, &["--variable", &secret(), "--variable", UNPACED])
     }
 
-    /// The same with further options and a journal that keeps every record.
+    /// The same with further options and a journal that keeps every record. It is started again while it ends because its
+    /// store is gone, as whoever watches over it does.
     pub fn remembering(state: &Path, options: &[&str]) -> Host {
         let secret = secret();
         let variables = ["--variable", &secret, "--variable", UNPACED, "--variable", "journal_capacity=1000000"];
-        Host::with(state, &[&variables[..], options].concat())
+        let mut command = host_command(state, &[&variables[..], options].concat());
+        let begun = Instant::now();
+        loop {
+            match Host::try_run(&mut command) {
+                Ok(host) => return host,
+                Err(said) => assert!(begun.elapsed() < Duration::from_secs(60), "the program said {said:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Starts it with the admin secret of the tests and everything else as users have it.
@@ -144,13 +153,22 @@ impl Host {
     }
 
     fn run(mut command: Command) -> Host {
+        Host::try_run(&mut command).unwrap_or_else(|said| panic!("the program said {said:?}"))
+    }
+
+    /// What it said instead of where it listens, if it did not start.
+    fn try_run(command: &mut Command) -> Result<Host, String> {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
-        let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap().parse();
-        let address = address.unwrap_or_else(|_| panic!("the program said {line:?}"));
-        Host { process: Process { child, address }, out }
+        match line.trim().trim_end_matches('/').rsplit('/').next().unwrap().parse() {
+            Ok(address) => Ok(Host { process: Process { child, address }, out }),
+            Err(_) => {
+                let _ = (child.kill(), child.wait());
+                Err(line)
+            }
+        }
     }
 
     /// Where it listens.
