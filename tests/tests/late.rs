@@ -272,6 +272,63 @@ fn a_store_with_a_guard_is_never_damaged() {
 }
 
 #[test]
+fn a_holder_that_was_taken_for_dead_takes_what_others_wrote_for_no_damage_on_a_store_with_a_guard() {
+    let given = Setting::on(Backend::GUARDED_SQLITE);
+    for first in FIRST {
+        let counted = given.fork();
+        counted.world.store.forget_calls();
+        counted.make(first);
+        for step in 0..counted.world.store.steps().len() {
+            let setting = given.fork();
+            let elsewhere = setting.clone();
+            setting.world.store.forget_calls();
+            setting.world.store.interrupt(step, move || {
+                elsewhere.insist(Change::Create("dave"));
+                elsewhere.world.time.pass(takeover(Backend::GUARDED_SQLITE));
+                elsewhere.insist(Change::Create("erin"));
+            });
+            setting.make_first(first);
+            setting.world.store.forget_calls();
+            let log = setting.world.log.borrow();
+            assert!(!log.iter().any(|line| line.contains("damaged")), "{first:?}, step {step}: {log:#?}");
+        }
+    }
+}
+
+#[test]
+fn what_one_instance_has_mended_another_that_suspects_it_does_not_mend_again() {
+    for backend in [Backend::SQLITE, Backend::DYNAMODB] {
+        let given = Setting::on(backend);
+        let mut suspected = 0;
+        for step in writes(&given, Change::Create("carol")) {
+            let setting = given.fork();
+            let mut suspects = Native::within(&setting.world);
+            let elsewhere = setting.clone();
+            setting.world.store.forget_calls();
+            setting.world.store.interrupt(step, move || {
+                for name in ["dave", "erin"] {
+                    elsewhere.insist(Change::Create(name));
+                    elsewhere.world.time.pass(takeover(backend));
+                }
+            });
+            setting.make_by(&mut suspects, Change::Create("carol"));
+            setting.world.store.forget_calls();
+            let closed = |setting: &Setting| {
+                setting.world.log.borrow().iter().filter(|line| line.contains("damaged, and closed")).count()
+            };
+            // The one mends, and then the other has its turn.
+            setting.insist(Change::Create("frank"));
+            let mended = closed(&setting);
+            suspected += mended;
+            assert!(setting.make_by(&mut suspects, Change::Create("grace")).succeeded(), "{}, {step}", backend.name);
+            let log = setting.world.log.borrow().clone();
+            assert_eq!(closed(&setting), mended, "{}, step {step}: {log:#?}", backend.name);
+        }
+        assert_ne!(suspected, 0, "{}", backend.name);
+    }
+}
+
+#[test]
 fn a_change_on_a_store_with_a_guard_is_one_conditional_batch_that_deletes_what_goes() {
     let setting = Setting::on(Backend::GUARDED_SQLITE);
     setting.world.store.forget_calls();

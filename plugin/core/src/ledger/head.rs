@@ -62,6 +62,8 @@ pub struct Head<S> {
     pub(super) in_flight: Option<InFlight>,
     /// Why the space is closed for changes, while it is.
     pub(super) damage: Option<Damage>,
+    /// The epoch in which the space was last opened again after it was mended.
+    pub(super) mended_in: Option<u64>,
     /// The snapshot that somebody reads.
     pub(super) snapshot: Option<snapshot::Held>,
     /// What whoever keeps the space has here.
@@ -80,6 +82,7 @@ impl<S: State> Head<S> {
             emptied: Vec::new(),
             in_flight: None,
             damage: None,
+            mended_in: None,
             snapshot: None,
             state,
         }
@@ -88,6 +91,12 @@ impl<S: State> Head<S> {
     /// What is wrong with the space, where that was seen and is not mended yet.
     pub fn damage(&self) -> Option<&Damage> {
         self.damage.as_ref()
+    }
+
+    /// Whether what a write of this epoch did that came too late was mended. Such a write sets the head back to its own
+    /// epoch, and the mending begins with a later one.
+    pub(super) fn is_mended_after(&self, epoch: u64) -> bool {
+        self.damage.is_none() && self.mended_in.is_some_and(|mended| mended > epoch)
     }
 
     pub(super) fn read(ledger: Ledger<'_>, space: &Space) -> Result<Head<S>, Error> {
@@ -137,6 +146,7 @@ impl<S: State> Serialize for Head<S> {
         map.serialize_entry("emptied", &self.emptied)?;
         write_some(&mut map, "inFlight", self.in_flight.as_ref())?;
         write_some(&mut map, "damage", self.damage.as_ref())?;
+        write_some(&mut map, "mendedIn", self.mended_in.as_ref())?;
         write_some(&mut map, "snapshot", self.snapshot.as_ref())?;
         self.state.write_last(&mut map)?;
         map.end()
@@ -177,6 +187,7 @@ impl<'de, S: State> Visitor<'de> for Members<S> {
                 "emptied" => head.emptied = map.next_value()?,
                 "inFlight" => head.in_flight = map.next_value()?,
                 "damage" => head.damage = map.next_value()?,
+                "mendedIn" => head.mended_in = map.next_value()?,
                 "snapshot" => head.snapshot = map.next_value()?,
                 name if head.state.read(name, &mut map)? => required += usize::from(S::REQUIRED.contains(&name)),
                 _ => drop(map.next_value::<IgnoredAny>()?),

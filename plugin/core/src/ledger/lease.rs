@@ -161,7 +161,7 @@ impl<'a> Lease<'a> {
         if is_here && (now.epoch > turn.epoch || !self.is_closed(turn.epoch)?) {
             return Ok(());
         }
-        self.ledger.memory.tickets.suspect(&self.space, "a commit arrived after its epoch was ended");
+        self.ledger.memory.tickets.suspect(&self.space, turn.epoch, "a commit arrived after its epoch was ended");
         Err(Error::Busy)
     }
 

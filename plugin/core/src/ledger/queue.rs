@@ -50,7 +50,14 @@ pub enum Look<'a, S: State> {
 pub struct Tickets {
     numbers: RefCell<BTreeMap<Space, Ticket>>,
     furthest: RefCell<BTreeMap<Space, Progress>>,
-    suspected: RefCell<BTreeMap<Space, String>>,
+    suspected: RefCell<BTreeMap<Space, Suspicion>>,
+}
+
+/// What makes a space look damaged.
+struct Suspicion {
+    found: String,
+    /// The epoch of the write that came too late.
+    epoch: u64,
 }
 
 impl Tickets {
@@ -86,12 +93,17 @@ impl Tickets {
     }
 
     /// Notes what makes a space look damaged; whoever looks for a turn of it next closes it.
-    pub(super) fn suspect(&self, space: &Space, found: &str) {
-        self.suspected.borrow_mut().entry(space.clone()).or_insert_with(|| found.to_owned());
+    pub(super) fn suspect(&self, space: &Space, epoch: u64, found: &str) {
+        self.suspected.borrow_mut().insert(space.clone(), Suspicion { found: found.to_owned(), epoch });
     }
 
-    fn suspicion(&self, space: &Space) -> Option<String> {
-        self.suspected.borrow().get(space).cloned()
+    /// Why a space with this head is to be closed. Where another instance has mended it since, there is no reason any more.
+    fn suspicion<S: State>(&self, space: &Space, head: &Head<S>) -> Option<String> {
+        let mut suspected = self.suspected.borrow_mut();
+        if suspected.get(space).is_some_and(|suspicion| head.is_mended_after(suspicion.epoch)) {
+            suspected.remove(space);
+        }
+        suspected.get(space).map(|suspicion| suspicion.found.clone())
     }
 
     pub(super) fn forget_suspicion(&self, space: &Space) {
@@ -237,7 +249,7 @@ impl<'a> Queue<'a> {
         ticket.looked = looked;
         let stored = self.stored()?;
         if let Some(found) =
-            self.ledger.memory.tickets.suspicion(&self.space).or_else(|| self.went_back(&stored, ticket))
+            self.ledger.memory.tickets.suspicion(&self.space, &stored.head).or_else(|| self.went_back(&stored, ticket))
         {
             self.reopen(&stored, &found)?;
             return Ok(Seen::Passed);

@@ -140,9 +140,15 @@ impl<'a, S: State> Turn<'a, S> {
         let emptied = std::mem::take(&mut self.head.emptied);
         let kept = std::mem::take(&mut self.kept);
         match self.lease.commits {
-            Commits::Guarded => self.change_all(emptied, kept),
-            Commits::Whole | Commits::Parts => self.write_all(emptied, kept),
+            Commits::Guarded => self.change_all(emptied, kept)?,
+            Commits::Whole | Commits::Parts => self.write_all(emptied, kept)?,
         }
+        // A holder that was taken for dead sees what others write. With a guard its commit is refused, and nothing is wrong.
+        if let (None, Some(damage)) = (&self.base.damage, &self.head.damage) {
+            let said = format!("{}: damaged, and closed until it is mended: {}", self.lease.space.head(), damage.found);
+            self.log(&said);
+        }
+        Ok(())
     }
 
     /// One batch, deletions and all, that the store refuses where somebody else has written the head.
@@ -297,10 +303,6 @@ impl<'a, S: State> Turn<'a, S> {
 
     /// Closes the space for changes, from the end of this turn on, until it is mended.
     pub(crate) fn close_to_mend(&mut self, found: &str) {
-        if self.head.damage.is_none() {
-            let said = format!("{}: damaged, and closed until it is mended: {found}", self.lease.space.head());
-            self.lease.ledger.ports.log.line(&said);
-        }
         let since = self.lease.ledger.ports.clock.now();
         let damage = Damage { since, found: found.to_owned(), mended: 0, replayed: false, position: None };
         self.head.damage.get_or_insert(damage).position = None;
@@ -329,6 +331,7 @@ impl<'a, S: State> Turn<'a, S> {
     /// Opens the space again.
     pub(crate) fn open_again(&mut self) {
         self.head.damage = None;
+        self.head.mended_in = Some(self.head.epoch);
         if let Some(window) = &mut self.head.in_flight {
             window.is_looked_through();
         }
