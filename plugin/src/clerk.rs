@@ -1,5 +1,5 @@
-//! Who writes the journal's buffer after the response, together with what comes in meanwhile, and gives turns on that no
-//! request waits for any more.
+//! Who writes the journal's buffer after the response, together with what comes in meanwhile, gives turns on that no request
+//! waits for any more, and goes on mending tenants that requests had to leave closed.
 //!
 //! One is on duty while records wait, in the task of the request that brought the first of them. A task cannot be woken by
 //! another request, so where that brings what has to be written at once, it takes the duty over.
@@ -31,7 +31,7 @@ enum State {
 /// Sees to it that what waits in memory is written in time.
 pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
     let needed = match STATE.get() {
-        State::OffDuty => rollcall.has_buffered() || rollcall.has_numbers(),
+        State::OffDuty => has_work(rollcall),
         // Time wakes it; only what comes does not.
         State::Asleep => rollcall.has_batch(),
         State::Writing => false,
@@ -40,6 +40,10 @@ pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
         let (duty, rollcall) = (Duty::begin(), rollcall.clone());
         spin_sdk::wasip3::spawn(async move { duty.serve(&rollcall).await });
     }
+}
+
+fn has_work(rollcall: &Rollcall) -> bool {
+    rollcall.has_buffered() || rollcall.has_numbers() || rollcall.has_to_mend()
 }
 
 /// Ends when it is dropped, for whatever reason.
@@ -53,14 +57,18 @@ impl Duty {
     }
 
     async fn serve(self, rollcall: &Rollcall) {
-        while self.is_mine() && (rollcall.has_buffered() || rollcall.has_numbers()) {
+        while self.is_mine() && has_work(rollcall) {
             rollcall.give_on();
+            if rollcall.has_to_mend() {
+                // A portion at a time, so that requests of the instance come in between.
+                rollcall.mend_on();
+            }
             if !rollcall.has_buffered() {
                 sleep(AGAIN).await;
                 continue;
             }
             match rollcall.patience() {
-                Some(patience) if rollcall.has_numbers() => sleep(patience.min(AGAIN)).await,
+                Some(patience) if rollcall.has_numbers() || rollcall.has_to_mend() => sleep(patience.min(AGAIN)).await,
                 Some(patience) => sleep(patience).await,
                 None => {
                     STATE.set(State::Writing);

@@ -7,6 +7,7 @@ use acceptance::native::Native;
 use acceptance::store::{Backend, Fault};
 use acceptance::world::World;
 use rollcall_core::directory::audit::LOOKED_AT_ONCE;
+use rollcall_core::http::MENDS_ALONE_FOR;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -329,4 +330,52 @@ fn a_large_tenant_that_is_closed_is_mended_in_portions_by_whoever_comes() {
     assert_eq!(setting.value("head")["damage"], Value::Null);
     setting.tenant.delete(&mut setting.server, &setting.users[0].clone()).expect(204);
     assert_eq!(setting.check(), [] as [String; 0]);
+}
+
+#[test]
+fn an_instance_goes_on_mending_a_tenant_that_a_request_had_to_leave_closed() {
+    let mut setting = Setting::on(Backend::SQLITE, USERS);
+    setting.server = Native::within(&setting.server.world);
+    let mut head = setting.value("head");
+    head["damage"] = json!({"since": "2026-01-01T00:00:00Z", "found": "a test"});
+    setting.plant("head", Some(head));
+    setting.plant("l0.2", None);
+    setting.plant("l0.20", None);
+    assert!(!setting.server.rollcall.has_to_mend());
+    setting.slow_down();
+    // Without the record of it, which needs the same turn.
+    let request = setting.tenant.request("POST", "/Users", Some(&life::user("new")));
+    assert_eq!(setting.server.rollcall.handle(request).status(), 503);
+    setting.server.world.store.forget_calls();
+    assert_ne!(setting.value("head")["damage"], Value::Null);
+
+    let mut portions = 0;
+    while setting.server.rollcall.has_to_mend() {
+        setting.server.rollcall.mend_on();
+        portions += 1;
+    }
+    assert!(portions > 0);
+    assert_eq!(setting.value("head")["damage"], Value::Null);
+    assert!(setting.tenant.journal(&mut setting.server).iter().any(|record| record["action"] == "mend"));
+    setting.tenant.create(&mut setting.server, "new").expect(201);
+    assert_eq!(setting.check(), [] as [String; 0]);
+}
+
+#[test]
+fn an_instance_that_mends_by_itself_stops_before_it_would_be_ended() {
+    let mut setting = Setting::on(Backend::SQLITE, USERS);
+    setting.server = Native::within(&setting.server.world);
+    let mut head = setting.value("head");
+    head["damage"] = json!({"since": "2026-01-01T00:00:00Z", "found": "a test"});
+    setting.plant("head", Some(head));
+    setting.slow_down();
+    let request = setting.tenant.request("POST", "/Users", Some(&life::user("new")));
+    assert_eq!(setting.server.rollcall.handle(request).status(), 503);
+    setting.server.world.store.forget_calls();
+    setting.server.world.time.pass(MENDS_ALONE_FOR - Duration::from_secs(1));
+    assert!(setting.server.rollcall.has_to_mend());
+    setting.server.world.time.pass(Duration::from_secs(1));
+    assert!(!setting.server.rollcall.has_to_mend());
+    // The next request goes on.
+    setting.tenant.create(&mut setting.server, "new").expect(201);
 }

@@ -2,7 +2,8 @@
 //!
 //! As long as that goes on, the tenant is closed for changes: they are answered 503, to be sent again. What is mended is
 //! everything that can be made anew from the documents, a portion in each turn. The head keeps where the next portion
-//! begins, so that further requests, of any instance, go on with it.
+//! begins, so that further requests, of any instance, go on with it. So does the instance itself, for a while after a request
+//! that had to leave something: whoever runs it may end one that nobody asks anything for longer.
 
 use super::Rollcall;
 use crate::directory::audit::Position;
@@ -15,6 +16,10 @@ use std::time::Duration;
 
 /// How long a request mends before it is answered that the tenant is closed; the next one goes on.
 const MENDS_FOR: Duration = Duration::from_secs(5);
+
+/// How long after such a request its instance goes on by itself. Our host ends an instance that is still at work 30 seconds
+/// after its last answer.
+pub const MENDS_ALONE_FOR: Duration = Duration::from_secs(20);
 
 impl Rollcall {
     /// Waits for a turn of a tenant, and mends the tenant first where that is needed.
@@ -42,27 +47,57 @@ impl Rollcall {
     pub(super) fn mend(&self, tenant: &TenantId) -> Result<(), Error> {
         let begun = self.ports.clock.elapsed();
         while self.ports.clock.elapsed().saturating_sub(begun) < MENDS_FOR {
-            let mut turn = TenantTurn::take_to_mend(self.ledger(), Space::tenant(tenant))?;
-            let Some(damage) = turn.head.damage().cloned() else {
+            if self.mend_portion(tenant)? {
                 return Ok(());
-            };
-            turn.replay_trail()?;
-            let portion = repair::portion(&mut turn, damage.position().unwrap_or_else(Position::start))?;
-            let values = turn.note_mended(portion.mended, portion.next.as_ref());
-            for left in portion.left.iter().chain(&portion.unlooked) {
-                self.ports.log.line(&format!("tenant {tenant}: not mended: {left}"));
             }
-            if portion.next.is_some() {
-                turn.commit()?;
-                continue;
-            }
-            turn.open_again();
-            let (now, id) = (self.ports.clock.now(), self.request_id());
-            journal::append_mended(&mut turn, &damage, values, now, id);
-            turn.commit()?;
-            self.ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
-            return Ok(());
         }
+        self.mending.borrow_mut().insert(tenant.clone(), self.ports.clock.elapsed());
         Err(Error::Mending)
+    }
+
+    /// Whether tenants are left that this instance has begun to mend, and goes on with by itself.
+    pub fn has_to_mend(&self) -> bool {
+        let now = self.ports.clock.elapsed();
+        self.mending.borrow_mut().retain(|_, left| now.saturating_sub(*left) < MENDS_ALONE_FOR);
+        !self.mending.borrow().is_empty()
+    }
+
+    /// Mends a portion of each of these tenants. Where that fails, the next request sees to it.
+    pub fn mend_on(&self) {
+        let tenants: Vec<TenantId> = self.mending.borrow().keys().cloned().collect();
+        for tenant in tenants {
+            match self.mend_portion(&tenant) {
+                Ok(false) => continue,
+                Ok(true) => {}
+                Err(error) => {
+                    self.ports.log.line(&format!("tenant {tenant}: its mending is left to others: {error:?}"))
+                }
+            }
+            self.mending.borrow_mut().remove(&tenant);
+        }
+    }
+
+    /// Mends a portion of a damaged tenant, and opens it again after the last one. Whether it is open.
+    fn mend_portion(&self, tenant: &TenantId) -> Result<bool, Error> {
+        let mut turn = TenantTurn::take_to_mend(self.ledger(), Space::tenant(tenant))?;
+        let Some(damage) = turn.head.damage().cloned() else {
+            return Ok(true);
+        };
+        turn.replay_trail()?;
+        let portion = repair::portion(&mut turn, damage.position().unwrap_or_else(Position::start))?;
+        let values = turn.note_mended(portion.mended, portion.next.as_ref());
+        for left in portion.left.iter().chain(&portion.unlooked) {
+            self.ports.log.line(&format!("tenant {tenant}: not mended: {left}"));
+        }
+        if portion.next.is_some() {
+            turn.commit()?;
+            return Ok(false);
+        }
+        turn.open_again();
+        let (now, id) = (self.ports.clock.now(), self.request_id());
+        journal::append_mended(&mut turn, &damage, values, now, id);
+        turn.commit()?;
+        self.ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
+        Ok(true)
     }
 }

@@ -16,6 +16,7 @@ mod session;
 
 pub use export::Stream;
 pub use meet::Met;
+pub use mend::MENDS_ALONE_FOR;
 pub use scim::{Begun, Place, Progress, Provision, Waiting};
 
 use crate::connection::cache::Cache;
@@ -39,7 +40,7 @@ use route::Route;
 use scim::Strangers;
 use serde::Serialize;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// The application: everything that a request may need.
@@ -51,6 +52,8 @@ pub struct Rollcall {
     connections: Cache,
     /// Spaces whose layout this instance has seen to.
     prepared: RefCell<BTreeSet<Space>>,
+    /// Tenants that this instance mends, and when a request had to leave them so.
+    mending: RefCell<BTreeMap<TenantId, Duration>>,
     limiter: Limiter,
     strangers: Strangers,
     guesses: Guesses,
@@ -112,6 +115,7 @@ impl Rollcall {
             buffer: RefCell::default(),
             connections: Cache::default(),
             prepared: RefCell::default(),
+            mending: RefCell::default(),
             limiter: Limiter::default(),
             strangers: Strangers::default(),
             guesses: Guesses::default(),
