@@ -311,7 +311,9 @@ fn what_one_instance_has_mended_another_that_suspects_it_does_not_mend_again() {
                     elsewhere.world.time.pass(takeover(backend));
                 }
             });
-            setting.make_by(&mut suspects, Change::Create("carol"));
+            // Without the record of it, for whose turn the same instance would mend.
+            let body = user("carol", "first");
+            suspects.rollcall.handle(setting.tenant.request("POST", "/Users", Some(&body)));
             setting.world.store.forget_calls();
             let closed = |setting: &Setting| {
                 setting.world.log.borrow().iter().filter(|line| line.contains("damaged, and closed")).count()
