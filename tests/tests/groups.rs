@@ -27,6 +27,83 @@ fn a_change_of_members_costs_the_same_with_five_members_and_with_fifty_thousand(
     large.expect_sound();
 }
 
+/// How many values each batch writes, and how many bytes these have in the end.
+fn batches(setting: &Setting) -> Vec<(usize, usize)> {
+    let store = &setting.server.world.store;
+    let bytes = |keys: &[String]| keys.iter().filter_map(|key| store.value(key)).map(|value| value.len()).sum();
+    let calls = store.calls();
+    let writing = calls.iter().filter(|call| call.verb == Verb::SetMany);
+    writing.map(|call| (call.keys.len(), bytes(&call.keys))).collect()
+}
+
+#[test]
+fn a_member_of_any_number_of_groups_can_be_deleted_and_no_turn_writes_more_than_those_of_the_limit() {
+    let limit = LIMITS.groups_left_max;
+    for (count, turns) in [(limit, 1), (limit + 1, 2), (10 * limit, 10)] {
+        let mut setting = Setting::with_members(1);
+        let user = setting.users[0].clone();
+        // One of them is Sales.
+        let groups: Vec<String> = (1..count).map(|n| setting.create(&format!("Group {n}"), &[&user])).collect();
+        setting.server.world.store.forget_calls();
+        setting.delete(&format!("/Users/{user}"));
+        let batches = batches(&setting);
+        println!("{count} groups: values and bytes of each batch {batches:?}");
+        let changing = batches.iter().filter(|(values, _)| *values > 10).count();
+        assert_eq!(changing, turns, "{count} groups: {batches:?}");
+        assert!(batches.iter().all(|(values, _)| *values <= 12 * limit), "{count} groups: {batches:?}");
+        setting.expect_sound();
+        for group in groups.iter().take(3).chain(groups.last()) {
+            assert_eq!(setting.member_ids(group), [] as [String; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_bulk_request_that_is_sent_again_deletes_a_member_of_more_groups_than_one_turn_leaves() {
+    let mut setting = Setting::with_members(1);
+    let user = setting.users[0].clone();
+    (1..=2 * LIMITS.groups_left_max).for_each(|n| drop(setting.create(&format!("Group {n}"), &[&user])));
+    let bulk = json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:BulkRequest"],
+        "Operations": [{"method": "DELETE", "path": format!("/Users/{user}")}]});
+    for status in ["503", "503", "204"] {
+        let answer = setting.tenant.scim(&mut setting.server, "POST", "/Bulk", Some(&bulk)).expect(200).body;
+        assert_eq!(answer["Operations"][0]["status"], status, "{answer}");
+        setting.expect_sound();
+    }
+}
+
+#[test]
+fn a_store_that_fails_while_a_member_leaves_its_groups_leaves_no_half_of_it_and_the_next_request_goes_on() {
+    let mut given = Setting::with_members(1);
+    let user = given.users[0].clone();
+    (1..=LIMITS.groups_left_max).for_each(|n| drop(given.create(&format!("Group {n}"), &[&user])));
+    let path = format!("/Users/{user}");
+    let fork = |given: &Setting| Setting {
+        server: Native::within(&given.server.world.fork()),
+        tenant: given.tenant.clone(),
+        users: given.users.clone(),
+        group: given.group.clone(),
+    };
+    let counted = fork(&given);
+    counted.server.world.store.forget_calls();
+    drop(counted.server.rollcall.handle(counted.tenant.request("DELETE", &path, None)));
+    let steps = counted.server.world.store.steps();
+    for step in (0..steps.len()).filter(|step| steps[*step].writes()) {
+        for fault in [Fault::Refused, Fault::Lost] {
+            let mut setting = fork(&given);
+            setting.server.world.store.forget_calls();
+            setting.server.world.store.fail(step..step + 1, fault);
+            let status = setting.server.answer(setting.tenant.request("DELETE", &path, None)).status().as_u16();
+            setting.server.world.store.forget_calls();
+            assert!([204, 503].contains(&status), "{fault:?} at {step}: {status}");
+            setting.expect_sound();
+            let again = setting.tenant.scim(&mut setting.server, "DELETE", &path, None).status;
+            assert_eq!(again, if status == 204 { 404 } else { 204 }, "{fault:?} at {step}");
+            setting.expect_sound();
+        }
+    }
+}
+
 #[test]
 fn a_store_that_fails_at_any_call_leaves_no_half_of_a_membership() {
     for fault in [Fault::Refused, Fault::Lost] {

@@ -49,6 +49,8 @@ pub struct Limits {
     pub group_depth_max: usize,
     /// Groups in a user's `groups`.
     pub user_groups_max: usize,
+    /// Groups that one change takes a resource out of which is deleted; from further ones it is taken in turns before.
+    pub groups_left_max: usize,
     /// Members up to which a group's answer says their names; each costs a read.
     pub members_named_max: u64,
     /// Members in one answer.
@@ -104,7 +106,9 @@ pub struct Limits {
     pub tenants_page_max: usize,
     /// Slots of a roster that an import may name; each user that was ever made has taken one.
     pub slots_max: u64,
-    /// Users and groups up to which the checker looks at an import before it is opened; it holds all of them in memory.
+    /// Users and groups up to which the checker looks at an import before it is opened: as many as it looks at in a part of
+    /// the time that a request may take. Each line of a larger import is held to its sum, its limits and its schemas, too,
+    /// and whatever is derived is made by the code that changes make it with; the operator is told to call the check.
     pub import_checked_max: u64,
     /// Connections that one instance remembers at once, see [`cache`](crate::connection::cache). A tenant beyond them costs
     /// one read more.
@@ -147,6 +151,7 @@ pub const LIMITS: Limits = Limits {
     attributes_max: 1_000,
     group_depth_max: 8,
     user_groups_max: 1_000,
+    groups_left_max: 100,
     members_named_max: 1_000,
     members_answered_max: 100_000,
     resource_bytes_max: 256 * 1024,

@@ -262,11 +262,16 @@ pub(super) fn link(turn: &mut TenantTurn<'_>, group: Group<'_>, member: &str, sl
     entry::join(turn, &EntryName::groups_of(member), group.slot, group.id)
 }
 
-/// Takes a resource out of every group that it is in; each of them gets its next revision. Nobody is left a member of
-/// something who is not there.
-pub(super) fn leave_all(turn: &mut TenantTurn<'_>, gone: &Document, now: jiff::Timestamp) -> Result<(), Error> {
-    let id = &gone.resource.id;
-    for (slot, group) in groups_of(turn, id, usize::MAX)? {
+/// Whether a resource is in more groups than one change takes it out of.
+pub(super) fn is_in_many_groups(view: &impl Read, id: &str) -> Result<bool, ledger::Error> {
+    let groups = entry::read(view, &EntryName::groups_of(id))?.map_or(0, |groups| groups.len());
+    Ok(groups > u64::try_from(LIMITS.groups_left_max).unwrap_or(u64::MAX))
+}
+
+/// Takes a resource out of the groups that it is in, of as many as one change may write; each of them gets its next
+/// revision. Nobody is left a member of something who is not there.
+pub(super) fn leave_groups(turn: &mut TenantTurn<'_>, id: &str, now: jiff::Timestamp) -> Result<(), Error> {
+    for (slot, group) in groups_of(turn, id, LIMITS.groups_left_max)? {
         entry::leave(turn, &EntryName::groups_of(id), slot, &group)?;
         let Some(mut document) = find(turn, Kind::Group, &group)? else {
             continue;

@@ -134,6 +134,16 @@ impl Plan {
         }
     }
 
+    /// What is deleted, where it is in more groups than one change may write: it has to leave some of them before.
+    pub fn leaves_first(&self, view: &impl Read) -> Result<Option<String>, ledger::Error> {
+        match (&self.before, &self.after) {
+            (Some(before), None) if membership::is_in_many_groups(view, &before.resource.id)? => {
+                Ok(Some(before.resource.id.clone()))
+            }
+            (_, Some(_)) | (_, None) => Ok(None),
+        }
+    }
+
     /// Whether a user becomes active who was not.
     pub fn takes_seat(&self) -> bool {
         self.kind == Kind::User && self.active_after() && !self.active_before()
@@ -245,7 +255,7 @@ pub fn carry_out(turn: &mut TenantTurn<'_>, plan: &Plan) -> Result<Option<Docume
         (None, Some(before)) => {
             index(turn, kind, before.slot, Some(&before.resource), None)?;
             membership::dissolve(turn, before)?;
-            membership::leave_all(turn, before, plan.now)?;
+            membership::leave_groups(turn, &before.resource.id, plan.now)?;
             roster::remove(turn, &roll, &mut extent, before.slot)?;
             turn.remove(key);
             turn.head.state.user_changes += u64::from(kind == Kind::User);
@@ -259,6 +269,12 @@ pub fn carry_out(turn: &mut TenantTurn<'_>, plan: &Plan) -> Result<Option<Docume
         turn.head.state.active = (turn.head.state.active + is).saturating_sub(was);
     }
     Ok(document)
+}
+
+/// Takes a resource that is about to be deleted out of some of its groups, of
+/// [`groups_left_max`](crate::settings::Limits::groups_left_max) at most.
+pub(crate) fn leave_groups(turn: &mut TenantTurn<'_>, id: &str, now: Timestamp) -> Result<(), Error> {
+    membership::leave_groups(turn, id, now)
 }
 
 /// Takes a seat out of the roster that no resource has, as where a store has lost a document.

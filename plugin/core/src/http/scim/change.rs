@@ -16,6 +16,10 @@ use crate::tenant::state::{TenantTurn, TenantView};
 use http::header::IF_MATCH;
 use http::{Method, Response, StatusCode};
 use serde_json::Value;
+use std::time::Duration;
+
+/// How long a request takes a resource out of groups before it is answered that the tenant is busy; the next one goes on.
+const LEAVES_FOR: Duration = Duration::from_secs(5);
 
 impl Rollcall {
     /// RFC 7644 §3.3.
@@ -105,7 +109,11 @@ impl Rollcall {
         if lane.is_first() {
             // Counted for itself: what is planned again within the turn is the work of the same request.
             match request.plan(view, context, &Effort::default()) {
-                Ok(plan) if plan.changes() => {}
+                Ok(plan) if plan.changes() => {
+                    if let Err(problem) = self.leave_groups(view, context, &plan) {
+                        return Answer::refused(event, problem);
+                    }
+                }
                 Ok(plan) => {
                     describe_change(&mut event, &plan);
                     return Answer::without_turn(event, context.changed(view, &plan, None, &projection));
@@ -145,11 +153,32 @@ impl Rollcall {
     ) -> Result<(Plan, Option<Document>), Problem> {
         let plan = request.plan(turn, context, context.effort)?;
         self.seat(context, turn, &plan)?;
+        if let Some(member) = plan.leaves_first(turn)? {
+            // An operation of a bulk request, or groups that it came into just now. Whoever sends it again goes on.
+            directory::leave_groups(turn, &member, context.terms(context.effort).now)?;
+            turn.keep();
+            return Err(ledger::Error::Busy.into());
+        }
         let document = directory::carry_out(turn, &plan)?;
         if turn.stages_what_may_be_deleted() {
             return Err(ledger::Error::Busy.into());
         }
         Ok((plan, document))
+    }
+
+    /// Takes who is about to be deleted out of all groups but as many as one change may write, in turns of their own: one
+    /// turn's work is bounded, however many groups there are. A request that takes too long leaves the rest to the next.
+    fn leave_groups(&self, view: &View<'_>, context: &Context<'_>, plan: &Plan) -> Result<(), Problem> {
+        let begun = self.ports.clock.elapsed();
+        while let Some(member) = plan.leaves_first(view)? {
+            if self.ports.clock.elapsed().saturating_sub(begun) > LEAVES_FOR {
+                return Err(ledger::Error::Busy.into());
+            }
+            let mut turn = self.turn(context.request.tenant)?;
+            directory::leave_groups(&mut turn, &member, context.terms(context.effort).now)?;
+            turn.commit()?;
+        }
+        Ok(())
     }
 
     /// Refuses a user more than the tenant has seats for.
