@@ -243,11 +243,22 @@ fn file_request(slow: &Slow, path: &str, takes: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The head of an answer, and what follows its last chunk.
-fn ends(all: &[u8]) -> (String, String) {
-    let text = String::from_utf8_lossy(all);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    (head.to_owned(), body.rsplit_once("\r\n0\r\n").map(|(_, trailers)| trailers.to_owned()).unwrap_or_default())
+/// The head of an answer, how many bytes its chunks have, and what follows the last one; nothing where there is no last one.
+fn ends(all: &[u8]) -> (String, usize, String) {
+    let end = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
+    let head = end(all, b"\r\n\r\n").unwrap();
+    let (mut length, mut rest) = (0, &all[head + 4..]);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    while let Some(line) = end(rest, b"\r\n") {
+        let size = usize::from_str_radix(&text(&rest[..line]), 16).unwrap();
+        rest = &rest[line + 2..];
+        if size == 0 {
+            return (text(&all[..head]), length, text(rest));
+        }
+        length += size;
+        rest = rest.get(size + 2..).unwrap_or_default();
+    }
+    (text(&all[..head]), length, String::new())
 }
 
 #[test]
@@ -259,16 +270,13 @@ fn a_trailer_tells_whoever_takes_trailers_how_long_a_whole_file_is() {
             stream.write_all(&file_request(&slow, path, takes)).unwrap();
             ends(&rest(&mut stream).0)
         };
-        let request = Request::get(format!("/admin/api/v1/tenants/{}/{path}", slow.tenant.id))
-            .header("host", "a")
-            .header("authorization", format!("Bearer {ADMIN_SECRET}"));
-        let length = exchange(slow.address(), &request.body(Vec::new()).unwrap()).unwrap().body().len();
         for takes in ["te: trailers\r\n", "TE: Trailers\r\n"] {
-            let (head, trailers) = answer(takes);
+            let (head, length, trailers) = answer(takes);
+            assert!(path != "export" || length > 1 << 20, "{path}: {length}");
             assert!(head.to_lowercase().contains("\r\ntrailer: rollcall-complete\r\n"), "{path}: {head}");
             assert_eq!(trailers, format!("rollcall-complete: bytes={length}\r\n\r\n"), "{path}");
         }
-        let (head, trailers) = answer("");
+        let (head, _, trailers) = answer("");
         assert!(!head.to_lowercase().contains("trailer"), "{path}: {head}");
         assert_eq!(trailers, "\r\n", "{path}");
     }
@@ -297,7 +305,7 @@ fn an_export_that_breaks_off_has_no_trailer() {
     slow.probe.fail(2_000..2_100, rollcall_host::keyvalue::Fault::Refused);
     let mut stream = connect(slow.address());
     stream.write_all(&file_request(&slow, "export", "te: trailers\r\n")).unwrap();
-    let (head, trailers) = ends(&rest(&mut stream).0);
+    let (head, _, trailers) = ends(&rest(&mut stream).0);
     // It was announced, and neither it nor the last chunk came.
     assert!(head.to_lowercase().contains("trailer: rollcall-complete"), "{head}");
     assert_eq!(trailers, "");
