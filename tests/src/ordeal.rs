@@ -87,12 +87,12 @@ impl Load {
         })
     }
 
-    /// How many requests were answered, refused with 503 and not answered, and the longest that a client had to send the
+    /// How many requests were answered, refused with 503 or 504 and not answered, and the longest that a client had to send the
     /// same request again and again.
     pub fn met(&self) -> String {
         let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         format!(
-            "{} answers, {} times 503, {} times none; the longest wait for an answer took {:.1} s",
+            "{} answers, {} times 503 or 504, {} times none; the longest wait for an answer took {:.1} s",
             count(&self.met.answered),
             count(&self.met.refused),
             count(&self.met.broken),
@@ -100,7 +100,7 @@ impl Load {
         )
     }
 
-    /// Sends a request until it is answered otherwise than 503, to the one host and the other in turns, as a provider
+    /// Sends a request until it is answered otherwise than 503 or 504, which say nothing of it, to the one host and the other in turns, as a provider
     /// behind a load balancer does. The number says how often it was sent.
     fn send(&self, client: usize, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
         let begun = Instant::now();
@@ -110,7 +110,7 @@ impl Load {
                 hosts[(client + attempt) % hosts.len()]
             };
             match hosted::exchange(address, &self.tenant.request(method, path, body)) {
-                Ok(answer) if answer.status() != 503 => {
+                Ok(answer) if ![503, 504].contains(&answer.status().as_u16()) => {
                     self.met.answered.fetch_add(1, Ordering::Relaxed);
                     let mut longest = lock(&self.met.longest);
                     *longest = begun.elapsed().max(*longest);

@@ -168,7 +168,7 @@ impl Rollcall {
 
     /// Takes who is about to be deleted out of all groups but as many as one change may write, in turns of their own: one
     /// turn's work is bounded, however many groups there are. A request that takes too long leaves the rest to the next.
-    fn leave_groups(&self, view: &View<'_>, context: &Context<'_>, plan: &Plan) -> Result<(), Problem> {
+    fn leave_groups(&self, view: &TenantView<'_>, context: &Context<'_>, plan: &Plan) -> Result<(), Problem> {
         let begun = self.ports.clock.elapsed();
         while let Some(member) = plan.leaves_first(view)? {
             if self.ports.clock.elapsed().saturating_sub(begun) > LEAVES_FOR {
