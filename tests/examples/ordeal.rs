@@ -123,7 +123,8 @@ impl Ordeal {
         let Ordeal { place, hosts, load, dice, came } = self;
         let users = load.during(|| {
             for trouble in troubles {
-                sleep(dice.time(500, 1_500));
+                // A single host that is suspended or killed again sooner takes nothing over, which takes it 2.5 s.
+                sleep(dice.time(1_000, 4_500));
                 let at = dice.below(hosts.len() as u64) as usize;
                 match trouble {
                     Trouble::Kill => kill(place, hosts, at, load, came),
