@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::limits::{Machine, Patience};
 use crate::pulse::Pulse;
+use crate::refusal::Refusal;
 
 /// One client's connection, as the host sees it.
 pub(crate) struct Connection {
@@ -29,6 +30,8 @@ struct State {
     since: Instant,
     /// The answer was begun, and not ended.
     is_incomplete: bool,
+    /// Some of an answer may not be written yet.
+    is_unwritten: bool,
     /// Since when the client takes nothing of what is written.
     blocked: Option<Instant>,
     /// That of the request which is answered.
@@ -47,10 +50,26 @@ enum Phase {
     Busy,
 }
 
+/// What came in.
+enum Received {
+    /// The first bytes of a head, or all of it.
+    Beginning,
+    /// More of the head.
+    More,
+    /// Something else.
+    Body,
+}
+
 impl Connection {
     fn new(client: SocketAddr) -> Self {
-        let state =
-            State { phase: Phase::New, since: Instant::now(), is_incomplete: false, blocked: None, pulse: None };
+        let state = State {
+            phase: Phase::New,
+            since: Instant::now(),
+            is_incomplete: false,
+            is_unwritten: false,
+            blocked: None,
+            pulse: None,
+        };
         Self { client, state: Mutex::new(state), over: Notify::new() }
     }
 
@@ -66,6 +85,7 @@ impl Connection {
 
     /// A head has come whole.
     pub(crate) fn request_begins(&self) {
+        self.state.lock().is_unwritten = true;
         self.enter(Phase::Busy);
     }
 
@@ -97,11 +117,30 @@ impl Connection {
         (state.phase, state.since) = (phase, Instant::now());
     }
 
-    fn received(&self) {
+    /// Answers which part of a head that is, if any.
+    fn received(&self) -> Received {
         let mut state = self.state.lock();
-        if matches!(state.phase, Phase::New | Phase::Idle) {
-            (state.phase, state.since) = (Phase::Head, Instant::now());
+        match state.phase {
+            Phase::New | Phase::Idle => {
+                (state.phase, state.since) = (Phase::Head, Instant::now());
+                Received::Beginning
+            }
+            Phase::Head => Received::More,
+            Phase::Busy => Received::Body,
         }
+    }
+
+    /// All that was to be written is.
+    fn flushed(&self) {
+        let mut state = self.state.lock();
+        state.is_unwritten &= state.phase == Phase::Busy;
+    }
+
+    /// Whether what is written now answers no request that was passed on: a head has begun to come, everything before it is
+    /// answered, and all these answers are written. Then it is what the HTTP server says by itself.
+    fn is_unasked(&self) -> bool {
+        let state = self.state.lock();
+        state.phase == Phase::Head && !state.is_unwritten
     }
 
     fn wrote(&self, was_blocked: bool) {
@@ -276,11 +315,23 @@ fn network(address: IpAddr) -> IpAddr {
 pub(crate) struct Wire {
     stream: TcpStream,
     connection: Arc<Connection>,
+    refusal: Refusal,
 }
 
 impl Wire {
     pub(crate) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
-        Self { stream, connection }
+        Self { stream, connection, refusal: Refusal::default() }
+    }
+
+    /// Ends the connection. Where the HTTP server has refused a head by itself, the client learns why.
+    pub(crate) async fn end(&mut self) {
+        if self.refusal.is_withheld() {
+            let answer = self.refusal.answer();
+            // A client that is gone does not want to know.
+            if self.stream.write_all(&answer).await.is_ok() {
+                let _ = self.stream.shutdown().await;
+            }
+        }
     }
 }
 
@@ -298,8 +349,16 @@ impl AsyncRead for Wire {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            this.connection.received();
+        let came = &buffer.filled()[before..];
+        if !came.is_empty() {
+            match this.connection.received() {
+                Received::Beginning => {
+                    this.refusal.begin();
+                    this.refusal.receive(came);
+                }
+                Received::More => this.refusal.receive(came),
+                Received::Body => {}
+            }
         }
         read
     }
@@ -314,6 +373,9 @@ impl Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.connection.is_unasked() {
+            return Poll::Ready(Ok(self.refusal.withhold(bytes)));
+        }
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.written(written)
     }
@@ -323,6 +385,10 @@ impl AsyncWrite for Wire {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.connection.is_unasked() {
+            let taken = slices.iter().map(|slice| self.refusal.withhold(slice)).sum();
+            return Poll::Ready(Ok(taken));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.written(written)
     }
@@ -332,13 +398,42 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.connection.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.connection.state.lock().is_incomplete {
+        if self.connection.state.lock().is_incomplete || self.refusal.is_withheld() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_speaks_by_itself_only_between_requests_that_are_answered_and_written() {
+        let connection = Connection::new(([127, 0, 0, 1], 1).into());
+        assert!(!connection.is_unasked(), "nothing has come");
+        assert!(matches!(connection.received(), Received::Beginning));
+        assert!(matches!(connection.received(), Received::More));
+        assert!(connection.is_unasked(), "a head has begun to come");
+        connection.request_begins();
+        assert!(matches!(connection.received(), Received::Body));
+        connection.flushed();
+        assert!(!connection.is_unasked(), "its request is answered");
+        connection.request_ends();
+        assert!(!connection.is_unasked());
+        // The client takes nothing of the answer and sends on.
+        assert!(matches!(connection.received(), Received::Beginning));
+        assert!(!connection.is_unasked(), "the answer before it is not written");
+        connection.flushed();
+        assert!(connection.is_unasked());
     }
 }

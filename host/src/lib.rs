@@ -29,6 +29,7 @@ pub mod manifest;
 mod memory;
 pub mod plugin;
 mod pulse;
+mod refusal;
 pub mod serve;
 mod shares;
 pub mod state;

@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::component::Component;
-use crate::connection::{Register, Registered, Wire};
+use crate::connection::{Connection, Register, Registered, Wire};
 use crate::http::Handler;
 use crate::limits::Limits;
 use crate::processors;
@@ -158,12 +158,22 @@ impl Listening {
         // A client that waits for each answer would wait 40 ms for Nagle's algorithm.
         let _ = stream.set_nodelay(true);
         let connection = &registered.connection;
+        let mut wire = Wire::new(stream, connection.clone());
+        self.answer(&mut wire, connection).await;
+        tokio::select! {
+            () = wire.end() => {}
+            () = connection.over() => {}
+        }
+    }
+
+    /// Answers request after request, until one of the two ends the connection.
+    async fn answer(&self, wire: &mut Wire, connection: &Arc<Connection>) {
         let service = service_fn(async |request| Ok::<_, Infallible>(self.handler.answer(request, connection).await));
         let serving = http1::Builder::new()
             .timer(TokioTimer::new())
             // Of a head that came in part behind an earlier request. The rest is seen to by the register.
             .header_read_timeout(self.limits.patience.idle)
-            .serve_connection(TokioIo::new(Wire::new(stream, connection.clone())), service);
+            .serve_connection(TokioIo::new(wire), service);
         tokio::pin!(serving);
         // A connection that breaks is the client's affair.
         tokio::select! {

@@ -21,15 +21,20 @@ impl Wire {
 
     /// Sends bytes and answers the statuses of all answers that come back.
     fn statuses(&self, bytes: &[u8]) -> Vec<u16> {
+        let text = self.answer(bytes);
+        let status = |part: &str| part.get(..3).and_then(|code| code.parse().ok());
+        text.split("HTTP/1.1 ").skip(1).filter_map(status).collect()
+    }
+
+    /// Sends bytes and answers what comes back until the connection ends.
+    fn answer(&self, bytes: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.server.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         // A server may answer and close before it has read everything.
         let _ = stream.write_all(bytes);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
-        let text = String::from_utf8_lossy(&answer);
-        let status = |part: &str| part.get(..3).and_then(|code| code.parse().ok());
-        text.split("HTTP/1.1 ").skip(1).filter_map(status).collect()
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// A request with a valid token and these header lines, the last one of its connection.
@@ -215,4 +220,86 @@ fn a_packed_body_is_refused_unread() {
         assert_eq!(statuses, [415], "{coding}");
     }
     assert_eq!(wire.names(), ["alice@contoso.com"]);
+}
+
+#[test]
+fn a_head_that_is_no_http_is_answered_with_a_reason() {
+    let wire = Wire::new();
+    let scim = "application/scim+json; charset=utf-8";
+    let text = "text/plain; charset=utf-8";
+    let quote = "url: expected %22 in the place of \", found \" as it is";
+    let blank = "url: expected %20 or + in the place of each blank, found a blank as it is";
+    let other = "request: expected a method, a URL and headers as HTTP has them, found something else";
+    let many = "X: x\r\n".repeat(1_000);
+    let cases = [
+        ("GET {tenant}/Users?filter=userName+eq+\"raw\"", "", 400, scim, quote),
+        ("GET {tenant}/Users?filter=userName eq \"raw\"", "", 400, scim, blank),
+        ("POST {tenant}/Users?\"", "Content-Length: 2\r\n", 400, scim, quote),
+        ("GET {tenant}/Users", " Folded: yes\r\n", 400, scim, other),
+        ("GET {tenant}/Users", &many, 431, scim, "headers: expected fewer and shorter ones"),
+        ("GET /?\"", "", 400, text, quote),
+    ];
+    for (first, lines, status, media_type, reason) in cases {
+        let answer = wire.answer(&wire.request(first, lines, ""));
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{first}: {head}");
+        assert!(head.contains(&format!("content-type: {media_type}\r\n")), "{first}: {head}");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{first}: {head}");
+        match media_type == scim {
+            true => {
+                let error: Value = serde_json::from_str(body).unwrap();
+                let schema = "urn:ietf:params:scim:api:messages:2.0:Error";
+                assert_eq!(
+                    error,
+                    json!({"schemas": [schema], "status": status.to_string(), "detail": reason}),
+                    "{first}"
+                );
+            }
+            false => assert_eq!(body, format!("{reason}\n"), "{first}"),
+        }
+    }
+    let head = wire.answer(&wire.request("HEAD {tenant}/Users?\"", "", ""));
+    assert!(head.starts_with("HTTP/1.1 400 ") && head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn a_head_that_is_no_http_is_answered_behind_requests_that_are() {
+    let wire = Wire::new();
+    let (good, bad) = (wire.first("GET {tenant}/Users", "", ""), wire.request("GET {tenant}/Users?\"", "", ""));
+    let mut stream = TcpStream::connect(wire.server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    for _ in 0..3 {
+        stream.write_all(&good).unwrap();
+        let mut answer = Vec::new();
+        // The answer ends with the list's bracket and brace.
+        while !answer.ends_with(b"]}") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 200 "));
+    }
+    // In pieces, as a slow network brings it.
+    for piece in bad.chunks(16) {
+        if stream.write_all(piece).is_err() {
+            break;
+        }
+    }
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("expected %22"), "{answer}");
+    // Both at once: whatever the second is told, the first is answered, and nothing of it is lost.
+    let both = wire.answer(&[good, bad].concat());
+    assert!(both.starts_with("HTTP/1.1 200 ") && both.contains("alice@contoso.com"), "{both}");
+    assert_eq!(both.matches("HTTP/1.1 ").count(), 2, "{both}");
+}
+
+#[test]
+fn brackets_and_braces_need_no_percent_sign() {
+    let wire = Wire::new();
+    let brackets = "GET {tenant}/Users?filter=emails[type+eq+%22work%22]";
+    assert_eq!(wire.statuses(&wire.request(brackets, "", "")), [200]);
+    // It comes through, so that it is the filter that is refused.
+    let braces = wire.answer(&wire.request("GET {tenant}/Users?filter={a|b}", "", ""));
+    assert!(braces.starts_with("HTTP/1.1 400 ") && braces.contains("invalidFilter"), "{braces}");
 }
