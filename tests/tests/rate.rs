@@ -52,7 +52,7 @@ fn what_is_above_the_rate_is_refused_until_time_has_passed() {
         json!({
             "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
             "status": "429",
-            "detail": "rate: expected at most 10 requests a second, found more",
+            "detail": "rate: expected at most 10 requests a second, found more; wait 1 s and send it again",
         })
     );
     setting.world.time.pass(Duration::from_millis(500));

@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
         /// What is wrong there.
         what: &'static str,
     },
+    /// It is in this encoding, and JSON is in UTF-8 (RFC 8259 §8.1).
+    Encoded(&'static str),
     /// It is JSON, and too much of it.
     Beyond(Bound),
 }
@@ -44,6 +46,7 @@ impl fmt::Display for Refusal {
             Refusal::Malformed { line, column, what } => {
                 write!(f, "expected JSON, found something else at line {line}, column {column}: {what}")
             }
+            Refusal::Encoded(found) => write!(f, "expected JSON in UTF-8, found {found}; send it in UTF-8"),
             Refusal::Beyond(Bound::Values) => {
                 write!(f, "expected at most {} values in all, found more", LIMITS.body_values_max)
             }
@@ -98,13 +101,31 @@ impl Count {
         let read = read.and_then(|value| reader.end().map(|()| value));
         read.map_err(|error| match self.beyond.get() {
             Some(bound) => Refusal::Beyond(bound),
-            None => Refusal::Malformed { line: error.line(), column: error.column(), what: category(&error) },
+            None => match encoding(text) {
+                Some(found) => Refusal::Encoded(found),
+                None => Refusal::Malformed { line: error.line(), column: error.column(), what: category(&error) },
+            },
         })
     }
 
     fn exceed<E: serde::de::Error>(&self, bound: Bound) -> E {
         self.beyond.set(Some(bound));
         E::custom("beyond a bound")
+    }
+}
+
+/// The encoding of a text that is no JSON in UTF-8, where its beginning tells: by a byte order mark, or by the zero bytes that
+/// the first character of JSON has in the others.
+fn encoding(text: &[u8]) -> Option<&'static str> {
+    match text {
+        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Some("UTF-32"),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => return Some("UTF-16"),
+        _ => {}
+    }
+    match text.first_chunk::<4>()?.map(|byte| byte == 0) {
+        [true, true, true, false] | [false, true, true, true] => Some("UTF-32"),
+        [true, false, ..] | [false, true, ..] => Some("UTF-16"),
+        _ => None,
     }
 }
 
@@ -322,6 +343,29 @@ mod tests {
     /// An array of so many values in all, itself included.
     fn values(count: usize) -> String {
         format!("[{}1]", "1,".repeat(count - 2))
+    }
+
+    #[test]
+    fn a_text_in_another_encoding_is_refused_by_its_name() {
+        let utf_16 = |swap: bool| -> Vec<u8> {
+            let bytes = |unit: u16| if swap { unit.to_be_bytes() } else { unit.to_le_bytes() };
+            "{\"a\": 1}".encode_utf16().flat_map(bytes).collect()
+        };
+        let with_mark = |mark: &[u8], text: Vec<u8>| [mark, &text].concat();
+        let utf_32: Vec<u8> = "{\"a\": 1}".chars().flat_map(|c| u32::from(c).to_be_bytes()).collect();
+        for (text, name) in [
+            (utf_16(false), "UTF-16"),
+            (utf_16(true), "UTF-16"),
+            (with_mark(&[0xff, 0xfe], utf_16(false)), "UTF-16"),
+            (with_mark(&[0xfe, 0xff], utf_16(true)), "UTF-16"),
+            (utf_32.clone(), "UTF-32"),
+            (with_mark(&[0, 0, 0xfe, 0xff], utf_32), "UTF-32"),
+        ] {
+            assert_eq!(parse(&text), Err(Refusal::Encoded(name)));
+        }
+        for text in [&b""[..], b"{", b"\0", b"{\0", b"{\xff\xfe}", b"abcd"] {
+            assert!(matches!(parse(text), Err(Refusal::Malformed { .. })), "{text:?}");
+        }
     }
 
     #[test]

@@ -116,20 +116,24 @@ fn head_is_answered_as_get_without_a_body() {
     let mut setting = Setting::new();
     let token = bearer(&setting.ours.token);
     for row in route::table().into_iter().filter(|row| row.methods.contains(&http::Method::GET)) {
-        if row.door == Door::Token {
-            let path = setting.path(&row);
-            let mut answers = ["GET", "HEAD"].map(|method| {
-                let mut response = setting.server.answer(request(method, &path, &[("authorization", &token)], b""));
-                response.headers_mut().remove("x-request-id");
-                response
-            });
-            assert_eq!(answers[0].status(), answers[1].status(), "{path}");
-            assert_eq!(answers[0].headers(), answers[1].headers(), "{path}");
-            assert!(answers[1].body().is_empty(), "{path}");
-            answers[0].body_mut().clear();
-        }
+        let path = setting.path(&row);
+        let credentials = if row.door == Door::Token { token.clone() } else { bearer(ADMIN_SECRET) };
+        let [get, mut head] = ["GET", "HEAD"].map(|method| {
+            let mut response = setting.server.answer(request(method, &path, &[("authorization", &credentials)], b""));
+            response.headers_mut().remove("x-request-id");
+            response
+        });
+        assert_eq!(get.status(), head.status(), "{path}");
+        assert!(head.body().is_empty(), "{path}");
+        // A file that is read while it is sent has no length beforehand. Whoever listens adds that of GET.
+        let is_file = get.headers().contains_key("content-disposition");
+        let length = (!get.body().is_empty() && !is_file).then(|| get.body().len().to_string());
+        let told = head.headers_mut().remove("content-length").map(|length| length.to_str().unwrap().to_owned());
+        assert_eq!(told, length, "{path}");
+        assert_eq!(get.headers(), head.headers(), "{path}");
     }
     let ours = setting.ours.clone();
-    let record = &ours.journal(&mut setting.server)[0];
-    assert_eq!((&record["method"], &record["kind"]), (&json!("HEAD"), &json!("read")));
+    let records = ours.journal(&mut setting.server);
+    let heads: Vec<_> = records.iter().filter(|record| record["method"] == "HEAD").collect();
+    assert!(heads.len() >= 8 && heads.iter().all(|record| record["kind"] == "read"), "{heads:?}");
 }

@@ -25,6 +25,17 @@ pub struct IdentityProvider {
     pub guide: &'static str,
 }
 
+impl IdentityProvider {
+    /// Where its admin finds the attribute mapping, in the words of its screens; nothing for a provider that can be any.
+    pub(crate) fn mapping_place(&self) -> Option<String> {
+        if self.id == GENERIC.id {
+            return None;
+        }
+        let guide: serde_json::Value = serde_json::from_str(self.guide).ok()?;
+        guide.pointer("/words/en/mapping")?.as_str().map(str::to_owned)
+    }
+}
+
 /// One line of the provider's attribute mapping.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,7 +1,7 @@
 //! The page's files. They are part of the component, and their address changes with their content.
 
 use super::packed::inflated;
-use super::route::FILE_METHODS;
+use super::route::{self, FILE_METHODS};
 use super::{openapi, respond};
 use crate::settings::Settings;
 use base64::Engine as _;
@@ -52,9 +52,12 @@ fn serve(
     request: &Request<Vec<u8>>,
     settings: &Settings,
 ) -> Response<Vec<u8>> {
+    if request.method() == Method::OPTIONS {
+        return respond::options(FILE_METHODS);
+    }
     if !FILE_METHODS.contains(request.method()) {
         let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
-        respond::set(&mut response, ALLOW, "GET, HEAD");
+        respond::set(&mut response, ALLOW, &route::allow(FILE_METHODS));
         return response;
     }
     let tag = format!("\"{}\"", short(&Sha256::digest(&content)));
@@ -71,10 +74,10 @@ fn serve(
     for (name, value) in headers {
         respond::set(&mut response, name, value);
     }
-    if !known && *request.method() == Method::GET {
+    if !known {
         *response.body_mut() = content;
     }
-    response
+    respond::to(request.method(), response)
 }
 
 /// One digest over all files: modules import each other by relative addresses and so stay within one state of the page.
@@ -114,9 +117,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_and_all_its_files_are_under_160_kb() {
+    fn the_page_and_all_its_files_are_under_170_kb() {
         let bytes: usize = ASSETS.iter().map(|(_, packed)| inflated(packed).len()).sum();
-        assert!(bytes < 160_000, "{bytes}");
+        assert!(bytes < 170_000, "{bytes}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/healthz`: whether the service can be used, for the probes of whoever runs it. It needs no secret and says none.
 
 use super::respond::{self, admin_body, admin_error};
-use super::route::FILE_METHODS;
+use super::route::{self, FILE_METHODS};
 use crate::keys::Space;
 use crate::ports::{Log, Store};
 use crate::settings::SettingsError;
@@ -14,9 +14,12 @@ pub const PATH: &str = "/healthz";
 
 /// Answers 200 where the store answers a read, and otherwise 503. The settings could be used, or nobody would be here.
 pub(super) fn answer(request: &Request<Vec<u8>>, store: &dyn Store, log: &dyn Log) -> Response<Vec<u8>> {
+    if request.method() == Method::OPTIONS {
+        return respond::options(FILE_METHODS);
+    }
     if !FILE_METHODS.contains(request.method()) {
         let mut response = admin_error(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", "method: expected GET, HEAD");
-        respond::set(&mut response, ALLOW, "GET, HEAD");
+        respond::set(&mut response, ALLOW, &route::allow(FILE_METHODS));
         return response;
     }
     let response = match store.get(&Space::registry().head()) {

@@ -2,8 +2,9 @@
 //! without a valid token or the admin secret makes us read or keep one, nor does a request to which a body means nothing.
 
 use super::Rollcall;
+use super::credentials::presented;
 use super::route::{self, Admin, Door, Route, Scim};
-use super::scim::{Caller, bearer};
+use super::scim::Caller;
 use crate::settings::LIMITS;
 use http::request::Parts;
 use http::{Method, Request, Response};
@@ -39,9 +40,9 @@ impl Rollcall {
         let route = Route::of(head.uri.path());
         let (known, body_bytes_max) = match &route {
             Route::Scim(Some(tenant)) if takes_body(&head.method, super::scim::below(head.uri.path())) => {
-                match bearer(&head.headers) {
-                    Some(token) => {
-                        let caller = self.caller(tenant, token);
+                match presented(&head.headers) {
+                    Some(presented) => {
+                        let caller = self.caller(tenant, presented.token);
                         let max = if caller.is_known() { LIMITS.body_bytes_max } else { 0 };
                         (Known::Caller(caller), max)
                     }

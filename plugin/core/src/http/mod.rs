@@ -2,6 +2,7 @@
 
 mod admin;
 mod asset;
+mod credentials;
 mod export;
 pub mod guesses;
 pub mod health;
@@ -154,7 +155,7 @@ impl Rollcall {
         Begun::Answered(match met.route {
             Route::Scim(Some(tenant)) => return self.begin_scim(tenant, request, met.known),
             Route::Scim(None) => respond::to(request.method(), self.without_tenant(request.headers())).map(Body::Full),
-            Route::Admin(admin) => export::announce(&request, self.admin(&admin, &request, met.known)),
+            Route::Admin(admin) => self.admin(&admin, request, met.known),
             Route::Health => health::answer(&request, &*self.ports.store, &*self.ports.log).map(Body::Full),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),

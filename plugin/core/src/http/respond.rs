@@ -1,7 +1,7 @@
 //! Answers. Every status, header and error body of this crate is made here.
 
 use super::Body;
-use super::route::{Misrouted, Route};
+use super::route::{self, Misrouted, Route};
 use crate::directory;
 use crate::journal;
 use crate::json;
@@ -10,7 +10,8 @@ use crate::pace;
 use crate::ports::Ports;
 use crate::scim::{self, messages};
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
@@ -128,9 +129,10 @@ impl Problem {
                 Refusal::plain(StatusCode::NOT_FOUND, "path: nothing is here; the tenant URL ends before /Users")
             }
             Problem::Misrouted(Misrouted::Method(known)) => {
+                let allow = route::allow(known);
                 let known: Vec<&str> = known.iter().map(Method::as_str).collect();
                 let detail = format!("method: expected {}", known.join(", "));
-                Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, known.join(", "))
+                Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, allow)
             }
             Problem::Unauthorized { why, presented } => {
                 let error = if *presented { ", error=\"invalid_token\"" } else { "" };
@@ -139,8 +141,10 @@ impl Problem {
                 Refusal { noted: Some(why), ..refusal }
             }
             Problem::TooMany { rate } => {
-                let detail = format!("rate: expected at most {rate} requests a second, found more");
                 let after = pace::RETRY_AFTER.as_secs().to_string();
+                let detail = format!(
+                    "rate: expected at most {rate} requests a second, found more; wait {after} s and send it again"
+                );
                 Refusal::plain(StatusCode::TOO_MANY_REQUESTS, &detail).with(RETRY_AFTER, after)
             }
             Problem::TooLarge(max) => Refusal::plain(
@@ -205,7 +209,9 @@ fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Re
 fn unread(refusal: &json::Refusal) -> Refusal {
     let (status, scim_type) = match refusal {
         json::Refusal::Beyond(json::Bound::Values) => (StatusCode::PAYLOAD_TOO_LARGE, None),
-        json::Refusal::Malformed { .. } | json::Refusal::Beyond(json::Bound::Depth | json::Bound::Names) => {
+        json::Refusal::Malformed { .. }
+        | json::Refusal::Encoded(_)
+        | json::Refusal::Beyond(json::Bound::Depth | json::Bound::Names) => {
             (StatusCode::BAD_REQUEST, Some("invalidSyntax"))
         }
     };
@@ -279,11 +285,20 @@ impl Refusal {
     }
 }
 
-/// The answer to a method: to HEAD that of GET without its body, RFC 9110 §9.3.2.
+/// The answer to a method: to HEAD that of GET without its body but with the length that it has, RFC 9110 §9.3.2 and §8.6.
 pub(crate) fn to(method: &Method, mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
-    if *method == Method::HEAD {
+    if *method == Method::HEAD && !response.body().is_empty() {
+        let length = HeaderValue::from(response.body().len());
+        response.headers_mut().insert(CONTENT_LENGTH, length);
         response.body_mut().clear();
     }
+    response
+}
+
+/// The answer to OPTIONS, RFC 9110 §9.3.7. It opens nothing to pages of other origins, since it has no header of theirs.
+pub(crate) fn options(known: &[Method]) -> Response<Vec<u8>> {
+    let mut response = empty(StatusCode::NO_CONTENT);
+    set(&mut response, ALLOW, &route::allow(known));
     response
 }
 

@@ -155,8 +155,34 @@ impl Route {
 impl Scim {
     /// Reads a path below the tenant URL.
     pub fn of(path: &str) -> Scim {
-        let segments = if path.is_empty() { Some(Vec::new()) } else { segments(path) };
-        segments.and_then(|segments| scim(&segments)).unwrap_or(Scim::Nowhere)
+        Scim::spelt(path).0
+    }
+
+    /// Reads a path below the tenant URL, and how it was spelled. A client that puts the path behind a tenant URL with a slash
+    /// at its end makes two slashes; an empty segment names nothing, so it can only be meant as none. Whatever could be read
+    /// in two ways stays nowhere.
+    pub(super) fn spelt(path: &str) -> (Scim, Spelling) {
+        let Some(raw) = raw_segments(path) else {
+            return (Scim::Nowhere, Spelling::default());
+        };
+        let mut spelling = Spelling::default();
+        let mut segments = Vec::new();
+        for raw in raw {
+            if raw.is_empty() {
+                spelling.double_slash = true;
+                continue;
+            }
+            let Some(text) = segment(raw) else {
+                return (Scim::Nowhere, Spelling::default());
+            };
+            let name = scim_name(segments.len(), &text).filter(|name| **name != text);
+            spelling.letter_case |= name.is_some();
+            segments.push(name.map_or(text, str::to_owned));
+        }
+        match scim(&segments) {
+            Some(route) => (route, spelling),
+            None => (Scim::Nowhere, Spelling::default()),
+        }
     }
 
     /// The methods that the resource knows, RFC 7644 §3.2. What knows GET knows HEAD, RFC 9110 §9.1.
@@ -175,6 +201,15 @@ impl Scim {
             Scim::Nowhere => &[],
         }
     }
+}
+
+/// How a path below a tenant URL differs from what RFC 7644 §3.2 has.
+#[derive(Debug, PartialEq, Eq, Clone, Copy, Default)]
+pub(super) struct Spelling {
+    /// A segment is empty, as in `//Users`.
+    pub(super) double_slash: bool,
+    /// An endpoint has other capitals, as in `/users`.
+    pub(super) letter_case: bool,
 }
 
 impl Admin {
@@ -331,6 +366,20 @@ routes!(open, OPEN_PATHS, Route, {
     ["healthz"] => Some(Route::Health),
 });
 
+/// What an answer says of the methods of a resource, RFC 9110 §10.2.1: those that it knows, with HEAD where it knows GET
+/// (§9.1), and OPTIONS, which is answered everywhere.
+pub fn allow(known: &[Method]) -> String {
+    let mut names: Vec<&str> = Vec::with_capacity(known.len() + 2);
+    for method in known {
+        names.push(method.as_str());
+        if *method == Method::GET && !known.contains(&Method::HEAD) {
+            names.push(Method::HEAD.as_str());
+        }
+    }
+    names.push(Method::OPTIONS.as_str());
+    names.join(", ")
+}
+
 /// The methods of the page's files, and of every other document that is the same for everybody.
 pub(super) const FILE_METHODS: &[Method] = &[Method::GET, Method::HEAD];
 
@@ -349,7 +398,7 @@ fn written(path: &[&str]) -> (String, Vec<String>) {
     (path.iter().map(template).collect(), path.iter().map(example).collect())
 }
 
-fn literal(segment: &str) -> Option<&str> {
+fn literal<'s>(segment: &'s str) -> Option<&'s str> {
     segment.strip_prefix('"')?.strip_suffix('"')
 }
 
@@ -375,11 +424,25 @@ pub fn check_method(method: &Method, known: &'static [Method]) -> Result<(), Mis
 
 /// The segments of a path, decoded; one slash at the end is allowed. Nothing for a path that could be read in two ways.
 fn segments(path: &str) -> Option<Vec<String>> {
-    let path = path.strip_prefix('/')?;
     if path.is_empty() {
+        return None;
+    }
+    raw_segments(path)?.into_iter().map(segment).collect()
+}
+
+/// The segments of a path as they were sent, without the slash at the end.
+fn raw_segments(path: &str) -> Option<Vec<&str>> {
+    if matches!(path, "" | "/") {
         return Some(Vec::new());
     }
-    path.strip_suffix('/').unwrap_or(path).split('/').map(segment).collect()
+    let path = path.strip_prefix('/')?;
+    Some(path.strip_suffix('/').unwrap_or(path).split('/').collect())
+}
+
+/// The name that the router knows at this place of a path below a tenant URL and that differs in its capitals at most.
+fn scim_name(place: usize, text: &str) -> Option<&'static str> {
+    let mut names = SCIM_PATHS.iter().filter_map(|path| literal(path.get(place)?));
+    names.find(|name| name.eq_ignore_ascii_case(text))
 }
 
 fn segment(raw: &str) -> Option<String> {
@@ -421,7 +484,9 @@ mod tests {
         {
             assert_eq!(Route::of(&format!("/scim/v2/abcdefghjk{below}")), tenant, "{below}");
         }
-        for below in ["//", "//Users", "/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff"] {
+        for below in
+            ["/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff", "//../tenants", "/Users//..", "/Users%2f", "Users"]
+        {
             assert_eq!(Scim::of(below), Scim::Nowhere, "{below}");
         }
         for below in ["", "/"] {
@@ -442,7 +507,45 @@ mod tests {
     fn a_slash_at_the_end_changes_nothing() {
         assert_eq!(Scim::of("/Users/"), Scim::Resources(Kind::User));
         assert_eq!(Route::of("/"), Route::Page("index.html".into()));
-        assert_eq!(Scim::of("/Users//"), Scim::Nowhere);
+        assert_eq!(Scim::spelt("/Users/"), (Scim::Resources(Kind::User), Spelling::default()));
+        assert_eq!(Scim::spelt("/"), (Scim::Root, Spelling::default()));
+        assert_eq!(Scim::spelt("/users"), (Scim::Resources(Kind::User), OTHER_CASE));
+    }
+
+    const DOUBLED: Spelling = Spelling { double_slash: true, letter_case: false };
+    const OTHER_CASE: Spelling = Spelling { double_slash: false, letter_case: true };
+
+    #[test]
+    fn a_slash_too_many_below_a_tenant_url_is_passed_over_and_told() {
+        for path in ["//Users", "//Users/", "/Users//", "///Users"] {
+            assert_eq!(Scim::spelt(path), (Scim::Resources(Kind::User), DOUBLED), "{path}");
+        }
+        assert_eq!(Scim::spelt("/Users//a"), (Scim::Resource(Kind::User, "a".into()), DOUBLED));
+        assert_eq!(Scim::spelt("//"), (Scim::Root, DOUBLED));
+        assert_eq!(Scim::spelt("//Devices"), (Scim::Nowhere, Spelling::default()));
+    }
+
+    #[test]
+    fn every_endpoint_is_known_in_any_case_and_told_and_an_id_is_not() {
+        for path in SCIM_PATHS {
+            let (template, segments) = written(path);
+            let exact = format!("/{}", segments.join("/"));
+            let names = path.iter().any(|segment| literal(segment).is_some());
+            let expected = if names { OTHER_CASE } else { Spelling::default() };
+            let route = scim(&segments).unwrap();
+            for other in [exact.to_lowercase(), exact.to_uppercase()].into_iter().filter(|other| *other != exact) {
+                assert_eq!(Scim::spelt(&other), (route.clone(), expected), "{template}: {other}");
+            }
+            assert_eq!(Scim::spelt(&exact).1, Spelling::default(), "{template}");
+        }
+        assert_eq!(Scim::of("/USERS/aB"), Scim::Resource(Kind::User, "aB".into()));
+    }
+
+    #[test]
+    fn what_knows_get_allows_head_and_everything_allows_options() {
+        assert_eq!(allow(Scim::Root.methods()), "GET, HEAD, OPTIONS");
+        assert_eq!(allow(Scim::Bulk.methods()), "POST, OPTIONS");
+        assert_eq!(allow(Admin::Tenants.methods()), "GET, HEAD, POST, OPTIONS");
     }
 
     #[test]
@@ -469,8 +572,7 @@ mod tests {
     }
 
     #[test]
-    fn scim_names_are_exact() {
-        assert_eq!(Scim::of("/users"), Scim::Nowhere);
+    fn a_schema_is_asked_for_by_its_urn() {
         assert_eq!(
             Scim::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
             Scim::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into())

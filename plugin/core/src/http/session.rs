@@ -30,7 +30,7 @@ impl Rollcall {
     /// Lets the caller in, or says why not.
     pub(super) fn admit(&self, request: &Request<Vec<u8>>) -> Result<(), Response<Vec<u8>>> {
         let headers = request.headers();
-        if let Some(presented) = super::scim::bearer(headers) {
+        if let Some(presented) = super::credentials::bearer(headers) {
             return self.check_secret(presented, headers);
         }
         if headers.contains_key(AUTHORIZATION) {

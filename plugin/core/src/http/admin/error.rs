@@ -6,6 +6,7 @@ use crate::connection::provider;
 use crate::directory;
 use crate::http::Rollcall;
 use crate::http::respond::{self, Problem, admin_body, admin_error};
+use crate::http::route;
 use crate::ledger;
 use crate::settings::LIMITS;
 use crate::tenant::registry::TenantError;
@@ -193,10 +194,10 @@ pub(super) const NO_TENANT: &str = "tenant: no tenant has this id";
 pub(super) const NO_CALL: AdminError = AdminError::Missing("path: no such call");
 
 fn wrong_method(known: &[Method]) -> Response<Vec<u8>> {
-    let known: Vec<&str> = known.iter().map(Method::as_str).collect();
-    let message = format!("method: expected {}", known.join(", "));
+    let names: Vec<&str> = known.iter().map(Method::as_str).collect();
+    let message = format!("method: expected {}", names.join(", "));
     let mut response = admin_error(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", &message);
-    respond::set(&mut response, ALLOW, &known.join(", "));
+    respond::set(&mut response, ALLOW, &route::allow(known));
     response
 }
 

@@ -14,9 +14,9 @@ mod users;
 pub(super) use error::AdminError;
 
 use super::meet::Known;
-use super::respond;
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall};
+use super::{credentials, export, respond};
 use crate::keys::TenantId;
 use crate::scrub;
 use crate::settings::LIMITS;
@@ -31,22 +31,41 @@ type Answered = Result<Response<Vec<u8>>, AdminError>;
 impl Rollcall {
     /// Answers a call of the admin API. Tokens leave by the calls about the connection and by no other, and no error
     /// quotes the secret that came with the request.
-    pub(super) fn admin(&self, route: &Admin, request: &Request<Vec<u8>>, known: Known) -> Response<Body> {
-        let mut response = self.call(route, request, known);
+    pub(super) fn admin(&self, route: &Admin, request: Request<Vec<u8>>, known: Known) -> Response<Body> {
+        if request.method() == Method::HEAD {
+            return self.admin_head(route, request, known);
+        }
+        let mut response = self.call(route, &request, known);
         let failed = !response.status().is_success();
         if let Body::Full(bytes) = response.body_mut()
             && (failed || !route.shows_token())
         {
-            let presented = super::scim::bearer(request.headers()).filter(|_| failed);
+            let presented = credentials::bearer(request.headers()).filter(|_| failed);
             *bytes = scrub::scrub(&String::from_utf8_lossy(bytes), presented).into_owned().into_bytes();
         }
-        response
+        export::announce(&request, response)
+    }
+
+    /// Answers HEAD as GET is answered, RFC 9110 §9.3.2. A file is not read for it.
+    fn admin_head(&self, route: &Admin, mut request: Request<Vec<u8>>, known: Known) -> Response<Body> {
+        *request.method_mut() = Method::GET;
+        let (head, body) = self.admin(route, request, known).into_parts();
+        match body {
+            Body::Full(bytes) => respond::to(&Method::HEAD, Response::from_parts(head, bytes)).map(Body::Full),
+            Body::Stream(mut stream) => {
+                self.end_stream(&mut stream);
+                Response::from_parts(head, Body::Full(Vec::new()))
+            }
+        }
     }
 
     fn call(&self, route: &Admin, request: &Request<Vec<u8>>, known: Known) -> Response<Body> {
         match route::check_method(request.method(), route.methods()) {
             Ok(()) => {}
             Err(Misrouted::NotFound) => return self.admin_refusal(NO_CALL).map(Body::Full),
+            Err(Misrouted::Method(known)) if request.method() == Method::OPTIONS => {
+                return respond::options(known).map(Body::Full);
+            }
             Err(Misrouted::Method(known)) => return self.admin_refusal(AdminError::WrongMethod(known)).map(Body::Full),
         }
         let admitted = match (route.door(), known) {

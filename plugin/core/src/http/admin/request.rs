@@ -15,7 +15,9 @@ pub(super) fn body<T: DeserializeOwned>(request: &Request<Vec<u8>>, expected: &s
         Ok(None) | Err(json::Refusal::Malformed { .. }) => {
             Err(AdminError::InvalidBody(format!("body: expected {expected}")))
         }
-        Err(refusal @ json::Refusal::Beyond(_)) => Err(AdminError::InvalidBody(format!("body: {refusal}"))),
+        Err(refusal @ (json::Refusal::Encoded(_) | json::Refusal::Beyond(_))) => {
+            Err(AdminError::InvalidBody(format!("body: {refusal}")))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::connection::sign;
 use crate::json::{self, Refusal};
+use crate::scim::{Leniency, Reading};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -17,6 +18,14 @@ pub(super) enum Body<'r> {
 impl<'r> Body<'r> {
     /// A body that is not there.
     pub(super) const NONE: Body<'static> = Body::Text(b"");
+
+    /// A text as it was sent. RFC 8259 §8.1 lets who reads JSON pass over a byte order mark before it.
+    pub(super) fn sent(bytes: &'r [u8], reading: &Reading) -> Body<'r> {
+        match bytes.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) if reading.reads(Leniency::ByteOrderMark, "body") => Body::Text(rest),
+            Some(_) | None => Body::Text(bytes),
+        }
+    }
 
     pub(super) fn is_empty(self) -> bool {
         match self {
@@ -66,6 +75,9 @@ impl<'r> Body<'r> {
         }
     }
 }
+
+/// The byte order mark in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The names and values of a body that was seen to be an object.
 pub(super) fn object(body: &Value) -> &Map<String, Value> {

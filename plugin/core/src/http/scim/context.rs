@@ -1,14 +1,17 @@
 //! What every step of one request needs to know, and what they all do with it.
 
 use super::body::{Body, object};
+use super::media::Media;
 use super::{Arrival, Provision, respond};
 use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
 use crate::keys::Kind;
 use crate::ledger::Read;
-use crate::scim::{self, Effort, ListQuery, Mask, Parameters, Projection, Reading, Resource, ResourceType, Sent};
+use crate::scim::{
+    self, Effort, Leniency, ListQuery, Mask, Parameters, Projection, Reading, Resource, ResourceType, Sent,
+};
 use crate::tenant::schemas::Types;
-use http::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{CONTENT_LOCATION, ETAG, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, Method, Response};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -121,15 +124,10 @@ impl<'r> Context<'r> {
 
     /// The body, which is a JSON object.
     pub(super) fn json_object(&self) -> Result<Cow<'r, Value>, Problem> {
-        let media = self.request.headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let essence = media.as_deref().map(|media| media.split(';').next().unwrap_or_default().trim());
-        // RFC 7644 §3.1 asks for application/scim+json and permits application/json; Entra's older jobs send the latter.
-        let json = |essence: &str| {
-            essence.eq_ignore_ascii_case("application/scim+json") || essence.eq_ignore_ascii_case("application/json")
-        };
-        if !essence.is_some_and(json) {
-            let found = essence.map_or_else(|| "none".to_owned(), |found| format!("{:?}", cap(found)));
-            return Err(Problem::MediaType(found));
+        match Media::of(self.request.headers) {
+            Media::Json => {}
+            Media::Other(_) if self.reading.reads(Leniency::MediaType, "content-type") => {}
+            Media::Other(found) | Media::Foreign(found) => return Err(Problem::MediaType(found)),
         }
         let value = self.body.value().map_err(Problem::Unread)?;
         if value.is_object() {

@@ -7,6 +7,7 @@ mod context;
 mod cursor;
 mod describe;
 mod lane;
+mod media;
 mod read;
 mod record;
 mod strangers;
@@ -17,6 +18,7 @@ pub use lane::{Begun, Place, Progress, Waiting};
 pub(super) use strangers::Strangers;
 
 use super::Rollcall;
+use super::credentials::presented;
 use super::meet::{Known, takes_body};
 use super::respond::{self, Problem, REQUEST_ID};
 use super::route::{self, Scim};
@@ -25,7 +27,7 @@ use crate::connection::Connection;
 use crate::journal::Action;
 use crate::keys::{Kind, Space, TenantId};
 use crate::ledger;
-use crate::scim::{Effort, Mask, Parameters, Reading, discovery};
+use crate::scim::{Effort, Leniency, Mask, Parameters, Reading, discovery};
 use crate::secrets::Digest;
 use crate::settings::LIMITS;
 use crate::tenant::registry;
@@ -38,7 +40,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderMap, Method, Request, Response};
 use jiff::Timestamp;
 use lane::{Arrival, Held, Lane};
-use read::{discovered, no_groups};
+use read::{discovered, no_groups, options};
 use record::Span;
 use std::rc::Rc;
 use std::time::Duration;
@@ -107,7 +109,7 @@ impl Answer<'_, '_> {
 impl Rollcall {
     /// Answers a request that came to a path below `/scim/v2/` which names no tenant.
     pub(super) fn without_tenant(&self, headers: &HeaderMap) -> Response<Vec<u8>> {
-        self.unknown(&self.arrival(), unauthorized(NOT_A_TENANT, bearer(headers)))
+        self.unknown(&self.arrival(), unauthorized(NOT_A_TENANT, token_of(headers)))
     }
 
     fn over_http<'r>(
@@ -146,7 +148,8 @@ impl Rollcall {
     ) -> Option<Response<Vec<u8>>> {
         let view = self.view(request.tenant);
         let parameters = &Parameters::of(request.query);
-        let presented = bearer(request.headers);
+        let credentials = presented(request.headers);
+        let presented = credentials.map(|credentials| credentials.token);
         let (started, now) = (arrival.started, arrival.now);
         let caller = match known {
             Known::Caller(caller) => self.still(request.tenant, caller, started, now),
@@ -159,6 +162,7 @@ impl Rollcall {
         };
         let fits = |connection: &Connection| {
             digest.as_ref().is_some_and(|digest| connection.token(digest, arrival.now).is_some())
+                && !(connection.strict && credentials.is_some_and(|credentials| credentials.is_misspelt))
         };
         let connection = match &found {
             Found::Connected(connection) if fits(connection) => connection.clone(),
@@ -178,8 +182,12 @@ impl Rollcall {
         let token = digest.as_ref().and_then(|digest| connection.token(digest, arrival.now));
         let provider = Some(connection.provider().id);
         // What nobody wants is neither read nor kept, whoever brought it.
-        let body = if takes_body(request.method, request.path) { Body::Text(request.body) } else { Body::NONE };
         let reading = &Reading::of(connection.dialect());
+        if credentials.is_some_and(|credentials| credentials.is_misspelt) {
+            reading.note(Leniency::BearerSpelling, "authorization");
+        }
+        let wanted = takes_body(request.method, request.path);
+        let body = if wanted { Body::sent(request.body, reading) } else { Body::NONE };
         let span = Span { request, body, parameters, arrival, presented, token, provider, mask, reading, folds: false };
         let answer = if lane.is_first() && !self.admits(&view, request.tenant, arrival, met) {
             if self.buffer.borrow_mut().repeats(request.tenant, arrival.now) {
@@ -212,7 +220,7 @@ impl Rollcall {
         arrival: &Arrival,
         found: &Found,
     ) -> Response<Vec<u8>> {
-        let (presented, tenant) = (bearer(request.headers), request.tenant);
+        let (presented, tenant) = (token_of(request.headers), request.tenant);
         let (connection, why) = match found {
             Found::Connected(connection) => (Some(connection), why(connection, presented, request.headers)),
             Found::Unconnected => (None, NOT_CONNECTED),
@@ -324,7 +332,10 @@ impl Rollcall {
         lane: Lane<'l, 'r>,
     ) -> Answer<'l, 'r> {
         let request = context.request;
-        let route = Scim::of(request.path);
+        let route = route_of(request.path, context.reading);
+        if request.method == Method::OPTIONS && !route.methods().is_empty() {
+            return options(&route);
+        }
         if let Err(misrouted) = route::check_method(request.method, route.methods()) {
             return Answer::refused(refused_event(), misrouted);
         }
@@ -400,27 +411,30 @@ fn unauthorized(why: &'static str, presented: Option<&str>) -> Problem {
 }
 
 /// What the journal says about a token: enough to find the mistake.
-fn why(connection: &Connection, presented: Option<&str>, headers: &HeaderMap) -> &'static str {
-    match presented {
+fn why(connection: &Connection, token: Option<&str>, headers: &HeaderMap) -> &'static str {
+    match token {
         None if headers.contains_key(AUTHORIZATION) => {
             "authorization: expected one header with \"Bearer\" and the secret token, found something else"
         }
         None => "authorization: expected \"Bearer\" and the secret token, found none",
         Some(_) if connection.ended_at.is_some() => "authorization: this connection was ended; start the setup again",
+        Some(_) if connection.strict && presented(headers).is_some_and(|credentials| credentials.is_misspelt) => {
+            "authorization: expected \"Bearer\" once and the secret token, which this connection takes by the letter"
+        }
         Some(_) => "authorization: the token is not valid for this tenant URL",
     }
 }
 
-/// RFC 6750 §2.1; the scheme compares without case. Of two headers a proxy may have looked at the one and we at the other,
-/// so two are none.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return None;
-    };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+/// Where a path leads. The strict dialect takes it as it is.
+fn route_of(path: &str, reading: &Reading) -> Scim {
+    let (route, spelling) = Scim::spelt(path);
+    let reads = (!spelling.double_slash || reading.reads(Leniency::DoubleSlash, "path"))
+        && (!spelling.letter_case || reading.reads(Leniency::PathCase, "path"));
+    if reads { route } else { Scim::Nowhere }
+}
+
+fn token_of(headers: &HeaderMap) -> Option<&str> {
+    presented(headers).map(|credentials| credentials.token)
 }
 
 fn refused_event() -> Event {

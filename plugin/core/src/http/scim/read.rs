@@ -213,6 +213,12 @@ fn queries<'f>(
     Ok(queries)
 }
 
+/// What may be asked of a resource, RFC 9110 §9.3.7.
+pub(super) fn options<'l, 'r>(route: &Scim) -> Answer<'l, 'r> {
+    let event = Event::of(Action::Discover, "discover methods".to_owned());
+    Answer::without_turn(event, Ok(respond::options(route.methods())))
+}
+
 pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'l, 'r> {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
     // RFC 7644 §4: a client must not take the whole for what its filter let through.

@@ -3,11 +3,12 @@
 use super::body::Body;
 use super::describe::Event;
 use super::{Answer, Arrival, Held, Provision, Rollcall};
-use crate::connection::{Token, sign};
+use crate::connection::{Token, provider, sign};
 use crate::http::json_text;
 use crate::http::respond::{self, Problem, REQUEST_ID};
+use crate::http::route::Scim;
 use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
-use crate::keys::TenantId;
+use crate::keys::{Kind, TenantId};
 use crate::ledger;
 use crate::scim::mask::MASK;
 use crate::scim::{Mask, Noted as Noticed, Parameters, Reading, Taint};
@@ -28,7 +29,10 @@ impl Rollcall {
         let (response, refusal) = match response {
             Ok(response) => (response, None),
             Err(problem) => {
-                let refusal = self.refusal(&problem, &span);
+                let mut refusal = self.refusal(&problem, &span);
+                if let Some(place) = place_to_change(&refusal, &event, &span) {
+                    refusal.detail = [&refusal.detail, ". ", &place].concat();
+                }
                 (refusal.scim(), Some(refusal))
             }
         };
@@ -241,6 +245,29 @@ fn hint(token: &str) -> String {
     let from_the_end = |nth: usize| token.char_indices().nth_back(nth).map(|(place, _)| place);
     let end = from_the_end(15).and(from_the_end(3)).and_then(|place| token.get(place..));
     end.unwrap_or("…").to_owned()
+}
+
+/// Where a person changes what does not fit: a value or a name comes from the attribute mapping, and the provider shows the
+/// detail to those who look after it. In the words of the provider's own screens, if its guide has these.
+fn place_to_change(refusal: &respond::Refusal, event: &Event, span: &Span<'_>) -> Option<String> {
+    let is_of_user = match Scim::of(span.request.path) {
+        Scim::Resources(kind) | Scim::Resource(kind, _) => kind == Kind::User,
+        Scim::Root
+        | Scim::ServiceProviderConfig
+        | Scim::ResourceTypes
+        | Scim::ResourceType(_)
+        | Scim::Schemas
+        | Scim::Schema(_)
+        | Scim::Me
+        | Scim::Bulk
+        | Scim::Search(_)
+        | Scim::Nowhere => false,
+    };
+    // A bulk request is written by a program, not by a mapping.
+    let is_mapped = matches!(refusal.scim_type, Some("invalidValue" | "invalidPath" | "mutability"))
+        && matches!(span.body, Body::Text(text) if !text.is_empty());
+    let provider = span.provider.and_then(provider::of)?;
+    (is_of_user && is_mapped && !event.reads(span.request.method)).then(|| provider.mapping_place()).flatten()
 }
 
 fn operation<'e>(span: &Span<'_>, event: &'e Event, refusal: Option<&respond::Refusal>) -> Cow<'e, str> {

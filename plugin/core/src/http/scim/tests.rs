@@ -201,7 +201,7 @@ fn an_operation_of_a_bulk_request_says_where_unless_it_is_a_post_that_failed() {
 #[test]
 fn every_path_below_a_tenant_url_asks_for_the_token_and_leaves_a_record() {
     let mut trial = Trial::connected();
-    for path in ["//", "//Users", "/Users/%2525", "/Nothing"] {
+    for path in ["//Nothing", "/../Users", "/Users/%2525", "/Nothing"] {
         assert_eq!(trial.scim("GET", path, &[], Value::Null).0, 404, "{path}");
         assert_eq!(trial.records()[0]["path"], path);
     }
@@ -344,7 +344,7 @@ fn a_condition_holds_for_every_method() {
 #[test]
 fn a_request_that_could_not_write_is_a_read() {
     let trial = Trial::connected();
-    for (method, kind, status) in [("HEAD", "read", 200), ("OPTIONS", "read", 405), ("PUT", "change", 405)] {
+    for (method, kind, status) in [("HEAD", "read", 200), ("OPTIONS", "read", 204), ("PUT", "change", 405)] {
         assert_eq!(trial.scim(method, "/Users", &[], Value::Null).0, status);
         assert_eq!(trial.records()[0]["kind"], kind, "{method}");
     }

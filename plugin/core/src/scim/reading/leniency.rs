@@ -5,6 +5,9 @@ use serde::{Serialize, Serializer};
 /// A departure from the RFC that has one sensible reading and is therefore read by the lenient dialect.
 ///
 /// A new one is a variant here, a line at the place that reads it, and a row of `tests/leniency.rs`.
+///
+/// What HTTP itself leaves to the client is none, and holds in both dialects: a slash at the end of a path, the letter case of
+/// `Bearer`, HEAD and OPTIONS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leniency {
     /// A boolean as text.
@@ -53,11 +56,21 @@ pub enum Leniency {
     DoubledQuotes,
     /// `==` instead of `eq`.
     DoubleEquals,
+    /// An empty segment of a path.
+    DoubleSlash,
+    /// An endpoint in another letter case.
+    PathCase,
+    /// `Bearer` twice, or a token of ours without it.
+    BearerSpelling,
+    /// A byte order mark before the body.
+    ByteOrderMark,
+    /// A body that is not announced by one of SCIM's media types, nor as something else.
+    MediaType,
 }
 
 impl Leniency {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Leniency; 23] = [
+    pub const ALL: [Leniency; 28] = [
         Leniency::BooleanAsText,
         Leniency::NumberAsText,
         Leniency::NumberForText,
@@ -81,6 +94,11 @@ impl Leniency {
         Leniency::SingleQuotes,
         Leniency::DoubledQuotes,
         Leniency::DoubleEquals,
+        Leniency::DoubleSlash,
+        Leniency::PathCase,
+        Leniency::BearerSpelling,
+        Leniency::ByteOrderMark,
+        Leniency::MediaType,
     ];
 
     /// Its name in the record and in the API.
@@ -109,6 +127,11 @@ impl Leniency {
             Leniency::SingleQuotes => "singleQuotes",
             Leniency::DoubledQuotes => "doubledQuotes",
             Leniency::DoubleEquals => "doubleEquals",
+            Leniency::DoubleSlash => "doubleSlash",
+            Leniency::PathCase => "pathCase",
+            Leniency::BearerSpelling => "bearerSpelling",
+            Leniency::ByteOrderMark => "byteOrderMark",
+            Leniency::MediaType => "mediaType",
         }
     }
 
@@ -146,6 +169,11 @@ impl Leniency {
             Leniency::SingleQuotes => "a filter whose value has single quotes; it is read as text",
             Leniency::DoubledQuotes => "a filter whose value has its quotes twice; it is read as text",
             Leniency::DoubleEquals => "a filter with == instead of eq; it is read as eq",
+            Leniency::DoubleSlash => "a path with a slash too many; it is passed over",
+            Leniency::PathCase => "a path in other letter case than the RFC has; it is read as the endpoint",
+            Leniency::BearerSpelling => "a token behind Bearer twice or without it; the token is read",
+            Leniency::ByteOrderMark => "a body behind a byte order mark; the mark is passed over",
+            Leniency::MediaType => "a body of another media type than those of SCIM, or of none; it is read as JSON",
         }
     }
 }
