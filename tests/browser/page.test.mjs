@@ -99,6 +99,70 @@ test('the whole setup, with the test connection arriving live', async () => {
   await page.getByRole('heading', { name: 'Connection', level: 1 }).waitFor();
 });
 
+test('a provider is found by typing, with the keyboard alone, in both languages', async () => {
+  const { id } = await api('/tenants', { method: 'POST', body: { name: `Search ${STAMP}` } });
+  const { identityProviders } = await api('/identity-providers');
+  const many = Array.from({ length: 24 }, (_, i) => ({ id: `made-${i}`, name: `Zürich Identity ${i}` }));
+  await page.route('**/admin/api/v1/identity-providers', (route) => route.fulfill({ json: { identityProviders: [...identityProviders, ...many] } }));
+  const shown = () => page.locator('.choice:visible').count();
+  for (const [language, label, none] of [['de', 'Anbieter suchen', /Keiner dieser Namen/], ['en', 'Search providers', /None of these names/]]) {
+    await page.locator('#language').selectOption(language);
+    await go('#/organizations');
+    await go(`#/o/${id}/setup`);
+    const field = page.getByRole('searchbox', { name: label });
+    await field.fill('zurich 23');
+    assert.equal(await shown(), 1, 'capitals and accents do not count, and each word has to fit');
+    await field.fill('identity');
+    assert.ok(await shown() >= 24);
+    await field.fill('no such name');
+    assert.equal(await shown(), 1);
+    assert.equal(await page.locator('.choice:visible input').inputValue(), 'generic', 'who finds no name has another provider');
+    await page.getByRole('status').getByText(none).waitFor();
+    await field.fill('');
+    assert.equal(await shown(), identityProviders.length + many.length);
+    await field.pressSequentially('okt');
+    await page.keyboard.press('ArrowDown');
+    assert.equal(await page.evaluate(() => document.activeElement.value), 'okta', 'the arrow leads to what was found');
+    await field.focus();
+    for (const width of [360, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.screenshot({ path: `${SHOTS}setup-search-${language}-${width}.png` });
+    }
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { level: 2, name: language === 'de' ? 'Bitte bestätigen' : 'Please confirm' }).waitFor();
+    assert.match(await page.locator('main').innerText(), /Okta/);
+  }
+  await page.unroute('**/admin/api/v1/identity-providers');
+  await api(`/tenants/${id}`, { method: 'DELETE' });
+});
+
+test('what is read liberally is counted with advice, and the record names the place', async () => {
+  const { id } = await api('/tenants', { method: 'POST', body: { name: `Liberal ${STAMP}` } });
+  const { tenantUrl, secretToken } = await api(`/tenants/${id}/connection`, { method: 'POST', body: { identityProvider: 'okta' } });
+  const answer = await fetch(`${URL_}${new URL(tenantUrl).pathname}//users`, {
+    method: 'POST', headers: { authorization: secretToken, 'content-type': 'text/plain' },
+    body: JSON.stringify({ schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'], userName: `liberal.${STAMP}`, shoeSize: 43 }),
+  });
+  assert.equal(answer.status, 201);
+  const { requests: [{ number }] } = await api(`/tenants/${id}/requests`);
+  for (const [language, sends, unknown, advice, fine] of [
+    ['de', 'Ihr Anbieter sendet', 'Attribute, die hier niemand kennt', /Entfernen Sie ihre Zuordnung in Okta/, 'Nichts zu tun'],
+    ['en', 'Your provider sends', 'attributes that nobody knows here', /Remove their mapping in Okta/, 'No action needed'],
+  ]) {
+    await page.locator('#language').selectOption(language);
+    await go(`#/o/${id}`);
+    const row = page.getByRole('row').filter({ hasText: unknown });
+    await row.waitFor();
+    await page.getByRole('columnheader', { name: sends }).waitFor();
+    assert.match(await row.innerText(), advice);
+    assert.equal(await page.getByText(fine, { exact: true }).count(), 4, 'the slash, the capitals, the token and the media type need nothing');
+    await go(`#/o/${id}/log/${number}`);
+    await page.getByRole('row').filter({ hasText: unknown }).getByText('shoeSize').waitFor();
+    await go('#/organizations');
+  }
+  await api(`/tenants/${id}/connection`, { method: 'DELETE' });
+});
+
 test('every provider has its own fields, mappings and steps in both languages', async () => {
   const { identityProviders } = await api('/identity-providers');
   for (const { id, name } of identityProviders) {
@@ -774,6 +838,7 @@ async function screens() {
     // What the page was told stays until the store is asked again.
     ['storage-notice', '#/organizations', (view) => view.locator('.banner').waitFor()],
     ['storage-untested', '#/storage', (view) => view.locator('.empty').waitFor(), { '**/admin/api/v1/store': (route) => route.fulfill({ status: 404, json: { error: { code: 'not_found' } } }) }],
+    ['reads', at, (view) => view.locator('.table .badge.warn').first().waitFor(), { '**/connection': altered({ leniencies: READ }) }],
     ['overdue', at, (view) => view.locator('.state.warn').waitFor(), { '**/activity': OVERDUE }],
     ['quarantine', at, (view) => view.locator('.meter.bad').waitFor(), { '**/activity': quarantined('share') }],
     ['missing', '#/nowhere'],
@@ -828,6 +893,7 @@ const altered = (change) => async (route) => {
   const response = await route.fetch();
   await route.fulfill({ response, json: { ...await response.json(), ...change } });
 };
+const READ = Object.fromEntries(['unknownName', 'booleanAsText', 'doubleSlash', 'bearerSpelling', 'mediaType', 'somethingNewer'].map((name, i) => [name, { count: 12345 >> i, last: '2026-01-02T03:04:05Z' }]));
 const OVERDUE = altered({ state: 'overdue', overdueSince: new Date(Date.now() - 7200e3).toISOString(), expectedNextAt: null, cycle: { seconds: 2400, learnt: true, requests: 0, failures: 0 }, quarantine: { risk: 'none', reason: null, share: 0 } });
 const quarantined = (reason) => altered({ state: 'failing', cycle: { seconds: 2400, learnt: true, requests: 12000, failures: 6600 }, quarantine: { risk: 'certain', reason, share: 0.55 } });
 

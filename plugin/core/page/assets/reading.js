@@ -52,7 +52,7 @@ export function reasonOf({ status, scimType, detail, path, action, token }) {
 }
 
 function badRequest(scimType, said, action) {
-  if (/username/.test(said) && /required|missing|empty/.test(said)) return 'noName';
+  if (/\busername: expected a value, found none/.test(said)) return 'noName';
   if (/^(operations\[\d+\]\.)?(value\.)?active\b|\bactive:/.test(said)) return 'active';
   if (action === 'match' || action === 'probe') return 'filter';
   return { uniqueness: 'taken', invalidFilter: 'filter', invalidPath: 'path', noTarget: 'path', invalidValue: 'value', mutability: 'value', invalidSyntax: 'syntax', tooMany: 'value' }[scimType] ?? 'syntax';

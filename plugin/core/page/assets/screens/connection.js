@@ -6,6 +6,7 @@ import { chart } from './chart.js';
 import { credentials, mappings } from './details.js';
 import { connectionOf, forget, healthTone } from './frame.js';
 import { leftoversCard, leftoversOf } from './leftovers.js';
+import { readsCard } from './reads.js';
 
 // Entra's published thresholds (Microsoft: "Quarantine status"): evaluation from 5,000 failures, then more than 40 % of the events.
 const QUARANTINE_SHARE = 0.4;
@@ -81,6 +82,7 @@ function connected(found, tenant, here) {
     h('div.columns',
       card(t('chart.title'), bars),
       card(t('seats.title'), seats)),
+    readsCard(found),
     configuration(shown, keys, here),
     dangerCard(t('end.title'), t('end.hint'), t('end.title'), { onclick: () => endDialog({ ...here, tenant }) }),
   ];

@@ -4,6 +4,7 @@ import { api, badge, card, copyButton, crumbs, exact, facts, h, icon, load, mill
 import { flat, meaningOf, nameOf, plainSentence, pretty, reasonOf, sentence, statusLine, transcript } from '../reading.js';
 import { curl } from '../shell.js';
 import { logHash, logOf } from './log.js';
+import { readsOf } from './reads.js';
 
 export function record(content, here) {
   here.title(t('record.title', { number: here.part }));
@@ -23,6 +24,7 @@ function page(found, here) {
     found.looksLike && note('warn', h('p', t('record.lookalike'))),
     failed ? explanation(found) : meaningOf(found) && note('info', h('p', meaningOf(found))),
     changes(found),
+    readsOf(found),
     card(t('record.exchange'),
       h('div.row', copyButton('curl', () => curl(found, base), { label: t('record.curl') }), copyButton(t('record.transcriptWhat'), () => transcript(found, base), { label: t('record.transcript') })),
       h('div.exchange',

@@ -47,12 +47,14 @@ function changeForm([labelled, ...rest], read, send, done) {
   }, labelled, rest, h('div', go));
 }
 
-/** The provider that the connection is read as, and whether it brings groups. */
+/** The provider that the connection is read as, whether it brings groups, and whether it is taken by the letter. */
 function connectionForm(connection, providers, here, renewed) {
   const provider = select(providers.map(({ id, name }) => [id, name]), connection.identityProvider, {});
   const groups = h('input', { type: 'checkbox', checked: connection.groups });
-  return changeForm([field(t('orgs.provider'), provider, { hint: t('settings.providerHint') }), groupsSwitch(groups)],
-    () => ({ identityProvider: provider.value, groups: groups.checked }), (change) => api.changeConnection(here.id, change), renewed);
+  const strict = h('input', { type: 'checkbox', checked: connection.strict });
+  return changeForm([field(t('orgs.provider'), provider, { hint: t('settings.providerHint') }), groupsSwitch(groups),
+    h('div', h('label.check', strict, h('span', t('settings.strict'))), h('p.hint', t('settings.strictText')))],
+    () => ({ identityProvider: provider.value, groups: groups.checked, strict: strict.checked }), (change) => api.changeConnection(here.id, change), renewed);
 }
 
 function deleteDialog(tenant, here) {

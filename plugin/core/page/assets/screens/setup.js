@@ -1,7 +1,7 @@
 // Setup, as the help page tells it: provider, confirmation, the provider's screens one by one, done. What those screens
 // are called is data of the provider.
 
-import { ApiError, alarm, announce, api, button, card, clock, fill, form, h, icon, load, note, number, ours, richText, submit, t, toneIcon } from '../screen.js';
+import { ApiError, alarm, announce, api, button, card, clock, fill, form, h, icon, load, note, number, ours, richText, searchField, submit, t, toneIcon } from '../screen.js';
 import { guided } from '../guides.js';
 import { live } from '../live.js';
 import { credentials, mappings } from './details.js';
@@ -33,18 +33,45 @@ function stages(current, name) {
 function choose(place, providers, chosen, here) {
   const problem = alarm();
   const next = button(t('next'), { kind: 'primary', type: 'submit', icon: 'right' });
+  const cards = providers.map(({ id, name }) => ({
+    id, words: plain(`${name} ${id}`),
+    input: h('input', { type: 'radio', name: 'provider', value: id, checked: id === chosen.id }), name,
+  }));
+  for (const card of cards) card.node = h('label.choice', card.input, h('span.choice-name', card.name, card.id === 'generic' && h('span.hint', t('setup.providerGeneric'))));
+  const found = h('p.hint', { role: 'status' });
+  const search = searchField(t('setup.search'), '', (text) => {
+    const words = text.split(/\s+/).map(plain).filter(Boolean);
+    const fits = ({ words: all }) => words.every((word) => all.includes(word));
+    const none = !cards.some(fits);
+    // Who finds none of the names has a provider that is none of them.
+    for (const card of cards) card.node.hidden = !(fits(card) || (none && card.id === 'generic'));
+    const shown = cards.filter(({ node }) => !node.hidden);
+    // What is chosen can be seen, so that Enter goes on with it.
+    if (!shown.some(({ input }) => input.checked)) shown[0].input.checked = true;
+    found.textContent = none ? t('setup.searchNone') : words.length > 0 ? t('setup.searchFound', { n: shown.length }) : '';
+  });
+  search.addEventListener('keydown', (event) => {
+    if (event.key !== 'ArrowDown') return;
+    event.preventDefault();
+    cards.find(({ input }) => input.checked).input.focus();
+  });
   const choice = form('stack', async () => {
     const idp = await submit(next, () => guided(choice.elements.provider.value), problem.say);
     if (idp) confirm(place, providers, idp, here);
   },
-  h('fieldset.choices.cards', h('legend.vh', t('setup.providerTitle')), providers.map(({ id, name }) => h('label.choice',
-    h('input', { type: 'radio', name: 'provider', value: id, checked: id === chosen.id }),
-    h('span.choice-name', name, id === 'generic' && h('span.hint', t('setup.providerGeneric')))))),
+  cards.length >= SEARCHED_FROM && h('div', search, found),
+  h('fieldset.choices.cards', h('legend.vh', t('setup.providerTitle')), cards.map(({ node }) => node)),
   h('p.hint', t('setup.providerHint')), problem, h('div.row', next));
   const heading = h('h1', { tabindex: '-1' }, t('setup.title'));
   fill(place, heading, stages('provider'), h('h2', t('setup.providerTitle')), choice);
   return heading;
 }
+
+/** Fewer providers are seen at a glance. */
+const SEARCHED_FROM = 8;
+
+/** A name as one types it: without capitals, accents, blanks and signs. */
+const plain = (text) => text.normalize('NFKD').toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 
 function confirm(place, providers, chosen, here) {
   const problem = alarm();
