@@ -149,11 +149,8 @@ fn a_null_byte_ends_nothing() {
     assert_eq!(refused(&mut setting, "POST", "/Users", user("bob").as_bytes()).0, 201);
     for name in ["bob\0", "bob\0eve", "\0"] {
         let expected = "userName: expected printable characters, found a control character";
-        assert_eq!(
-            refused(&mut setting, "POST", "/Users", user(name).as_bytes()),
-            (400, expected.to_owned()),
-            "{name:?}"
-        );
+        let (status, detail) = refused(&mut setting, "POST", "/Users", user(name).as_bytes());
+        assert!(status == 400 && detail.starts_with(expected), "{name:?}: {detail}");
     }
     let found = ours.scim(&mut setting.server, "GET", "/Users?filter=userName+eq+%22bob%5cu0000%22", None).expect(200);
     assert_eq!(found.body["totalResults"], 0);
