@@ -1,6 +1,5 @@
 //! Packs the files of `page/` and lists them, so that none is forgotten when they are embedded; and the OpenAPI document.
 
-use minifier::js::{self, ReservedChar};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
@@ -34,27 +33,11 @@ fn main() -> io::Result<()> {
 fn pack(name: &str, text: &str) -> io::Result<String> {
     let bad = |problem: &dyn std::fmt::Display| io::Error::other(format!("page/{name}: {problem}"));
     match name.rsplit_once('.').map(|(_, ending)| ending) {
-        Some("js") => script(text).map_err(|e| bad(&e)),
+        Some("js") => minifier::js::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e)),
         Some("css") => minifier::css::minify(text).map(|packed| packed.to_string()).map_err(|e| bad(&e)),
         Some(_) | None => Ok(text.to_owned()),
     }
 }
-
-/// A script without what stands before a closing bracket only for the next writer's sake. Nothing of the page has a
-/// statement or an element that is empty, so what goes means nothing there.
-fn script(text: &str) -> Result<String, &'static str> {
-    let tokens = js::clean_tokens(js::simple_minify(text)?);
-    let idle = |at: usize| {
-        let next = tokens.get(at + 1).and_then(js::Token::get_char);
-        tokens[at].eq_char(ReservedChar::SemiColon) && next == Some(ReservedChar::CloseCurlyBrace)
-            || tokens[at].eq_char(ReservedChar::Comma) && next.is_some_and(|next| CLOSING.contains(&next))
-    };
-    let kept = (0..tokens.len()).filter(|at| !idle(*at)).map(|at| tokens[at].clone());
-    Ok(js::Tokens(kept.collect()).to_string())
-}
-
-const CLOSING: [ReservedChar; 3] =
-    [ReservedChar::CloseParenthese, ReservedChar::CloseBracket, ReservedChar::CloseCurlyBrace];
 
 /// As the component has it in itself, since it may not be large.
 fn deflated(text: &str) -> Vec<u8> {
