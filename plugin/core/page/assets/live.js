@@ -1,12 +1,18 @@
+// @ts-check
 // Live by polling: every 2 s while the page is seen, more rarely while the server is not reached.
 
-import { SignedOut } from './api.js';
+import { EVENTS, SignedOut } from './api.js';
 
 const BEAT_MS = 2000;
 const BEAT_MS_MAX = 30000;
 
-/** Calls `task` at once and then on each beat until `signal` ends it. */
+/**
+ * Calls `task` at once and then on each beat until `signal` ends it.
+ * @param {() => Promise<unknown>} task
+ * @param {AbortSignal} signal
+ */
 export function live(task, signal) {
+  /** @type {number | undefined} */
   let timer;
   let failures = 0;
   let running = false;
@@ -25,10 +31,13 @@ export function live(task, signal) {
     }
     if (!signal.aborted) timer = setTimeout(beat, Math.min(BEAT_MS * 2 ** failures, BEAT_MS_MAX));
   };
-  const wake = () => { failures = 0; beat(); };
+  const wake = () => {
+    failures = 0;
+    beat();
+  };
   document.addEventListener('visibilitychange', beat, { signal });
   window.addEventListener('online', wake, { signal });
-  window.addEventListener('rollcall:retry', wake, { signal });
+  window.addEventListener(EVENTS.retry, wake, { signal });
   signal.addEventListener('abort', () => clearTimeout(timer));
   beat();
 }

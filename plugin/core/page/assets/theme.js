@@ -1,3 +1,4 @@
+// @ts-check
 // Runs before the first paint, so that a chosen theme does not flash. Absent = as the system says.
 try {
   const theme = localStorage.getItem('rollcall.theme');

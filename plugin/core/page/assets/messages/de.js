@@ -1,4 +1,8 @@
-// Deutsch. Platzhalter in {Klammern}, vom Aufrufer oder aus `part`; [eins, mehrere] nach der Zahl n; {idp}, {inIdp}, {fromIdp} gehören zum Anbieter; **Namen** wie auf seinen Seiten; \n trennt Zeilen.
+// @ts-check
+// Deutsch. Platzhalter in {Klammern}, vom Aufrufer oder aus `part`; [eins, mehrere] nach der Zahl n; {idp}, {inIdp}, {fromIdp}
+// gehören zum Anbieter; **Namen** wie auf seinen Seiten; \n trennt Zeilen.
+
+/** @type {import('../i18n.js').Catalogue} */
 export default {
   title: 'Benutzersynchronisierung (SCIM)', skip: 'Zum Inhalt springen', language: 'Sprache', signout: 'Abmelden',
   loading: 'Wird geladen', again: 'Erneut versuchen', next: 'Weiter',
@@ -47,10 +51,12 @@ export default {
     title: 'Datenspeicher', lead: 'Hier liegen alle Organisationen. Er wird vor der ersten Änderung geprüft und immer, wenn Sie es möchten.',
     untested: 'Noch nicht geprüft', untestedText: 'Die erste Änderung prüft ihn von selbst.', test: 'Jetzt prüfen', again: 'Erneut prüfen',
     usable: 'Der Datenspeicher ist geeignet',
-    unusable: 'In den Datenspeicher wird nichts geschrieben', unusableText: 'Er hält nicht ein, worauf Änderungen angewiesen sind. Sie werden abgelehnt, bis eine Prüfung ihn für geeignet befindet. Lesen ist möglich.',
+    unusable: 'In den Datenspeicher wird nichts geschrieben',
+    unusableText: 'Er hält nicht ein, worauf Änderungen angewiesen sind. Sie werden abgelehnt, bis eine Prüfung ihn für geeignet befindet. Lesen ist möglich.',
     refusal: 'Was die Prüfung ergeben hat:', backend: 'Verhält sich wie', backendUnknown: 'kein bekannter', batches: 'Mehrere Werte auf einmal',
     whole: 'Ganz', wholeText: 'Es werden alle geschrieben oder keiner.',
-    late: 'Verspätete Schreibzugriffe', guarded: 'Abgewiesen', guardedText: 'Wie spät sie auch kommen, sie machen nichts rückgängig.', unguarded: 'Behoben', unguardedText: 'Andere Instanzen warten {n} Sekunden, bevor sie übernehmen; was noch später kommt, wird binnen einer Minute erkannt und behoben.',
+    late: 'Verspätete Schreibzugriffe', guarded: 'Abgewiesen', guardedText: 'Wie spät sie auch kommen, sie machen nichts rückgängig.', unguarded: 'Behoben',
+    unguardedText: 'Andere Instanzen warten {n} Sekunden, bevor sie übernehmen; was noch später kommt, wird binnen einer Minute erkannt und behoben.',
     parts: 'In Teilen', partsText: 'Jede Änderung wird zuerst als Ganzes vermerkt; das kostet zwei Schreibzugriffe mehr.',
     tested: 'Letzte Prüfung', version: 'Geprüft von Version', checks: 'Prüfungen', check: 'Prüfung', expected: 'Erwartet', found: 'Ergebnis',
   },
@@ -65,7 +71,8 @@ export default {
     repairText: 'Was aus den Benutzern und Gruppen folgt, wird neu angelegt. Gelöscht wird niemand. Änderungen warten so lange.',
     progress: '{n} repariert, noch {left}', looked: '{n} von etwa {of} angesehen', mended: ['{n} Wert repariert', '{n} Werte repariert'],
     stopped: ['Angehalten: {n} Wert repariert.', 'Angehalten: {n} Werte repariert.'],
-    unsure: ['Angehalten: {n} Wert sicher repariert, der letzte Schritt wurde nicht bestätigt.', 'Angehalten: {n} Werte sicher repariert, der letzte Schritt wurde nicht bestätigt.'],
+    unsure: ['Angehalten: {n} Wert sicher repariert, der letzte Schritt wurde nicht bestätigt.',
+      'Angehalten: {n} Werte sicher repariert, der letzte Schritt wurde nicht bestätigt.'],
     left: ['{n} Befund bleibt, den nur ein Mensch entscheiden kann:', '{n} Befunde bleiben, die nur ein Mensch entscheiden kann:'],
   },
   orgs: {
@@ -80,7 +87,8 @@ export default {
     connection: 'Verbindung', log: 'Synchronisierung', users: 'Benutzer', settings: 'Einstellungen',
   },
   health: {
-    waiting: 'Wartet', healthy: 'In Ordnung', failing: 'Fehler', overdue: 'Überfällig', ended: 'Beendet', unauthorized: 'Token abgelehnt', mending: 'Wird instand gesetzt',
+    waiting: 'Wartet', healthy: 'In Ordnung', failing: 'Fehler', overdue: 'Überfällig', ended: 'Beendet', unauthorized: 'Token abgelehnt',
+    mending: 'Wird instand gesetzt',
     none: 'Nicht eingerichtet',
   },
   setup: {
@@ -144,7 +152,8 @@ export default {
     failingText: '{idp} meldet sich, aber ein Teil der Anfragen schlägt fehl. Die meisten werden später erneut versucht.', overdue: '{idp} ist überfällig',
     overdueText: '{idp} hätte sich inzwischen melden sollen. {provisioning} Prüfen Sie, ob die Synchronisierung dort angehalten wurde.',
     mending: 'Die Daten werden instand gesetzt',
-    mendingText: 'Ein Schreibvorgang kam zu spät und wurde rückgängig gemacht. Änderungen {fromIdp} sollen wiederkommen, bis alles ist, wie es beantwortet wurde; zu tun ist nichts.',
+    mendingText: 'Ein Schreibvorgang kam zu spät und wurde rückgängig gemacht. Änderungen {fromIdp} sollen wiederkommen, bis alles ist, wie es '
+      + 'beantwortet wurde; zu tun ist nichts.',
     unauthorized: 'Das Token {fromIdp} wird abgelehnt',
     unauthorizedText: '{idp} sendet ein Token, das nicht stimmt. Tragen Sie das Token unter {tokenField} neu ein; bis dahin wird nichts synchronisiert.',
     failures: 'Fehler anzeigen',
@@ -160,10 +169,12 @@ export default {
     title: 'Quarantäne-Vorhersage', none: 'Kein Risiko', watch: 'Im Auge behalten', certain: 'Das führt zur Quarantäne',
     cycle: 'Letzter Zyklus: {n} von {all} Anfragen fehlgeschlagen ({share})',
     meter: 'Fehler {share}, Schwelle von Entra {limit}',
-    rule: 'Entra bremst auf einen Lauf pro Tag, wenn mehr als {limit} fehlschlagen, ab {from} Fehlern, und sofort, wenn das Token abgelehnt wird. Nach vier Wochen hört es ganz auf.',
+    rule: 'Entra bremst auf einen Lauf pro Tag, wenn mehr als {limit} fehlschlagen, ab {from} Fehlern, und sofort, wenn das Token abgelehnt wird. Nach '
+      + 'vier Wochen hört es ganz auf.',
   },
   because: {
-    credentials: 'Das Token von Entra wird abgelehnt. Entra stellt eine solche Verbindung sofort unter Quarantäne, unabhängig von der Anzahl. Tragen Sie das Secret Token in Entra neu ein.',
+    credentials: 'Das Token von Entra wird abgelehnt. Entra stellt eine solche Verbindung sofort unter Quarantäne, unabhängig von der Anzahl. Tragen Sie '
+      + 'das Secret Token in Entra neu ein.',
     share: 'Der Anteil der Fehler liegt nahe an oder über der Schwelle von Entra. Beheben Sie zuerst den häufigsten Fehler im Protokoll.',
   },
   chart: {
@@ -196,7 +207,8 @@ export default {
     confirm: 'Verbindung beenden', ends: 'Was endet',
     endsAccess: 'Die automatische Synchronisierung: Aus Ihrem Identitätsanbieter kommt nichts mehr an.',
     endsToken: 'Tenant URL und Secret Token gelten ab sofort und endgültig nicht mehr.', stays: 'Was bleibt',
-    staysUsers: ['Ihr {n} Benutzer bleibt bestehen und muss separat gelöscht werden.', 'Ihre {n} Benutzer bleiben bestehen und müssen separat gelöscht werden.'],
+    staysUsers: ['Ihr {n} Benutzer bleibt bestehen und muss separat gelöscht werden.',
+      'Ihre {n} Benutzer bleiben bestehen und müssen separat gelöscht werden.'],
     staysLog: 'Das Synchronisierungsprotokoll.', entra: 'Halten Sie auch die Synchronisierung {inIdp} an, sonst werden dort Fehler gemeldet.',
     done: 'Die Verbindung von {name} ist beendet',
   },
@@ -217,7 +229,8 @@ export default {
     from: 'Von', to: 'Bis', probes: 'Verbindungstests anzeigen',
     search: 'Protokoll durchsuchen', user: 'Nur {name}', userClear: 'Alle Benutzer anzeigen', export: 'Diese Auswahl als {format} exportieren',
     live: 'Live', paused: 'Angehalten', pause: 'Anhalten', resume: 'Fortsetzen', new: ['{n} neuer Eintrag', '{n} neue Einträge'],
-    newMany: ['Mehr als {n} neuer Eintrag', 'Mehr als {n} neue Einträge'], older: 'Ältere anzeigen', end: 'Hier beginnt das Protokoll. Ein Absturz des Servers kann bis zu 128 Lesezugriffe der letzten Sekunde verlieren, nie eine Änderung.',
+    newMany: ['Mehr als {n} neuer Eintrag', 'Mehr als {n} neue Einträge'], older: 'Ältere anzeigen',
+    end: 'Hier beginnt das Protokoll. Ein Absturz des Servers kann bis zu 128 Lesezugriffe der letzten Sekunde verlieren, nie eine Änderung.',
     none: 'Noch nichts angekommen',
     noneText: 'Sobald {idp} etwas sendet, erscheint es hier von selbst. Verbindungstests sind ausgeblendet; Sie finden sie unter „Weitere Filter“.',
     noneFiltered: 'Kein Eintrag passt zu diesen Filtern. Neue erscheinen von selbst.',
@@ -230,12 +243,15 @@ export default {
   },
   operation: {
     create: 'Anlegen', update: 'Aktualisieren', rename: 'Umbenennen', disable: 'Deaktivieren', enable: 'Aktivieren', delete: 'Löschen',
-    match: 'Nachschlagen', read: 'Lesen', probe: 'Verbindungstest', list: 'Auflisten', discover: 'Fähigkeiten lesen', mend: 'Instandsetzen', refused: 'Abgelehnt',
+    match: 'Nachschlagen', read: 'Lesen', probe: 'Verbindungstest', list: 'Auflisten', discover: 'Fähigkeiten lesen', mend: 'Instandsetzen',
+    refused: 'Abgelehnt',
   },
   sentence: {
-    someone: 'ein Benutzer', group: 'eine Gruppe', create: '{user} angelegt', update: '{user} aktualisiert', rename: '{user} umbenannt', disable: '{user} deaktiviert',
+    someone: 'ein Benutzer', group: 'eine Gruppe', create: '{user} angelegt', update: '{user} aktualisiert', rename: '{user} umbenannt',
+    disable: '{user} deaktiviert',
     enable: '{user} aktiviert', delete: '{user} gelöscht', unchanged: '{user}: nichts zu ändern', read: '{user} gelesen',
-    match: '{user} nachgeschlagen', probe: 'Verbindungstest erfolgreich', list: 'Benutzer aufgelistet', listGroups: 'Gruppen aufgelistet', discover: 'Fähigkeiten des Servers gelesen', mend: 'Daten nach einem zu spät eingetroffenen Schreibvorgang instand gesetzt',
+    match: '{user} nachgeschlagen', probe: 'Verbindungstest erfolgreich', list: 'Benutzer aufgelistet', listGroups: 'Gruppen aufgelistet',
+    discover: 'Fähigkeiten des Servers gelesen', mend: 'Daten nach einem zu spät eingetroffenen Schreibvorgang instand gesetzt',
     refused: 'Anfrage beantwortet', createFailed: '{user} nicht angelegt:', updateFailed: '{user} nicht aktualisiert:',
     renameFailed: '{user} nicht umbenannt:', disableFailed: '{user} nicht deaktiviert:', enableFailed: '{user} nicht aktiviert:',
     deleteFailed: '{user} nicht gelöscht:', readFailed: '{user} nicht gelesen:', matchFailed: '{user} nicht nachgeschlagen:',
@@ -243,10 +259,12 @@ export default {
   },
   meaning: {
     unchanged: '{idp} hat Werte gesendet, die schon gespeichert waren.',
-    recycled: 'Das Konto liegt im Papierkorb von Entra. Entra gibt den Namen frei, indem es ihm die Objekt-ID voranstellt; beim Wiederherstellen kommt der Name zurück.',
+    recycled: 'Das Konto liegt im Papierkorb von Entra. Entra gibt den Namen frei, indem es ihm die Objekt-ID voranstellt; beim Wiederherstellen kommt '
+      + 'der Name zurück.',
     probe: '{idp} hat nach einem Benutzer gesucht, den es nicht gibt. Dass niemand gefunden wurde, ist die richtige Antwort: Adresse und Token stimmen.',
     match: '{idp} fragt vor dem Anlegen oder Ändern, ob es den Eintrag schon gibt.',
-    disable: 'Das Konto wurde {inIdp} gesperrt, gelöscht oder ist nicht mehr zugewiesen. Der Benutzer bleibt hier deaktiviert bestehen und belegt keinen Platz.',
+    disable: 'Das Konto wurde {inIdp} gesperrt, gelöscht oder ist nicht mehr zugewiesen. Der Benutzer bleibt hier deaktiviert bestehen und belegt keinen '
+      + 'Platz.',
   },
   reason: {
     title: 'Warum es fehlgeschlagen ist', todo: 'Was zu tun ist', detail: 'Was der Server geantwortet hat:',
@@ -254,7 +272,8 @@ export default {
   record: {
     title: 'Eintrag {number}', back: 'Zurück zum Protokoll', exchange: 'Anfrage und Antwort', request: 'Anfrage {fromIdp}', response: 'Antwort',
     nobody: '(kein Inhalt)', curl: 'Als curl kopieren', transcript: 'Als Testprotokoll kopieren', transcriptWhat: 'Testprotokoll',
-    facts: 'Einzelheiten', time: 'Zeit', user: 'Benutzer', group: 'Gruppe', lookalike: 'Diese Anfrage sieht nicht aus, als käme sie {fromIdp}.', duration: 'Dauer', token: 'Token endet auf', number: 'Nummer',
+    facts: 'Einzelheiten', time: 'Zeit', user: 'Benutzer', group: 'Gruppe', lookalike: 'Diese Anfrage sieht nicht aus, als käme sie {fromIdp}.',
+    duration: 'Dauer', token: 'Token endet auf', number: 'Nummer',
     id: 'Anfrage-ID', none: 'keiner', changes: 'Was sich geändert hat', attribute: 'Attribut', before: 'Vorher', after: 'Nachher',
     absent: 'nicht gesetzt',
   },
@@ -272,7 +291,8 @@ export default {
   },
   groups: {
     title: 'Gruppen', members: 'Mitglieder', range: ['{from}–{to} von {n} Gruppe', '{from}–{to} von {n} Gruppen'], none: 'Noch keine Gruppen',
-    noneText: 'Gruppen erscheinen hier, sobald {idp} sie gesendet hat.', off: 'Gruppen sind ausgeschaltet', offGo: 'Gruppen unter „Einstellungen“ einschalten', switch: 'Auch Gruppen synchronisieren',
+    noneText: 'Gruppen erscheinen hier, sobald {idp} sie gesendet hat.', off: 'Gruppen sind ausgeschaltet', offGo: 'Gruppen unter „Einstellungen“ einschalten',
+    switch: 'Auch Gruppen synchronisieren',
     switchText: 'Mit ihren Mitgliedern. Nach dem Ausschalten bleiben sie, und Änderungen werden abgelehnt.',
   },
   lookalike: {
@@ -283,23 +303,33 @@ export default {
     seatsText: 'Wie viele aktive Benutzer die Organisation haben darf. Das Anlegen oder Aktivieren eines weiteren wird abgelehnt.',
     providerHint: 'URL und Token bleiben beim Wechsel.',
     seatsHint: 'Leer lassen für keine Höchstzahl. Aktive Benutzer derzeit: {n}.',
-    strict: 'Den Standard wörtlich nehmen', strictText: 'Für Konformitätstests. Was nicht genau so ist, wie SCIM es vorsieht, wird dann abgelehnt, auch wo nur eines gemeint sein kann.',
+    strict: 'Den Standard wörtlich nehmen',
+    strictText: 'Für Konformitätstests. Was nicht genau so ist, wie SCIM es vorsieht, wird dann abgelehnt, auch wo nur eines gemeint sein kann.',
     seatsWrong: 'Bitte geben Sie eine ganze Zahl ein, oder lassen Sie das Feld leer.', delete: 'Organisation löschen',
     deleteText: 'Die Organisation und ihr Protokoll werden endgültig gelöscht.',
     deleteFirst: 'Möglich, sobald die Verbindung beendet ist und ihre Benutzer gelöscht sind.',
   },
   reads: {
-    title: 'So sendet es {idp}', lead: 'Ihr Anbieter sendet manches anders, als SCIM es vorsieht. Es wird gelesen, wie es gemeint ist; was einen Blick wert ist, ist markiert.',
+    title: 'So sendet es {idp}',
+    lead: 'Ihr Anbieter sendet manches anders, als SCIM es vorsieht. Es wird gelesen, wie es gemeint ist; was einen Blick wert ist, ist markiert.',
     calm: 'Ihr Anbieter sendet manches anders, als SCIM es vorsieht. Es wird gelesen, wie es gemeint ist. Sie müssen nichts tun.',
     what: 'Ihr Anbieter sendet', advice: 'Ist das wichtig?', count: 'Anfragen', last: 'Zuletzt', fine: 'Nichts zu tun', look: 'Einen Blick wert', where: 'Wo',
     record: 'Großzügig gelesen', recordText: 'In dieser Anfrage war manches nicht so, wie SCIM es vorsieht. Es wurde gelesen, wie es gemeint ist.',
-    booleanAsText: 'true und false als Text', numberAsText: 'Zahlen als Text', numberForText: 'Zahlen, wo Text hingehört', emptyText: 'leeren Text für „nichts“',
-    arrayForSingle: 'eine Liste mit einem Wert für einen Wert', singleForArray: 'einen Wert für eine Liste', objectForPlain: 'ein Objekt für einen einfachen Wert', plainForObject: 'einen einfachen Wert für ein Objekt',
-    jsonInText: 'JSON innerhalb eines Textes', otherFormat: 'Text, der keine Adresse oder kein Base64 ist', severalPrimary: 'mehrere als primär markierte Werte', memberByReference: 'Mitglieder über ihre Adresse, ohne ID',
-    noSchemas: 'Nachrichten ohne schemas', otherSchemas: 'schemas, die nicht die der Nachricht sind', unknownName: 'Attribute, die hier niemand kennt', letterCase: 'Namen in anderer Großschreibung',
-    readOnlySent: 'Attribute, die nur der Server setzt', activeUnset: 'active ohne true oder false', removalByValue: 'zu Entfernendes als Wert statt als Pfad', unquotedValue: 'Suchen ohne Anführungszeichen',
-    singleQuotes: 'Suchen in einfachen Anführungszeichen', doubledQuotes: 'Suchen mit doppelt gesetzten Anführungszeichen', doubleEquals: 'Suchen mit == statt eq',
-    doubleSlash: 'Adressen mit einem Schrägstrich zu viel', pathCase: 'Adressen in anderer Großschreibung', bearerSpelling: 'das Token mit „Bearer“ doppelt oder ohne', byteOrderMark: 'Inhalt mit Byte-Order-Mark', mediaType: 'Inhalt unter einem anderen Typ als JSON',
+    booleanAsText: 'true und false als Text', numberAsText: 'Zahlen als Text', numberForText: 'Zahlen, wo Text hingehört',
+    emptyText: 'leeren Text für „nichts“',
+    arrayForSingle: 'eine Liste mit einem Wert für einen Wert', singleForArray: 'einen Wert für eine Liste',
+    objectForPlain: 'ein Objekt für einen einfachen Wert', plainForObject: 'einen einfachen Wert für ein Objekt',
+    jsonInText: 'JSON innerhalb eines Textes', otherFormat: 'Text, der keine Adresse oder kein Base64 ist',
+    severalPrimary: 'mehrere als primär markierte Werte', memberByReference: 'Mitglieder über ihre Adresse, ohne ID',
+    noSchemas: 'Nachrichten ohne schemas', otherSchemas: 'schemas, die nicht die der Nachricht sind', unknownName: 'Attribute, die hier niemand kennt',
+    letterCase: 'Namen in anderer Großschreibung',
+    readOnlySent: 'Attribute, die nur der Server setzt', activeUnset: 'active ohne true oder false', removalByValue: 'zu Entfernendes als Wert statt als Pfad',
+    unquotedValue: 'Suchen ohne Anführungszeichen',
+    singleQuotes: 'Suchen in einfachen Anführungszeichen', doubledQuotes: 'Suchen mit doppelt gesetzten Anführungszeichen',
+    doubleEquals: 'Suchen mit == statt eq',
+    doubleSlash: 'Adressen mit einem Schrägstrich zu viel', pathCase: 'Adressen in anderer Großschreibung',
+    bearerSpelling: 'das Token mit „Bearer“ doppelt oder ohne', byteOrderMark: 'Inhalt mit Byte-Order-Mark',
+    mediaType: 'Inhalt unter einem anderen Typ als JSON',
   },
   advice: {
     unknownName: 'Sie werden nicht gespeichert. Entfernen Sie ihre Zuordnung {inIdp}, oder ergänzen Sie ein Schema, das sie hat. Die Einträge nennen sie.',
@@ -345,7 +375,8 @@ export default {
       'Nehmen Sie die Gruppe {inIdp} aus der Synchronisierung heraus und fügen Sie sie wieder hinzu.'],
     taken: ['Der userName ist schon vergeben',
       'Ein anderer Benutzer hat diesen userName bereits. Jeder userName ist nur einmal möglich; Groß- und Kleinschreibung macht keinen Unterschied.',
-      'Suchen Sie den userName unter „Benutzer“. Ist es dieselbe Person?\nWenn ja, löschen Sie den alten Benutzer hier, oder geben Sie ihm {inIdp} einen anderen Namen.\n{retry}'],
+      'Suchen Sie den userName unter „Benutzer“. Ist es dieselbe Person?\nWenn ja, löschen Sie den alten Benutzer hier, oder geben Sie ihm {inIdp} einen '
+        + 'anderen Namen.\n{retry}'],
     conflict: ['Gleichzeitig gab es eine andere Änderung',
       'Zwei Anfragen haben denselben Benutzer im selben Moment geändert. Eine musste zurücktreten.',
       '{wait}'],
@@ -365,7 +396,8 @@ export default {
       '{idp} sucht nach einem Attribut, nach dem nicht gesucht werden kann, oder die Suche ist fehlerhaft.',
       '{mapping}\nLassen Sie Benutzer über userName finden und über kein anderes Attribut.'],
     syntax: ['Die Anfrage ist nicht verständlich',
-      'Die Anfrage ist kein SCIM, das hier unterstützt wird. Oft steht ein Proxy oder ein Skript dazwischen, oder die Verbindung ist für einen anderen Identitätsanbieter eingerichtet.',
+      'Die Anfrage ist kein SCIM, das hier unterstützt wird. Oft steht ein Proxy oder ein Skript dazwischen, oder die Verbindung ist für einen anderen '
+        + 'Identitätsanbieter eingerichtet.',
       'Prüfen Sie, ob die Anfrage wirklich {fromIdp} kommt, und unter „Einstellungen“, welcher Identitätsanbieter gewählt ist.\n{support}'],
     throttled: ['Zu viele Anfragen auf einmal',
       'Es kamen mehr Anfragen an, als gleichzeitig angenommen werden.',

@@ -1,4 +1,8 @@
-// English. Places in {braces}, from the caller or from `part`; [one, other] by the number n; {idp}, {inIdp}, {fromIdp} are the provider’s; **names** as on its screens; \n parts lines.
+// @ts-check
+// English. Places in {braces}, from the caller or from `part`; [one, other] by the number n; {idp}, {inIdp}, {fromIdp} are the
+// provider’s; **names** as on its screens; \n parts lines.
+
+/** @type {import('../i18n.js').Catalogue} */
 export default {
   title: 'User Synchronization (SCIM)', skip: 'Skip to content', language: 'Language', signout: 'Sign out',
   loading: 'Loading', again: 'Try again', next: 'Next', back: 'Back', cancel: 'Cancel', stop: 'Stop', stopping: 'Stopping…',
@@ -44,10 +48,12 @@ export default {
     title: 'Storage', lead: 'Where all organizations are kept. It is tested before the first change, and whenever you ask.',
     untested: 'Not tested yet', untestedText: 'The first change tests it by itself.', test: 'Test now', again: 'Test again',
     usable: 'The storage is fit for use',
-    unusable: 'Nothing is written to the storage', unusableText: 'It does not keep what changes rely on, so they are refused until a test finds it fit. What is there can be read.',
+    unusable: 'Nothing is written to the storage',
+    unusableText: 'It does not keep what changes rely on, so they are refused until a test finds it fit. What is there can be read.',
     refusal: 'What the test found:', backend: 'Behaves like', backendUnknown: 'none that is known', batches: 'Several values at once',
     whole: 'Whole', wholeText: 'All of them are written, or none.',
-    late: 'Writes that come late', guarded: 'Refused', guardedText: 'However late they are, they undo nothing.', unguarded: 'Mended', unguardedText: 'Other instances wait {n} seconds before they take over; what comes later still is seen and mended within a minute.',
+    late: 'Writes that come late', guarded: 'Refused', guardedText: 'However late they are, they undo nothing.', unguarded: 'Mended',
+    unguardedText: 'Other instances wait {n} seconds before they take over; what comes later still is seen and mended within a minute.',
     parts: 'In parts', partsText: 'Each change is written down as a whole first, which costs two writes more.',
     tested: 'Last test', version: 'Tested by version', checks: 'Checks', check: 'Check', expected: 'Expected', found: 'Result',
   },
@@ -62,7 +68,8 @@ export default {
     repairText: 'Whatever follows from the users and groups is made anew. None of them is deleted. Changes wait meanwhile.',
     progress: '{n} mended, {left} left', looked: '{n} of about {of} looked at', mended: ['{n} value mended', '{n} values mended'],
     stopped: ['Stopped: {n} value mended.', 'Stopped: {n} values mended.'],
-    unsure: ['Stopped: {n} value mended for certain, the last step was not confirmed.', 'Stopped: {n} values mended for certain, the last step was not confirmed.'],
+    unsure: ['Stopped: {n} value mended for certain, the last step was not confirmed.',
+      'Stopped: {n} values mended for certain, the last step was not confirmed.'],
     left: ['{n} finding is left that only a person can decide:', '{n} findings are left that only a person can decide:'],
   },
   orgs: {
@@ -76,7 +83,8 @@ export default {
     connection: 'Connection', log: 'Synchronization', users: 'Users', settings: 'Settings',
   },
   health: {
-    waiting: 'Waiting', healthy: 'Healthy', failing: 'Failing', overdue: 'Overdue', ended: 'Ended', unauthorized: 'Token refused', mending: 'Being mended', none: 'Not set up',
+    waiting: 'Waiting', healthy: 'Healthy', failing: 'Failing', overdue: 'Overdue', ended: 'Ended', unauthorized: 'Token refused', mending: 'Being mended',
+    none: 'Not set up',
   },
   setup: {
     title: 'Set up synchronization', progress: 'Progress of the setup',
@@ -134,7 +142,8 @@ export default {
     failingText: '{idp} is in contact, but part of its requests fails. Most are tried again later.', overdue: '{idp} is overdue',
     overdueText: '{idp} should have been in contact by now. {provisioning} Check whether it is paused or has stopped.',
     mending: 'The data are being mended',
-    mendingText: 'A write came too late and was undone. Changes {fromIdp} are told to come again until everything is as it was answered; nothing has to be done.',
+    mendingText: 'A write came too late and was undone. Changes {fromIdp} are told to come again until everything is as it was answered; nothing has to '
+      + 'be done.',
     unauthorized: 'The token {fromIdp} is refused',
     unauthorizedText: '{idp} sends a token that does not match. Enter the token again under {tokenField}; until then nothing is synchronized.',
     failures: 'Show the failures',
@@ -149,7 +158,8 @@ export default {
   quarantine: {
     title: 'Quarantine forecast', none: 'No risk', watch: 'Keep an eye on it', certain: 'This will be quarantined',
     cycle: 'Last cycle: {n} of {all} requests failed ({share})', meter: 'Failures {share}, Entra’s threshold {limit}',
-    rule: 'Entra slows down to one run a day when more than {limit} fail, from {from} failures on, and at once when the token is refused. After four weeks it stops for good.',
+    rule: 'Entra slows down to one run a day when more than {limit} fail, from {from} failures on, and at once when the token is refused. After four '
+      + 'weeks it stops for good.',
   },
   because: {
     credentials: 'Entra’s token is refused. Entra quarantines such a connection at once, whatever the counts. Enter the Secret Token again in Entra.',
@@ -203,7 +213,8 @@ export default {
     range: 'Period',
     from: 'From', to: 'To', probes: 'Show connection tests', search: 'Search the log',
     user: 'Only {name}', userClear: 'Show all users', export: 'Export this selection as {format}', live: 'Live', paused: 'Paused', pause: 'Pause',
-    resume: 'Resume', new: '{n} new', newMany: 'More than {n} new', older: 'Show older', end: 'This is the beginning of the log. A crash of the server can lose up to 128 reads of the last second, never a change.',
+    resume: 'Resume', new: '{n} new', newMany: 'More than {n} new', older: 'Show older',
+    end: 'This is the beginning of the log. A crash of the server can lose up to 128 reads of the last second, never a change.',
     none: 'Nothing has arrived yet',
     noneText: 'As soon as {idp} sends something, it appears here by itself. Connection tests are hidden; show them under “More filters”.',
     noneFiltered: 'No record matches these filters. New ones appear by themselves.',
@@ -221,7 +232,8 @@ export default {
   sentence: {
     someone: 'a user', group: 'a group', create: 'Created {user}', update: 'Updated {user}', rename: 'Renamed {user}', disable: 'Disabled {user}',
     enable: 'Enabled {user}', delete: 'Deleted {user}', unchanged: 'Nothing to change for {user}', read: 'Read {user}', match: 'Looked up {user}',
-    probe: 'Connection test succeeded', list: 'Listed users', listGroups: 'Listed groups', discover: 'Read the server’s capabilities', mend: 'Mended the data after a write that came too late', refused: 'Request answered',
+    probe: 'Connection test succeeded', list: 'Listed users', listGroups: 'Listed groups', discover: 'Read the server’s capabilities',
+    mend: 'Mended the data after a write that came too late', refused: 'Request answered',
     createFailed: 'Refused to create {user}:', updateFailed: 'Refused to update {user}:', renameFailed: 'Refused to rename {user}:',
     disableFailed: 'Refused to disable {user}:', enableFailed: 'Refused to enable {user}:', deleteFailed: 'Refused to delete {user}:',
     readFailed: 'Could not read {user}:', matchFailed: 'Could not look up {user}:', refusedFailed: 'Refused:',
@@ -239,7 +251,8 @@ export default {
   record: {
     title: 'Record {number}', back: 'Back to the log', exchange: 'Request and response', request: 'Request {fromIdp}', response: 'Response',
     nobody: '(no content)', curl: 'Copy as curl', transcript: 'Copy as test transcript', transcriptWhat: 'test transcript', facts: 'Details',
-    time: 'Time', user: 'User', group: 'Group', lookalike: 'This request does not look like one {fromIdp}.', duration: 'Duration', token: 'Token ends in', number: 'Number', id: 'Request ID', none: 'none',
+    time: 'Time', user: 'User', group: 'Group', lookalike: 'This request does not look like one {fromIdp}.', duration: 'Duration', token: 'Token ends in',
+    number: 'Number', id: 'Request ID', none: 'none',
     changes: 'What changed', attribute: 'Attribute', before: 'Before', after: 'After', absent: 'not set',
   },
   users: {
@@ -256,7 +269,8 @@ export default {
   },
   groups: {
     title: 'Groups', members: 'Members', range: ['{from}–{to} of {n} group', '{from}–{to} of {n} groups'], none: 'No groups yet',
-    noneText: 'Groups appear here as soon as {idp} has sent them.', off: 'Groups are switched off', offGo: 'Switch groups on under Settings', switch: 'Synchronize groups as well',
+    noneText: 'Groups appear here as soon as {idp} has sent them.', off: 'Groups are switched off', offGo: 'Switch groups on under Settings',
+    switch: 'Synchronize groups as well',
     switchText: 'With their members. Switched off again, they stay, and changes are refused.',
   },
   lookalike: {
@@ -267,23 +281,30 @@ export default {
     seatsText: 'How many active users the organization may have. Creating or re-enabling one more is refused.',
     providerHint: 'URL and token stay when you change it.',
     seatsHint: 'Leave empty for no limit. Active users now: {n}.',
-    strict: 'Take the standard by the letter', strictText: 'For conformance tests. What is not exactly as SCIM has it is then refused, also where only one thing can be meant.',
+    strict: 'Take the standard by the letter',
+    strictText: 'For conformance tests. What is not exactly as SCIM has it is then refused, also where only one thing can be meant.',
     seatsWrong: 'Please enter a whole number, or leave the field empty.', delete: 'Delete organization',
     deleteText: 'The organization and its log are deleted for good.',
     deleteFirst: 'Possible once the connection has ended and its users are deleted.',
   },
   reads: {
-    title: 'How {idp} sends it', lead: 'Your provider sends some things in another way than SCIM has them. They are read as they are meant; what is worth a look is marked.',
+    title: 'How {idp} sends it',
+    lead: 'Your provider sends some things in another way than SCIM has them. They are read as they are meant; what is worth a look is marked.',
     calm: 'Your provider sends some things in another way than SCIM has them. They are read as they are meant. No action is needed.',
     what: 'Your provider sends', advice: 'Does it matter?', count: 'Requests', last: 'Last', fine: 'No action needed', look: 'Worth a look', where: 'Where',
     record: 'Read liberally', recordText: 'In this request, some things were not as SCIM has them. They were read as they are meant.',
     booleanAsText: 'true and false as text', numberAsText: 'numbers as text', numberForText: 'numbers where text is due', emptyText: 'empty text for “nothing”',
-    arrayForSingle: 'a list of one for one value', singleForArray: 'one value for a list', objectForPlain: 'an object for a plain value', plainForObject: 'a plain value for an object',
-    jsonInText: 'JSON within a text', otherFormat: 'text that is no address or no base64', severalPrimary: 'several values marked primary', memberByReference: 'members by address, without their ID',
-    noSchemas: 'messages without schemas', otherSchemas: 'schemas that are not those of the message', unknownName: 'attributes that nobody knows here', letterCase: 'names in other capitals',
-    readOnlySent: 'attributes that only the server sets', activeUnset: 'active without true or false', removalByValue: 'what to remove as value, not as path', unquotedValue: 'searches without quotes',
+    arrayForSingle: 'a list of one for one value', singleForArray: 'one value for a list', objectForPlain: 'an object for a plain value',
+    plainForObject: 'a plain value for an object',
+    jsonInText: 'JSON within a text', otherFormat: 'text that is no address or no base64', severalPrimary: 'several values marked primary',
+    memberByReference: 'members by address, without their ID',
+    noSchemas: 'messages without schemas', otherSchemas: 'schemas that are not those of the message', unknownName: 'attributes that nobody knows here',
+    letterCase: 'names in other capitals',
+    readOnlySent: 'attributes that only the server sets', activeUnset: 'active without true or false', removalByValue: 'what to remove as value, not as path',
+    unquotedValue: 'searches without quotes',
     singleQuotes: 'searches in single quotes', doubledQuotes: 'searches with quotes twice', doubleEquals: 'searches with == for eq',
-    doubleSlash: 'addresses with a slash too many', pathCase: 'addresses in other capitals', bearerSpelling: 'the token with “Bearer” twice, or without it', byteOrderMark: 'content with a byte order mark', mediaType: 'content under another type than JSON',
+    doubleSlash: 'addresses with a slash too many', pathCase: 'addresses in other capitals', bearerSpelling: 'the token with “Bearer” twice, or without it',
+    byteOrderMark: 'content with a byte order mark', mediaType: 'content under another type than JSON',
   },
   advice: {
     unknownName: 'They are not stored. Remove their mapping {inIdp}, or add a schema that has them. The records name them.',
