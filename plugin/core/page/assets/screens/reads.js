@@ -1,3 +1,4 @@
+// @ts-check
 // What a provider sends in another way than SCIM has it, and how it is read: counted for the connection, named in a record.
 
 import { badge, card, h, has, number, t, table, when } from '../screen.js';
@@ -5,10 +6,16 @@ import { badge, card, h, has, number, t, table, when } from '../screen.js';
 /** Those by which something may be lost; all others need nothing. */
 const LOOK = ['unknownName', 'severalPrimary', 'activeUnset', 'otherFormat'];
 
-/** What is read liberally, in words; a name that the page does not know yet is better than nothing. */
+/**
+ * What is read liberally, in words; a name that the page does not know yet is better than nothing.
+ * @param {string} what
+ */
 const words = (what) => (has(`reads.${what}`) ? t(`reads.${what}`) : what);
 
-/** "Your provider sends …" with counts and what to do; nothing where all is as SCIM has it. */
+/**
+ * "Your provider sends …" with counts and what to do; nothing where all is as SCIM has it.
+ * @param {Api.Connection} connection
+ */
 export function readsCard({ leniencies = {} }) {
   const rows = Object.entries(leniencies).sort(([, a], [, b]) => b.count - a.count);
   if (rows.length === 0) return null;
@@ -21,9 +28,13 @@ export function readsCard({ leniencies = {} }) {
         number(count), when(last)]), 'cards small'));
 }
 
-/** The same of one request, with the places. */
+/**
+ * What one request sent in another way than SCIM has it, with the places.
+ * @param {Api.Record} record
+ */
 export function readsOf({ leniencies = [] }) {
   if (leniencies.length === 0) return null;
   return card(t('reads.record'), h('p.hint', t('reads.recordText')),
-    table([t('reads.what'), t('reads.where')], leniencies.map(({ what, where }) => [words(what), where ? h('code.break', where) : h('span.muted', t('record.none'))])));
+    table([t('reads.what'), t('reads.where')], leniencies.map(({ what, where }) => [
+      words(what), where ? h('code.break', where) : h('span.muted', t('record.none'))])));
 }

@@ -1,7 +1,13 @@
+// @ts-check
 // Setup, as the help page tells it: provider, confirmation, the provider's screens one by one, done. What those screens
 // are called is data of the provider.
 
-import { ApiError, alarm, announce, api, button, card, clock, fill, form, h, icon, load, note, number, ours, richText, searchField, submit, t, toneIcon } from '../screen.js';
+/** @import { OrganizationScreen } from '../screen.js' */
+/** @import { Tone } from '../widgets.js' */
+
+import {
+  ApiError, alarm, announce, api, button, card, clock, fill, find, form, h, icon, load, note, number, ours, richText, searchField, submit, t, toneIcon,
+} from '../screen.js';
 import { guided } from '../guides.js';
 import { live } from '../live.js';
 import { credentials, mappings } from './details.js';
@@ -9,6 +15,10 @@ import { connectionOf, forget } from './frame.js';
 
 const STAGES = ['provider', 'confirm', 'steps'];
 
+/**
+ * @param {HTMLElement} content
+ * @param {OrganizationScreen} here
+ */
 export function setup(content, here) {
   here.title(t('setup.title'));
   load(content, async () => {
@@ -21,42 +31,41 @@ export function setup(content, here) {
   }, here);
 }
 
+/**
+ * @param {string} current
+ * @param {string} [name] the provider's
+ */
 function stages(current, name) {
+  /** @param {string} stage */
+  const words = (stage) => (name && stage === 'steps' ? name : t(stage === 'provider' ? 'orgs.provider' : `stage.${stage}`));
   return h('ol.stages', { 'aria-label': t('setup.progress') }, STAGES.map((stage, i) => {
     const done = i < STAGES.indexOf(current);
     return h('li', { 'aria-current': stage === current ? 'step' : null, class: done ? 'done' : null },
       h('span.dot', done ? icon('check') : String(i + 1)),
-      h('span', name && stage === 'steps' ? name : stage === 'provider' ? t('orgs.provider') : t(`stage.${stage}`), done && h('span.vh', ` ${t('stage.done')}`)));
+      h('span', words(stage), done && h('span.vh', ` ${t('stage.done')}`)));
   }));
 }
 
+/**
+ * @param {HTMLElement} place
+ * @param {Api.Provider[]} providers
+ * @param {Api.Provider} chosen
+ * @param {OrganizationScreen} here
+ */
 function choose(place, providers, chosen, here) {
   const problem = alarm();
   const next = button(t('next'), { kind: 'primary', type: 'submit', icon: 'right' });
-  const cards = providers.map(({ id, name }) => ({
-    id, words: plain(`${name} ${id}`),
-    input: h('input', { type: 'radio', name: 'provider', value: id, checked: id === chosen.id }), name,
-  }));
-  for (const card of cards) card.node = h('label.choice', card.input, h('span.choice-name', card.name, card.id === 'generic' && h('span.hint', t('setup.providerGeneric'))));
+  const cards = providers.map((provider) => providerCard(provider, provider.id === chosen.id));
   const found = h('p.hint', { role: 'status' });
-  const search = searchField(t('setup.search'), '', (text) => {
-    const words = text.split(/\s+/).map(plain).filter(Boolean);
-    const fits = ({ words: all }) => words.every((word) => all.includes(word));
-    const none = !cards.some(fits);
-    // Who finds none of the names has a provider that is none of them.
-    for (const card of cards) card.node.hidden = !(fits(card) || (none && card.id === 'generic'));
-    const shown = cards.filter(({ node }) => !node.hidden);
-    // What is chosen can be seen, so that Enter goes on with it.
-    if (!shown.some(({ input }) => input.checked)) shown[0].input.checked = true;
-    found.textContent = none ? t('setup.searchNone') : words.length > 0 ? t('setup.searchFound', { n: shown.length }) : '';
-  });
+  const search = searchField(t('setup.search'), '', (text) => { found.textContent = narrow(cards, text); });
   search.addEventListener('keydown', (event) => {
     if (event.key !== 'ArrowDown') return;
     event.preventDefault();
-    cards.find(({ input }) => input.checked).input.focus();
+    cards.find(({ input }) => input.checked)?.input.focus();
   });
   const choice = form('stack', async () => {
-    const idp = await submit(next, () => guided(choice.elements.provider.value), problem.say);
+    const picked = cards.find(({ input }) => input.checked)?.id ?? chosen.id;
+    const idp = await submit(next, () => guided(picked), problem.say);
     if (idp) confirm(place, providers, idp, here);
   },
   cards.length >= SEARCHED_FROM && h('div', search, found),
@@ -70,9 +79,47 @@ function choose(place, providers, chosen, here) {
 /** Fewer providers are seen at a glance. */
 const SEARCHED_FROM = 8;
 
-/** A name as one types it: without capitals, accents, blanks and signs. */
+/**
+ * A provider to choose, and the words by which a search finds it.
+ * @param {Api.Provider} provider
+ * @param {boolean} checked
+ */
+function providerCard({ id, name }, checked) {
+  const input = h('input', { type: 'radio', name: 'provider', value: id, checked });
+  const node = h('label.choice', input, h('span.choice-name', name, id === 'generic' && h('span.hint', t('setup.providerGeneric'))));
+  return { id, input, node, words: plain(`${name} ${id}`) };
+}
+
+/**
+ * Shows the providers that have all words of the search, and gives what to say of it.
+ * @param {ReturnType<typeof providerCard>[]} cards
+ * @param {string} text
+ */
+function narrow(cards, text) {
+  const words = text.split(/\s+/).map(plain).filter(Boolean);
+  /** @param {{ words: string }} card */
+  const fits = ({ words: all }) => words.every((word) => all.includes(word));
+  const none = !cards.some(fits);
+  // Who finds none of the names has a provider that is none of them.
+  for (const card of cards) card.node.hidden = !(fits(card) || (none && card.id === 'generic'));
+  const shown = cards.filter(({ node }) => !node.hidden);
+  // What is chosen can be seen, so that Enter goes on with it.
+  if (!shown.some(({ input }) => input.checked)) shown[0].input.checked = true;
+  return none ? t('setup.searchNone') : words.length > 0 ? t('setup.searchFound', { n: shown.length }) : '';
+}
+
+/**
+ * A name as one types it: without capitals, accents, blanks and signs.
+ * @param {string} text
+ */
 const plain = (text) => text.normalize('NFKD').toLowerCase().replace(/[^\p{L}\p{N}]/gu, '');
 
+/**
+ * @param {HTMLElement} place
+ * @param {Api.Provider[]} providers
+ * @param {Api.GuidedProvider} chosen
+ * @param {OrganizationScreen} here
+ */
 function confirm(place, providers, chosen, here) {
   const problem = alarm();
   const start = button(t('setup.start'), { kind: 'primary' });
@@ -80,8 +127,7 @@ function confirm(place, providers, chosen, here) {
   start.addEventListener('click', async () => {
     problem.say();
     const done = await submit(start, async () => {
-      // Somebody else may have started it meanwhile: then there is nothing left to start.
-      await api.connect(here.id, chosen.id).catch((error) => { if (!(error instanceof ApiError && error.code === 'already_connected')) throw error; });
+      await api.connect(here.id, chosen.id).catch(unlessConnected);
       if (groups.checked) await api.changeConnection(here.id, { groups: true });
     }, problem.say);
     if (!done) return;
@@ -99,10 +145,29 @@ function confirm(place, providers, chosen, here) {
   heading.focus();
 }
 
-/** A switch for groups with what it means. */
+/**
+ * Somebody else may have started the connection meanwhile: then there is nothing left to start.
+ * @param {unknown} error
+ */
+function unlessConnected(error) {
+  if (!(error instanceof ApiError && error.code === 'already_connected')) throw error;
+}
+
+/**
+ * A switch for groups with what it means.
+ * @param {HTMLInputElement} input
+ */
 export const groupsSwitch = (input) => h('div', h('label.check', input, h('span', t('groups.switch'))), h('p.hint', t('groups.switchText')));
 
+/**
+ * @param {Api.Connection} connection
+ * @param {OrganizationScreen} here
+ */
 function walk(connection, here) {
+  const finish = () => {
+    announce(t('setup.saved'));
+    here.go(here.base);
+  };
   const { guide, name } = here.idp;
   const steps = checklist(guide.steps.filter(({ groups }) => groups === undefined || groups === connection.groups), connection, here);
   const ear = listener(connection, here, steps.prove);
@@ -113,29 +178,41 @@ function walk(connection, here) {
       h('div.setup-rail.stack', card(t('setup.values'), credentials(connection, guide.fields), note('warn', h('p', t('confirm.secretText')))), ear),
       h('div.setup-steps.stack', steps.node,
         h('div.card.finish', h('div', h('h2', t('setup.finish')), h('p.hint', t('setup.finishHint'))),
-          button(t('setup.done'), { kind: 'primary', icon: 'check', onclick: () => { announce(t('setup.saved')); here.go(here.base); } })))),
+          button(t('setup.done'), { kind: 'primary', icon: 'check', onclick: finish })))),
   ];
 }
 
-/** The steps that were ticked off, remembered by this browser until another setup is started. */
+/**
+ * The steps that were ticked off, remembered by this browser until another setup is started.
+ * @param {Api.Connection} connection
+ * @param {OrganizationScreen} here
+ */
 function ticks({ startedAt, identityProvider }, { id }) {
   const key = `rollcall.steps.${id}`;
   const setup = `${startedAt} ${identityProvider}`;
+  /** @type {Set<string>} */
   let done = new Set();
   try {
-    const kept = JSON.parse(localStorage.getItem(key));
+    /** @type {{ setup: string, done: string[] } | null} */
+    const kept = JSON.parse(localStorage.getItem(key) ?? 'null');
     if (kept?.setup === setup) done = new Set(kept.done);
   } catch { /* Nothing is remembered, the steps work all the same. */ }
   return {
-    has: (step) => done.has(step),
-    add: (step) => {
+    has: (/** @type {string} */ step) => done.has(step),
+    add: (/** @type {string} */ step) => {
       done.add(step);
       try { localStorage.setItem(key, JSON.stringify({ setup, done: [...done] })); } catch { /* As above. */ }
     },
   };
 }
 
-/** The steps at the provider: one open, the others a line each; every one can be opened again. */
+/**
+ * The steps at the provider: one open, the others a line each; every one can be opened again. `prove` ticks off all steps up
+ * to the last one that the traffic shows to be done.
+ * @param {Api.Step[]} steps
+ * @param {Api.Connection} connection
+ * @param {OrganizationScreen} here
+ */
 function checklist(steps, connection, here) {
   const done = ticks(connection, here);
   const undone = (among = steps) => among.find(({ id }) => !done.has(id))?.id ?? null;
@@ -143,11 +220,19 @@ function checklist(steps, connection, here) {
   const list = h('ol.steps');
   const parts = new Map(steps.map((step, i) => [step.id, part(step, i)]));
 
+  /**
+   * @param {Api.Step} step
+   * @param {number} i
+   */
   function part(step, i) {
     const id = `step-${step.id}`;
     const dot = h('span.dot', { 'aria-hidden': 'true' });
     const state = h('span.vh');
-    const toggle = h('button', { type: 'button', class: 'step-head', 'aria-controls': id, onclick: () => { open = open === step.id ? null : step.id; draw(); } },
+    const switchStep = () => {
+      open = open === step.id ? null : step.id;
+      draw();
+    };
+    const toggle = h('button', { type: 'button', class: 'step-head', 'aria-controls': id, onclick: switchStep },
       dot, h('span.step-title', h('span.vh', `${t('setup.step', { n: i + 1 })} `), ours(step.title)), state, icon('chevron', 'turn'));
     const body = h('div.step-body.stack', { id },
       h('ol.clicks', ours(step.do).map((line) => h('li', richText(line, { product: here.product.productName })))),
@@ -168,7 +253,9 @@ function checklist(steps, connection, here) {
       state.textContent = ready ? t('stage.done') : '';
     }
   };
-  const focus = () => (open ? parts.get(open).toggle : document.querySelector('.finish button')).focus();
+  const shown = () => (open === null ? undefined : parts.get(open));
+  const focus = () => (shown()?.toggle ?? find(document, '.finish button'))?.focus();
+  /** @type {(step: Api.Step, i: number) => void} */
   const next = (step, i) => {
     done.add(step.id);
     open = undone(steps.slice(i + 1));
@@ -176,13 +263,14 @@ function checklist(steps, connection, here) {
     focus();
   };
   // The traffic proves steps: what was seen to work needs no tick by hand. The focus stays where it is.
+  /** @param {Api.Step['proof']} proof */
   const prove = (proof) => {
     const last = steps.findLastIndex((step) => step.proof === proof);
     const proved = steps.slice(0, last + 1).filter(({ id }) => !done.has(id));
     if (proved.length === 0) return;
     const follow = proved.some(({ id }) => id === open);
     proved.forEach(({ id }) => done.add(id));
-    const inside = follow && open && parts.get(open).node.contains(document.activeElement);
+    const inside = follow && shown()?.node.contains(document.activeElement);
     if (follow) open = undone();
     draw();
     if (inside) focus();
@@ -192,7 +280,12 @@ function checklist(steps, connection, here) {
   return { node: list, prove };
 }
 
-/** Listens while the admin works in the other window. */
+/**
+ * Listens while the admin works in the other window.
+ * @param {Api.Connection} connection
+ * @param {OrganizationScreen} here
+ * @param {(proof: 'contact' | 'change') => void} prove
+ */
 function listener(connection, here, prove) {
   const face = h('div.ear', { role: 'status' });
   const counts = h('p.hint');
@@ -204,7 +297,7 @@ function listener(connection, here, prove) {
     const { used = 0 } = activity.seats ?? {};
     counts.textContent = used > 0 ? t('listen.users', { n: used }) : '';
     if (news.ok) prove('contact');
-    if (news.ok && activity.lastChangeAt >= connection.startedAt) prove('change');
+    if (news.ok && since(activity.lastChangeAt, connection)) prove('change');
     if (heard === news.key) return;
     heard = news.key;
     face.className = `ear ${news.tone}`;
@@ -216,19 +309,38 @@ function listener(connection, here, prove) {
   return card(t('listen.title'), face, counts, h('p', h('a', { href: `${here.base}/log?probes=1` }, t('listen.log'))));
 }
 
-/** The last word counts: a refusal after a success is news again, and so is the success after it. */
+/**
+ * Whether a moment is one of this connection and not of one before it.
+ * @param {string | null | undefined} time
+ * @param {Api.Connection} connection
+ */
+const since = (time, { startedAt = '' }) => Boolean(time) && String(time) >= startedAt;
+
+/**
+ * What the admin is to see of the traffic; `key` tells one piece of news from another.
+ * @typedef {{ key: string, ok?: boolean, tone: Tone, title: string, text: string }} News
+ */
+
+/**
+ * The last word counts: a refusal after a success is news again, and so is the success after it.
+ * @param {Api.Activity} activity
+ * @param {Api.Connection} connection
+ * @returns {News}
+ */
 function whatArrived({ firstRequest, latestRefusal, lastSuccessAt }, connection) {
-  const first = firstRequest?.time >= connection.startedAt ? firstRequest : null;
-  const refusedLast = latestRefusal && latestRefusal.time > (lastSuccessAt ?? '') && latestRefusal.time >= connection.startedAt;
-  if (refusedLast) {
-    const hint = latestRefusal.tokenHint;
+  const first = since(firstRequest?.time, connection) ? firstRequest : null;
+  if (latestRefusal && latestRefusal.time > (lastSuccessAt ?? '') && since(latestRefusal.time, connection)) {
+    const { time, status, detail, tokenHint: hint } = latestRefusal;
     const ours = connection.tokens.at(-1)?.hint ?? '';
-    return { key: `bad ${latestRefusal.time}`, tone: 'bad', title: t('listen.refused', { time: clock(latestRefusal.time) }),
-      text: hint ? t('listen.token', { hint, ours }) : latestRefusal.status === 401 ? t('listen.notoken') : latestRefusal.detail };
+    return { key: `bad ${time}`, tone: 'bad', title: t('listen.refused', { time: clock(time) }),
+      text: hint ? t('listen.token', { hint, ours }) : status === 401 ? t('listen.notoken') : detail ?? '' };
   }
   if (first && first.status < 400) {
     return { key: `ok ${first.time}`, ok: true, tone: 'good', title: t('listen.received', { time: clock(first.time) }), text: t('listen.receivedText') };
   }
-  if (first) return { key: `bad ${first.time}`, tone: 'bad', title: t('listen.failed', { time: clock(first.time), status: number(first.status) }), text: first.detail ?? '' };
+  if (first) {
+    const title = t('listen.failed', { time: clock(first.time), status: number(first.status) });
+    return { key: `bad ${first.time}`, tone: 'bad', title, text: first.detail ?? '' };
+  }
   return { key: 'waiting', tone: 'busy', title: t('state.waiting'), text: t('listen.waitingText') };
 }

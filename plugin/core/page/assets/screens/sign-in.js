@@ -1,15 +1,21 @@
+// @ts-check
 // Sign in with the admin secret. It goes to the server and is kept nowhere here.
 
-import { ApiError, api, button, field, form, h, icon, note, submit, t } from '../screen.js';
+/** @import { Screen } from '../screen.js' */
 
+import { ApiError, api, button, field, form, h, icon, note, relabel, submit, t } from '../screen.js';
+
+/** @param {Screen & { lost: boolean, done: () => void }} here `lost` if a session ended by itself */
 export function signIn({ product, lost, done, signal }) {
   const secret = h('input', { type: 'password', autocomplete: 'current-password', name: 'secret', required: true, spellcheck: 'false' });
   const labelled = field(t('signin.secret'), secret, { hint: t('signin.hint') });
   const go = button(t('signin.go'), { kind: 'primary wide', type: 'submit' });
-  const words = go.querySelector('span');
 
   const submitted = async () => {
-    if (secret.value === '') return labelled.fail(t('signin.empty'));
+    if (secret.value === '') {
+      labelled.fail(t('signin.empty'));
+      return;
+    }
     labelled.fail('');
     let wait = 0;
     const signedIn = await submit(go, () => api.signIn(secret.value), (message, error) => {
@@ -18,15 +24,16 @@ export function signIn({ product, lost, done, signal }) {
       secret.select();
     });
     if (wait) countDown(wait);
-    if (!signedIn) return undefined;
+    if (!signedIn) return;
     secret.value = '';
-    return done();
+    done();
   };
 
   // The server slows down guesses; the button says for how long.
+  /** @param {number} seconds */
   const countDown = (seconds) => {
     go.disabled = seconds > 0;
-    words.textContent = seconds > 0 ? t('signin.wait', { n: seconds }) : t('signin.go');
+    relabel(go, seconds > 0 ? t('signin.wait', { n: seconds }) : t('signin.go'));
     if (seconds > 0 && !signal.aborted) setTimeout(() => countDown(seconds - 1), 1000);
     else labelled.fail('');
   };

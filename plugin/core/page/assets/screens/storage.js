@@ -1,41 +1,57 @@
+// @ts-check
 // The store under all organizations: what it is like, whether it can be relied on, and the test that says so.
 
-import { alarm, announce, api, badge, button, card, crumbs, empty, exact, facts, fill, h, has, load, state, submit, t, table, when } from '../screen.js';
+/** @import { Screen } from '../screen.js' */
 
+import {
+  alarm, announce, api, badge, button, card, crumbs, empty, exact, facts, fill, h, has, load, relabel, state, submit, t, table, when,
+} from '../screen.js';
+
+/**
+ * @param {HTMLElement} main
+ * @param {Screen} here
+ */
 export function storage(main, here) {
   here.title(t('store.title'));
   const place = h('div.stack');
   const problem = alarm();
-  const test = button('', { icon: 'loop', onclick: () => {
-    problem.say();
-    submit(test, async () => {
-      const report = await api.testStore();
-      if (here.signal.aborted) return;
-      fill(place, show(report));
-      announce(t(report.usable ? 'store.usable' : 'store.unusable'));
-    }, problem.say);
-  } });
+  const test = button('', { icon: 'loop' });
+  /** @param {Api.Store | null} report */
   const show = (report) => {
     here.tested(report);
-    test.lastChild.textContent = t(report ? 'store.again' : 'store.test');
+    relabel(test, t(report ? 'store.again' : 'store.test'));
     return page(report, test);
   };
+  const testNow = async () => {
+    const report = await api.testStore();
+    if (here.signal.aborted) return;
+    fill(place, show(report));
+    announce(t(report.usable ? 'store.usable' : 'store.unusable'));
+  };
+  test.addEventListener('click', () => {
+    problem.say();
+    submit(test, testNow, problem.say);
+  });
   fill(main, h('div.stack', crumbs(t('orgs.title'), '#/organizations', t('crumbs')),
     h('div.head', h('div', h('h1', t('store.title')), h('p.lead', t('store.lead')))), problem, place));
   load(place, async () => show(await api.store()), here);
 }
 
+/**
+ * @param {Api.Store | null} report
+ * @param {HTMLElement} test
+ */
 function page(report, test) {
   if (!report) return empty(t('store.untested'), t('store.untestedText'), test);
-  const { usable, refusal, backend, batches, testedAt, version, checks } = report;
+  const { usable, backend, batches, testedAt, version, checks } = report;
+  const late = report.guarded ? 'store.guarded' : 'store.unguarded';
   return [
     card(null,
-      h('div.head', usable ? state('good', t('store.usable'))
-        : state('bad', t('store.unusable'), h('p', t('store.unusableText')), h('p.detail', h('span.hint', t('store.refusal')), h('code.break', { lang: 'en' }, refusal))), test),
+      h('div.head', usable ? state('good', t('store.usable')) : refused(report), test),
       facts([
         [t('store.backend'), backend === 'unknown' ? t('store.backendUnknown') : backend],
         [t('store.batches'), h('span', t(`store.${batches}`), h('span.hint', t(`store.${batches}Text`)))],
-        [t('store.late'), h('span', t(report.guarded ? 'store.guarded' : 'store.unguarded'), h('span.hint', t(report.guarded ? 'store.guardedText' : 'store.unguardedText', { n: Math.round(report.takeoverMilliseconds / 1000) })))],
+        [t('store.late'), h('span', t(late), h('span.hint', t(`${late}Text`, { n: Math.round(report.takeoverMilliseconds / 1000) })))],
         [t('store.tested'), h('span', when(testedAt), h('span.hint', exact(testedAt)))],
         [t('store.version'), version],
       ])),
@@ -43,4 +59,10 @@ function page(report, test) {
       has(`checks.${name}`) ? t(`checks.${name}`) : name,
       h('span', { lang: 'en' }, expected),
       found === null ? badge('good', t('outcome.success')) : [badge('bad', t('outcome.failure')), ' ', h('span', { lang: 'en' }, found)]])))];
+}
+
+/** @param {Api.Store} report */
+function refused({ refusal }) {
+  return state('bad', t('store.unusable'), h('p', t('store.unusableText')),
+    h('p.detail', h('span.hint', t('store.refusal')), h('code.break', { lang: 'en' }, refusal)));
 }

@@ -1,4 +1,7 @@
+// @ts-check
 // One user: attributes, history, deletion.
+
+/** @import { OrganizationScreen } from '../screen.js' */
 
 import { announce, api, button, card, copyButton, crumbs, dialog, exact, h, load, t, when } from '../screen.js';
 import { flat } from '../reading.js';
@@ -7,6 +10,10 @@ import { activeBadge } from './users.js';
 
 const HISTORY = 20;
 
+/**
+ * @param {HTMLElement} content
+ * @param {OrganizationScreen} here
+ */
 export function user(content, here) {
   here.title(t('tab.users'));
   load(content, async () => {
@@ -16,6 +23,10 @@ export function user(content, here) {
   }, { ...here, lines: 6 });
 }
 
+/**
+ * @param {Api.User} found
+ * @param {OrganizationScreen} here
+ */
 function page(found, here) {
   const history = h('div.stack');
   load(history, async () => {
@@ -26,7 +37,7 @@ function page(found, here) {
   }, here);
   return [
     crumbs(t('tab.users'), `${here.base}/users`),
-    h('div.head', h('div', h('h1.break', found.userName), h('p.lead', found.displayName, ' ', activeBadge(found.active))),
+    h('div.head', h('div', h('h1.break', found.userName), h('p.lead', found.displayName, ' ', activeBadge(found.active ?? false))),
       button(t('user.delete'), { kind: 'danger', icon: 'trash', onclick: () => deleteDialog(found, here) })),
     h('div.columns.even',
       card(t('user.attributes'), attributes(found)),
@@ -34,19 +45,35 @@ function page(found, here) {
   ];
 }
 
-function attributes(found) {
-  const { schemas, meta: { created, lastModified, version }, ...rest } = found.resource;
-  const times = new Set(['meta.created', 'meta.lastModified']);
-  return h('dl.attributes', flat({ ...rest, meta: { created, lastModified, version } }).map(([name, value]) => h('div', h('dt', h('code.break', name)),
-    h('dd', times.has(name) ? h('span', exact(value), ' · ', when(value)) : h('span.break', value),
-      (name === 'id' || name === 'externalId') && copyButton(name, () => value)))));
+/** @param {Api.User} found */
+function attributes({ resource }) {
+  const { schemas, meta, ...rest } = /** @type {{ meta: Record<string, unknown>, [name: string]: unknown }} */ (resource);
+  const { created, lastModified, version } = meta;
+  return h('dl.attributes', flat({ ...rest, meta: { created, lastModified, version } }).map(attribute));
 }
 
+/** @param {[name: string, value: string]} attribute */
+function attribute([name, value]) {
+  return h('div', h('dt', h('code.break', name)),
+    h('dd', TIMES.includes(name) ? h('span', exact(value), ' · ', when(value)) : h('span.break', value),
+      (name === 'id' || name === 'externalId') && copyButton(name, () => value)));
+}
+
+const TIMES = ['meta.created', 'meta.lastModified'];
+
+/**
+ * @param {Api.User} found
+ * @param {OrganizationScreen} here
+ */
 function deleteDialog(found, here) {
+  const deleted = () => {
+    announce(t('delete.done', { name: found.userName }));
+    here.go(`${here.base}/users`);
+  };
   dialog({
     title: t('delete.ask', { name: found.userName }), kind: 'danger', confirm: t('user.deleteGo'),
     body: [h('p', t('delete.final')), h('p.hint', t('user.deleteHint'))],
     action: () => api.deleteUser(here.id, found.id),
-    onDone: () => { announce(t('delete.done', { name: found.userName })); here.go(`${here.base}/users`); },
+    onDone: deleted,
   });
 }
