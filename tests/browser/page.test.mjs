@@ -64,6 +64,21 @@ test('a wrong secret is refused and the right one signs in', async () => {
   assert.ok(!kept.includes(SECRET), `the secret is in browser storage: ${kept}`);
 });
 
+test('an organization without a name is not added, and the dialog says why', async () => {
+  await go('#/organizations');
+  const before = (await api('/tenants')).totalResults;
+  await page.getByRole('button', { name: 'Add organization' }).first().click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('button', { name: 'Add and set up' }).click();
+  await dialog.getByText('Please enter a name.').waitFor();
+  await dialog.getByRole('textbox', { name: 'Name' }).fill('  ');
+  await dialog.getByRole('button', { name: 'Add and set up' }).click();
+  await dialog.getByText('Please enter a name.').waitFor();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal((await api('/tenants')).totalResults, before);
+});
+
 test('the whole setup, with the test connection arriving live', async () => {
   await go('#/organizations');
   await page.getByRole('button', { name: 'Add organization' }).first().click();
