@@ -81,8 +81,10 @@ const fn matched(mapping: AttributeMapping) -> AttributeMapping {
 }
 
 /// All that are known, in the order in which the page offers them.
-pub static IDENTITY_PROVIDERS: &[IdentityProvider] =
-    &[ENTRA, OKTA, GOOGLE, ONELOGIN, JUMPCLOUD, PING, KEYCLOAK, AUTHENTIK, GENERIC];
+pub static IDENTITY_PROVIDERS: &[IdentityProvider] = &[
+    ENTRA, OKTA, GOOGLE, ONELOGIN, JUMPCLOUD, PING, KEYCLOAK, AUTHENTIK, CYBERARK, DUO, RIPPLING, SAILPOINT, SAVIYNT,
+    SAP, ORACLE, CLOUDFLARE, SYNCOPE, MIDPOINT, GENERIC,
+];
 
 const ENTRA: IdentityProvider = IdentityProvider {
     id: "entra",
@@ -203,6 +205,162 @@ const AUTHENTIK: IdentityProvider = IdentityProvider {
     cycle_seconds: None,
     quarantines: false,
     guide: include_str!("guides/authentik.json"),
+};
+
+const CYBERARK: IdentityProvider = IdentityProvider {
+    id: "cyberark",
+    name: "CyberArk Identity",
+    mappings: &[
+        matched(automatic("userName", "Login name")),
+        automatic("active", "role"),
+        automatic("displayName", "Display name"),
+        automatic("emails", "Email address"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/cyberark.json"),
+};
+
+const DUO: IdentityProvider = IdentityProvider {
+    id: "duo",
+    name: "Cisco Duo",
+    mappings: &[
+        matched(direct("userName", "Username")),
+        automatic("active", "provisioned groups"),
+        direct("displayName", "Display name"),
+        direct("emails", "Email address"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/duo.json"),
+};
+
+const RIPPLING: IdentityProvider = IdentityProvider {
+    id: "rippling",
+    name: "Rippling",
+    mappings: &[
+        matched(automatic("userName", "account name")),
+        automatic("active", "access"),
+        direct("name.givenName", "First name"),
+        direct("name.familyName", "Last name"),
+        direct("externalId", "employee ID"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/rippling.json"),
+};
+
+const SAILPOINT: IdentityProvider = IdentityProvider {
+    id: "sailpoint",
+    name: "SailPoint",
+    mappings: &[
+        matched(direct("userName", "Account Name")),
+        automatic("active", "account state"),
+        direct("displayName", "displayName"),
+        direct("name.givenName", "firstname"),
+        direct("name.familyName", "lastname"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/sailpoint.json"),
+};
+
+/// Its requests are texts that its admin writes, into which values are put.
+const SAVIYNT: IdentityProvider = IdentityProvider {
+    id: "saviynt",
+    name: "Saviynt",
+    mappings: &[
+        matched(expression("userName", "${user.email}")),
+        expression("active", "true, false"),
+        expression("displayName", "${user.firstname} ${user.lastname}"),
+        expression("externalId", "${user.systemusername}"),
+    ],
+    dialect: Dialect::clearing,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/saviynt.json"),
+};
+
+/// Its jobs run when its admin has set them to, at most every half an hour.
+const SAP: IdentityProvider = IdentityProvider {
+    id: "sap",
+    name: "SAP Cloud Identity Services",
+    mappings: &[
+        matched(automatic("userName", "$.userName")),
+        automatic("active", "$.active"),
+        automatic("displayName", "$.displayName"),
+        automatic("emails", "$.emails"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/sap.json"),
+};
+
+const ORACLE: IdentityProvider = IdentityProvider {
+    id: "oracle",
+    name: "Oracle Cloud (IAM)",
+    mappings: &[
+        matched(direct("userName", "User Name")),
+        automatic("active", "Status"),
+        direct("displayName", "Display Name"),
+        direct("name.givenName", "First Name"),
+        direct("name.familyName", "Last Name"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/oracle.json"),
+};
+
+/// It hands on what the provider before it has sent.
+const CLOUDFLARE: IdentityProvider = IdentityProvider {
+    id: "cloudflare",
+    name: "Cloudflare Access",
+    mappings: &[
+        matched(automatic("userName", "userName")),
+        automatic("active", "active, deactivate_on_delete"),
+        automatic("displayName", "displayName"),
+        automatic("externalId", "externalId"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/cloudflare.json"),
+};
+
+const SYNCOPE: IdentityProvider = IdentityProvider {
+    id: "syncope",
+    name: "Apache Syncope",
+    mappings: &[
+        matched(direct("userName", "username")),
+        direct("active", "status, to __ENABLE__"),
+        direct("displayName", "fullname"),
+        direct("externalId", "key"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/syncope.json"),
+};
+
+const MIDPOINT: IdentityProvider = IdentityProvider {
+    id: "midpoint",
+    name: "midPoint",
+    mappings: &[
+        matched(direct("userName", "name")),
+        direct("active", "administrativeStatus"),
+        direct("displayName", "fullName"),
+        direct("externalId", "oid"),
+    ],
+    dialect: Dialect::lenient,
+    cycle_seconds: None,
+    quarantines: false,
+    guide: include_str!("guides/midpoint.json"),
 };
 
 /// Any other, with the RFC's choices.
