@@ -1,19 +1,25 @@
-//! Packs the files of `page/` and lists them, so that none is forgotten when they are embedded; and the OpenAPI document.
+//! Packs the files of `page/` and lists them, so that none is forgotten when they are embedded; the OpenAPI document; and
+//! the guides of the identity providers.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 const OPENAPI: &str = "src/http/openapi.json";
+const GUIDES: &str = "src/connection/guides";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=page");
     println!("cargo::rerun-if-changed={OPENAPI}");
+    println!("cargo::rerun-if-changed={GUIDES}");
     let crate_root = PathBuf::from(env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
     let root = crate_root.join("page");
     let out = PathBuf::from(env::var("OUT_DIR").map_err(io::Error::other)?);
-    let openapi = fs::read_to_string(crate_root.join(OPENAPI))?;
-    fs::write(out.join("openapi.json"), deflated(&minifier::json::minify(&openapi).to_string()))?;
+    pack_json(&crate_root.join(OPENAPI), &out.join("openapi.json"))?;
+    for guide in fs::read_dir(crate_root.join(GUIDES))? {
+        let guide = guide?;
+        pack_json(&guide.path(), &out.join(format!("guide-{}", guide.file_name().to_string_lossy())))?;
+    }
     let mut files = Vec::new();
     collect(&root, &mut files)?;
     files.sort();
@@ -27,6 +33,11 @@ fn main() -> io::Result<()> {
     }
     table.push(']');
     fs::write(out.join("assets.rs"), table)
+}
+
+fn pack_json(file: &Path, packed: &Path) -> io::Result<()> {
+    let text = fs::read_to_string(file)?;
+    fs::write(packed, deflated(&minifier::json::minify(&text).to_string()))
 }
 
 /// The page is written to be read and served to be loaded: comments and blanks go, nothing is renamed.

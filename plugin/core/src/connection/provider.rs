@@ -21,8 +21,22 @@ pub struct IdentityProvider {
     pub cycle_seconds: Option<i64>,
     /// Whether it stops by itself after too many failures, by the thresholds that Microsoft has published.
     pub quarantines: bool,
+    /// The guide, deflated by the build.
+    guide: &'static [u8],
+}
+
+impl IdentityProvider {
     /// The setup in the provider's own screens, as a JSON document: `console`, `fields`, `words`, `steps`.
-    pub guide: &'static str,
+    pub fn guide(&self) -> Vec<u8> {
+        miniz_oxide::inflate::decompress_to_vec(self.guide).expect("the build has deflated it")
+    }
+}
+
+/// The file of `guides/` that has the provider's id, as the build has packed it.
+macro_rules! guide {
+    ($id:literal) => {
+        include_bytes!(concat!(env!("OUT_DIR"), "/guide-", $id, ".json"))
+    };
 }
 
 impl IdentityProvider {
@@ -99,7 +113,7 @@ const ENTRA: IdentityProvider = IdentityProvider {
     dialect: Dialect::entra,
     cycle_seconds: Some(40 * 60),
     quarantines: true,
-    guide: include_str!("guides/entra.json"),
+    guide: guide!("entra"),
 };
 
 const OKTA: IdentityProvider = IdentityProvider {
@@ -114,7 +128,7 @@ const OKTA: IdentityProvider = IdentityProvider {
     dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/okta.json"),
+    guide: guide!("okta"),
 };
 
 const GOOGLE: IdentityProvider = IdentityProvider {
@@ -129,7 +143,7 @@ const GOOGLE: IdentityProvider = IdentityProvider {
     dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/google.json"),
+    guide: guide!("google"),
 };
 
 const ONELOGIN: IdentityProvider = IdentityProvider {
@@ -144,7 +158,7 @@ const ONELOGIN: IdentityProvider = IdentityProvider {
     dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/onelogin.json"),
+    guide: guide!("onelogin"),
 };
 
 const JUMPCLOUD: IdentityProvider = IdentityProvider {
@@ -159,7 +173,7 @@ const JUMPCLOUD: IdentityProvider = IdentityProvider {
     dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/jumpcloud.json"),
+    guide: guide!("jumpcloud"),
 };
 
 const PING: IdentityProvider = IdentityProvider {
@@ -174,7 +188,7 @@ const PING: IdentityProvider = IdentityProvider {
     dialect: Dialect::merging,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/ping.json"),
+    guide: guide!("ping"),
 };
 
 const KEYCLOAK: IdentityProvider = IdentityProvider {
@@ -189,7 +203,7 @@ const KEYCLOAK: IdentityProvider = IdentityProvider {
     dialect: Dialect::merging,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/keycloak.json"),
+    guide: guide!("keycloak"),
 };
 
 const AUTHENTIK: IdentityProvider = IdentityProvider {
@@ -204,7 +218,7 @@ const AUTHENTIK: IdentityProvider = IdentityProvider {
     dialect: Dialect::authentik,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/authentik.json"),
+    guide: guide!("authentik"),
 };
 
 const CYBERARK: IdentityProvider = IdentityProvider {
@@ -219,7 +233,7 @@ const CYBERARK: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/cyberark.json"),
+    guide: guide!("cyberark"),
 };
 
 const DUO: IdentityProvider = IdentityProvider {
@@ -234,7 +248,7 @@ const DUO: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/duo.json"),
+    guide: guide!("duo"),
 };
 
 const RIPPLING: IdentityProvider = IdentityProvider {
@@ -250,7 +264,7 @@ const RIPPLING: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/rippling.json"),
+    guide: guide!("rippling"),
 };
 
 const SAILPOINT: IdentityProvider = IdentityProvider {
@@ -266,7 +280,7 @@ const SAILPOINT: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/sailpoint.json"),
+    guide: guide!("sailpoint"),
 };
 
 /// Its requests are texts that its admin writes, into which values are put.
@@ -282,7 +296,7 @@ const SAVIYNT: IdentityProvider = IdentityProvider {
     dialect: Dialect::clearing,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/saviynt.json"),
+    guide: guide!("saviynt"),
 };
 
 /// Its jobs run when its admin has set them to, at most every half an hour.
@@ -298,7 +312,7 @@ const SAP: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/sap.json"),
+    guide: guide!("sap"),
 };
 
 const ORACLE: IdentityProvider = IdentityProvider {
@@ -314,7 +328,7 @@ const ORACLE: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/oracle.json"),
+    guide: guide!("oracle"),
 };
 
 /// It hands on what the provider before it has sent.
@@ -330,7 +344,7 @@ const CLOUDFLARE: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/cloudflare.json"),
+    guide: guide!("cloudflare"),
 };
 
 const SYNCOPE: IdentityProvider = IdentityProvider {
@@ -345,7 +359,7 @@ const SYNCOPE: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/syncope.json"),
+    guide: guide!("syncope"),
 };
 
 const MIDPOINT: IdentityProvider = IdentityProvider {
@@ -360,7 +374,7 @@ const MIDPOINT: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/midpoint.json"),
+    guide: guide!("midpoint"),
 };
 
 /// Any other, with the RFC's choices.
@@ -376,7 +390,7 @@ pub const GENERIC: IdentityProvider = IdentityProvider {
     dialect: Dialect::lenient,
     cycle_seconds: None,
     quarantines: false,
-    guide: include_str!("guides/generic.json"),
+    guide: guide!("generic"),
 };
 
 /// The provider of this id.
@@ -481,7 +495,8 @@ mod tests {
     fn every_guide_has_all_its_texts_in_both_languages() {
         for provider in IDENTITY_PROVIDERS {
             let id = provider.id;
-            let guide: Guide = serde_json::from_str(provider.guide).unwrap_or_else(|error| panic!("{id}: {error}"));
+            let guide: Guide =
+                serde_json::from_slice(&provider.guide()).unwrap_or_else(|error| panic!("{id}: {error}"));
             for text in texts(&guide) {
                 assert!(!text.trim().is_empty(), "{id}: an empty text");
                 assert_eq!(text.matches("**").count() % 2, 0, "{id}: {text}");
@@ -498,6 +513,16 @@ mod tests {
                 "{id}: the mappings are not shown"
             );
             assert!(guide.steps.iter().any(|step| step.proof == Some(Proof::Change)), "{id}: nothing proves the end");
+        }
+    }
+
+    #[test]
+    fn a_packed_guide_says_what_its_file_says() {
+        for provider in IDENTITY_PROVIDERS {
+            let file = format!("{}/src/connection/guides/{}.json", env!("CARGO_MANIFEST_DIR"), provider.id);
+            let written: serde_json::Value = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+            let packed: serde_json::Value = serde_json::from_slice(&provider.guide()).unwrap();
+            assert_eq!(packed, written, "{}", provider.id);
         }
     }
 
