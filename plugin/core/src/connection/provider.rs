@@ -45,7 +45,7 @@ impl IdentityProvider {
         if self.id == GENERIC.id {
             return None;
         }
-        let guide: serde_json::Value = serde_json::from_str(self.guide).ok()?;
+        let guide: serde_json::Value = serde_json::from_slice(&self.guide()).ok()?;
         guide.pointer("/words/en/mapping")?.as_str().map(str::to_owned)
     }
 }
