@@ -21,4 +21,9 @@ mod scrub;
 pub mod secrets;
 pub mod settings;
 pub mod tenant;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod traffic;
+
+#[cfg(all(feature = "testing", target_family = "wasm"))]
+compile_error!("feature testing: expected a build of tests, found one of the component");

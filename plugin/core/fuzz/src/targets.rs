@@ -1,20 +1,15 @@
 //! What is fuzzed, and what has to hold whatever the input is. `cargo test` replays the corpora through the same functions.
 
 use http::{Method, Request, Response};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rollcall_core::http::{Body, Rollcall};
-use rollcall_core::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use rollcall_core::scim::filter;
 use rollcall_core::scim::path;
 use rollcall_core::scim::{
     BoundFilter, Dialect, Error, Meta, PatchRequest, Reading, Resource, ResourceBody, ResourceType,
 };
-use rollcall_core::settings::Settings;
+use rollcall_core::testing::{self, ADMIN_SECRET};
 use serde_json::{Map, Value, json};
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::time::Duration;
 
 /// A filter reads, prints as it reads, and compares.
 pub fn filter(data: &[u8]) {
@@ -100,7 +95,7 @@ pub fn cursor(data: &[u8]) {
     };
     let world = World::new();
     let place = json!(["cursor", world.tenant, ["user"], [null, null, false, null, null]]).to_string();
-    let sealed = settings().secrets.seal(&place, text, [7; 24]);
+    let sealed = testing::World::settings().secrets.seal(&place, text, [7; 24]);
     for cursor in [text, &sealed] {
         let body =
             json!({"schemas": ["urn:ietf:params:scim:api:messages:2.0:SearchRequest"], "cursor": cursor, "count": 2});
@@ -128,8 +123,6 @@ pub fn journal(data: &[u8]) {
         assert!([200, 400].contains(&status), "{target}: {status}");
     }
 }
-
-const ADMIN_SECRET: &str = "the-admin-secret-of-the-fuzzer";
 
 fn alice() -> Resource {
     let body = json!({
@@ -173,15 +166,8 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let clock = Time::default();
-        let ports = Ports {
-            store: Box::new(Memory::default()),
-            clock: Box::new(clock),
-            entropy: Box::new(Count::default()),
-            log: Box::new(Quiet),
-        };
         let mut world = World {
-            rollcall: Rollcall::new(ports, settings()),
+            rollcall: Rollcall::new(testing::World::default().ports(), testing::World::settings()),
             tenant: String::new(),
             token: String::new(),
             user: String::new(),
@@ -280,79 +266,4 @@ impl World {
         let token = self.token.trim_start_matches("Bearer ");
         assert!(!journal.contains(token), "{journal}");
     }
-}
-
-fn settings() -> Settings {
-    let given = |name: &str| (name == "admin_secret").then(|| ADMIN_SECRET.to_owned());
-    Settings::read(given).expect("the secret is all that is needed")
-}
-
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
-
-impl Store for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        self.0.borrow_mut().extend(pairs.iter().cloned());
-        Ok(())
-    }
-
-    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
-        self.0.borrow_mut().retain(|key, _| !keys.contains(key));
-        Ok(())
-    }
-
-    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        let mut data = self.0.borrow_mut();
-        let stored = data.get(key).and_then(|bytes| String::from_utf8_lossy(bytes).parse().ok());
-        let sum = stored.unwrap_or(0) + delta;
-        data.insert(key.to_owned(), sum.to_string().into_bytes());
-        Ok(sum)
-    }
-
-    fn list_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.borrow().keys().cloned().collect())
-    }
-}
-
-/// It stands still unless somebody waits.
-#[derive(Clone, Default)]
-struct Time(Rc<Cell<Duration>>);
-
-impl Clock for Time {
-    fn now(&self) -> Timestamp {
-        let passed = SignedDuration::try_from(self.0.get()).unwrap_or_default();
-        Timestamp::from_second(1_795_510_800).and_then(|time| time.checked_add(passed)).expect("it is soon enough")
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.get()
-    }
-
-    fn pause(&self, duration: Duration) {
-        self.0.set(self.0.get() + duration);
-    }
-}
-
-/// Bytes that differ from each other and are the same in every run.
-#[derive(Default)]
-struct Count(Cell<u64>);
-
-impl Entropy for Count {
-    fn fill(&self, bytes: &mut [u8]) {
-        for byte in bytes {
-            let drawn = self.0.get() + 1;
-            self.0.set(drawn);
-            *byte = (drawn.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).to_le_bytes()[0];
-        }
-    }
-}
-
-struct Quiet;
-
-impl Log for Quiet {
-    fn line(&self, _: &str) {}
 }

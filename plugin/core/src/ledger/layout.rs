@@ -70,13 +70,9 @@ mod tests {
     use super::*;
     use crate::keys::{Space, TenantId};
     use crate::ledger::Head;
-    use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
+    use crate::ports::Ports;
     use crate::settings::Settings;
-    use jiff::Timestamp;
-    use std::cell::{Cell, RefCell};
-    use std::collections::BTreeMap;
-    use std::rc::Rc;
-    use std::time::Duration;
+    use crate::testing::World;
 
     /// A step with three pieces, to this version's layout from one that never was: each value of a list becomes a key of
     /// its own.
@@ -95,63 +91,11 @@ mod tests {
         },
     };
 
-    #[derive(Default, Clone)]
-    struct Map {
-        data: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
-        writes_left: Rc<Cell<usize>>,
-        time: Rc<Cell<Duration>>,
-    }
-
-    impl Store for Map {
-        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-            Ok(self.data.borrow().get(key).cloned())
-        }
-        fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-            let left = self.writes_left.get().checked_sub(1).ok_or_else(|| StoreError("gone".to_owned()))?;
-            self.writes_left.set(left);
-            self.data.borrow_mut().extend(pairs.iter().cloned());
-            Ok(())
-        }
-        fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
-            self.data.borrow_mut().retain(|key, _| !keys.contains(key));
-            Ok(())
-        }
-        fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-            let mut data = self.data.borrow_mut();
-            let old = data.get(key).map_or(0, |bytes| i64::from_le_bytes(bytes.as_slice().try_into().unwrap()));
-            data.insert(key.to_owned(), (old + delta).to_le_bytes().to_vec());
-            Ok(old + delta)
-        }
-        fn list_keys(&self) -> Result<Vec<String>, StoreError> {
-            Ok(self.data.borrow().keys().cloned().collect())
-        }
-    }
-
-    impl Clock for Map {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH
-        }
-        fn elapsed(&self) -> Duration {
-            self.time.get()
-        }
-        fn pause(&self, duration: Duration) {
-            self.time.set(self.time.get() + duration);
-        }
-    }
-
-    impl Entropy for Map {
-        fn fill(&self, _: &mut [u8]) {}
-    }
-
-    impl Log for Map {
-        fn line(&self, _: &str) {}
-    }
-
     impl Migrate for () {
         const STEPS: &'static [Step<()>] = &[SPLIT];
     }
 
-    /// An instance with a store.
+    /// An instance in a world.
     struct Instance {
         ports: Ports,
         settings: Settings,
@@ -159,8 +103,8 @@ mod tests {
     }
 
     impl Instance {
-        fn of(map: &Map) -> Instance {
-            Instance { ports: ports(map), settings: settings(), memory: Memory::default() }
+        fn of(world: &World) -> Instance {
+            Instance { ports: world.ports(), settings: World::settings(), memory: Memory::default() }
         }
 
         fn ledger(&self) -> Ledger<'_> {
@@ -168,36 +112,26 @@ mod tests {
         }
     }
 
-    fn settings() -> Settings {
-        Settings::read(|name| (name == "admin_secret").then(|| "the-admin-secret-of-the-tests".to_owned())).unwrap()
-    }
-
-    fn ports(map: &Map) -> Ports {
-        let each = || Box::new(map.clone());
-        Ports { store: each(), clock: each(), entropy: each(), log: each() }
-    }
-
     fn space() -> Space {
         Space::tenant(&TenantId::parse("abcdefghjk").unwrap())
     }
 
     /// A store of that layout.
-    fn old() -> Map {
-        let map = Map::default();
-        map.writes_left.set(usize::MAX);
-        let instance = Instance::of(&map);
+    fn old() -> World {
+        let world = World::default();
+        let instance = Instance::of(&world);
         let mut turn = Turn::<()>::take(instance.ledger(), space()).unwrap();
         turn.write(space().connection(), &["a", "b", "c"]);
         turn.commit().unwrap();
-        relabel(&map, LAYOUT - 1);
-        map
+        relabel(&world, LAYOUT - 1);
+        world
     }
 
-    fn relabel(map: &Map, layout: u32) {
+    fn relabel(world: &World, layout: u32) {
         let key = space().head();
-        let mut head: serde_json::Value = serde_json::from_slice(&map.data.borrow()[&key]).unwrap();
+        let mut head: serde_json::Value = serde_json::from_slice(&world.store.contents()[&key]).unwrap();
         head["layout"] = layout.into();
-        map.data.borrow_mut().insert(key, serde_json::to_vec(&head).unwrap());
+        world.store.plant(&key, Some(serde_json::to_vec(&head).unwrap()));
     }
 
     /// A turn, whatever the layout.
@@ -211,8 +145,8 @@ mod tests {
         }
     }
 
-    fn migrate(map: &Map) -> Result<usize, Error> {
-        let instance = Instance::of(map);
+    fn migrate(world: &World) -> Result<usize, Error> {
+        let instance = Instance::of(world);
         let mut pieces = 0;
         loop {
             let mut turn = turn(&instance)?;
@@ -231,26 +165,26 @@ mod tests {
 
     #[test]
     fn an_earlier_layout_is_brought_forward_a_piece_at_a_time() {
-        let map = old();
-        assert_eq!(migrate(&map), Ok(3));
-        assert_eq!(migrate(&map), Ok(0));
+        let world = old();
+        assert_eq!(migrate(&world), Ok(3));
+        assert_eq!(migrate(&world), Ok(0));
     }
 
     #[test]
     fn a_crash_between_any_two_pieces_costs_no_piece_twice() {
         for survived in 0..3 {
-            let map = old();
-            map.writes_left.set(survived);
-            assert!(matches!(migrate(&map), Err(Error::Store(_))));
-            map.writes_left.set(usize::MAX);
-            assert_eq!(migrate(&map), Ok(3 - survived), "after {survived}");
+            let world = old();
+            world.store.take_batches(Some(survived));
+            assert!(matches!(migrate(&world), Err(Error::Store(_))));
+            world.store.take_batches(None);
+            assert_eq!(migrate(&world), Ok(3 - survived), "after {survived}");
         }
     }
 
     #[test]
     fn a_layout_that_no_step_starts_from_is_refused() {
-        let map = old();
-        let instance = Instance::of(&map);
+        let world = old();
+        let instance = Instance::of(&world);
         let mut turn = turn(&instance).unwrap();
         let refused = advance(&mut turn, &[], LAYOUT).unwrap_err();
         let (known, found) = (LAYOUT, LAYOUT - 1);
@@ -261,12 +195,12 @@ mod tests {
 
     #[test]
     fn a_later_layout_is_refused_for_reading_and_for_writing() {
-        let map = old();
-        let instance = Instance::of(&map);
-        relabel(&map, LAYOUT + 1);
-        let before = map.data.borrow().clone();
+        let world = old();
+        let instance = Instance::of(&world);
+        relabel(&world, LAYOUT + 1);
+        let before = world.store.contents();
         assert_eq!(Head::<()>::read(instance.ledger(), &space()).unwrap_err(), Error::Later(LAYOUT + 1));
         assert_eq!(Turn::<()>::take(instance.ledger(), space()).err(), Some(Error::Later(LAYOUT + 1)));
-        assert_eq!(*map.data.borrow(), before);
+        assert_eq!(world.store.contents(), before);
     }
 }

@@ -4,78 +4,11 @@ use super::strangers::RECORDS_AT_ONCE;
 use crate::http::{Body, Rollcall};
 use crate::journal::{self, REFUSALS_AN_HOUR};
 use crate::keys::TenantId;
-use crate::ports::{Clock, Entropy, Log, Ports, Store, StoreError};
 use crate::secrets::TOKEN_PREFIX;
-use crate::settings::{LIMITS, Settings};
+use crate::settings::LIMITS;
+use crate::testing::{ADMIN_SECRET, World};
 use http::Request;
-use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-const ADMIN_SECRET: &str = "the-admin-secret-of-the-tests";
-
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
-
-impl Store for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.0.borrow().get(key).cloned())
-    }
-
-    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
-        self.0.borrow_mut().extend(pairs.iter().cloned());
-        Ok(())
-    }
-
-    fn delete_many(&self, keys: &[String]) -> Result<(), StoreError> {
-        self.0.borrow_mut().retain(|key, _| !keys.contains(key));
-        Ok(())
-    }
-
-    fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError> {
-        let mut data = self.0.borrow_mut();
-        let before = data.get(key).map_or(0, |bytes| String::from_utf8_lossy(bytes).parse().unwrap());
-        data.insert(key.to_owned(), (before + delta).to_string().into_bytes());
-        Ok(before + delta)
-    }
-
-    fn list_keys(&self) -> Result<Vec<String>, StoreError> {
-        Ok(self.0.borrow().keys().cloned().collect())
-    }
-}
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        "2026-11-24T09:00:00Z".parse().unwrap()
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn pause(&self, _: Duration) {}
-}
-
-#[derive(Default)]
-struct Counting(Cell<u64>);
-
-impl Entropy for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        self.0.set(self.0.get() + 1);
-        bytes.fill(0);
-        bytes.iter_mut().zip(self.0.get().to_le_bytes()).for_each(|(byte, count)| *byte = count);
-    }
-}
-
-struct Silent;
-
-impl Log for Silent {
-    fn line(&self, _: &str) {}
-}
 
 /// A tenant, its token, and the instance that serves it.
 struct Trial {
@@ -86,14 +19,11 @@ struct Trial {
 
 impl Trial {
     fn unconnected() -> Trial {
-        let settings = Settings::read(|name| (name == "admin_secret").then(|| ADMIN_SECRET.to_owned())).unwrap();
-        let ports = Ports {
-            store: Box::<Memory>::default(),
-            clock: Box::new(Still),
-            entropy: Box::<Counting>::default(),
-            log: Box::new(Silent),
+        let mut trial = Trial {
+            rollcall: Rollcall::new(World::default().ports(), World::settings()),
+            tenant: String::new(),
+            token: String::new(),
         };
-        let mut trial = Trial { rollcall: Rollcall::new(ports, settings), tenant: String::new(), token: String::new() };
         trial.tenant = trial.admin("POST", "", json!({"name": "Contoso"}))["id"].as_str().unwrap().to_owned();
         trial
     }
