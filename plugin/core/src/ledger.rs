@@ -53,7 +53,7 @@ mod snapshot;
 mod turn;
 
 pub use damage::Damage;
-pub use head::{Head, State};
+pub use head::{Head, HeadState};
 pub use layout::{LAYOUT, Migrate, Step};
 pub(crate) use queue::Queue;
 pub use queue::{Look, Tickets, Waiter};
@@ -62,7 +62,7 @@ pub(crate) use snapshot::{Mark, Snapshot, leavings};
 pub use turn::Turn;
 
 use crate::ports::{Batches, Ports, StoreError};
-use crate::settings::Settings;
+use crate::settings::{LIMITS, Settings};
 use capabilities::Unusable;
 use lease::Commits;
 use std::time::Duration;
@@ -109,6 +109,9 @@ const ASKED_MAX: u32 = 8;
 /// Emptied keys that the head remembers. A larger change, such as the deletion of a group with thousands of members,
 /// leaves the others as they are: empty, and so absent for every reader.
 const EMPTIED_MAX: usize = 500;
+
+// A repair empties no more than the head remembers.
+const _: () = assert!(LIMITS.mended_at_once < EMPTIED_MAX);
 
 /// Values that a turn remembers as it read them, none larger than [`REMEMBERED_BYTES_MAX`]. Others are read again.
 pub const REMEMBERED_MAX: usize = 128;

@@ -63,6 +63,9 @@ pub trait Store {
 /// are.
 pub const BATCH_MAX: usize = 25;
 
+/// The largest value that every store takes, with its key: DynamoDB's item.
+pub const VALUE_BYTES_MAX: usize = 400 * 1024;
+
 /// How a store takes several pairs in one call.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]

@@ -1,6 +1,6 @@
 //! What an operator can set, and every bound of the system.
 
-use crate::ports::Batches;
+use crate::ports::{Batches, VALUE_BYTES_MAX};
 use crate::secrets::Secrets;
 use std::fmt;
 
@@ -194,6 +194,11 @@ const _: () = {
     // Each member is an object of up to three parts.
     assert!(LIMITS.references_max * 4 < LIMITS.body_values_max);
     assert!(LIMITS.schemas_max * LIMITS.schema_attributes_max <= LIMITS.body_names_max / 2);
+    // With all that stands around a resource in its document.
+    assert!(LIMITS.resource_bytes_max + 32 * 1024 < VALUE_BYTES_MAX);
+    assert!(LIMITS.schemas_max * LIMITS.schema_bytes_max < VALUE_BYTES_MAX);
+    assert!(LIMITS.value_bytes_max <= LIMITS.resource_bytes_max);
+    assert!(LIMITS.page_default <= LIMITS.page_max);
     // A page of the largest resources makes progress.
     assert!(LIMITS.resource_bytes_max * 8 < LIMITS.page_bytes_max);
 };

@@ -20,7 +20,7 @@ pub const ADMIN_SECRET: &str = "the-admin-secret-of-the-tests";
 #[derive(Clone, Default)]
 pub struct World {
     /// The store.
-    pub store: Memory,
+    pub store: MemoryStore,
     /// The time.
     pub time: Time,
     /// The randomness.
@@ -49,12 +49,12 @@ impl World {
 
 /// A store in memory.
 #[derive(Clone, Default)]
-pub struct Memory {
+pub struct MemoryStore {
     data: Rc<RefCell<BTreeMap<String, Vec<u8>>>>,
     writes_left: Rc<Cell<Option<usize>>>,
 }
 
-impl Memory {
+impl MemoryStore {
     /// What stands under each key.
     pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         self.data.borrow().clone()
@@ -74,7 +74,7 @@ impl Memory {
     }
 }
 
-impl Store for Memory {
+impl Store for MemoryStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.data.borrow().get(key).cloned())
     }
@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_store_that_takes_one_more_batch_refuses_the_next_and_keeps_the_first() {
-        let store = Memory::default();
+        let store = MemoryStore::default();
         store.take_batches(Some(1));
         let pair = |key: &str| [(key.to_owned(), b"1".to_vec())];
         assert_eq!(store.set_many(&pair("a")), Ok(()));
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_counter_is_text_and_what_is_none_does_not_count() {
-        let store = Memory::default();
+        let store = MemoryStore::default();
         assert_eq!([store.increment("n", 2), store.increment("n", -1)], [Ok(2), Ok(1)]);
         assert_eq!(store.get("n"), Ok(Some(b"1".to_vec())));
         store.plant("n", Some(b"x".to_vec()));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn keys_are_listed_in_no_order() {
-        let store = Memory::default();
+        let store = MemoryStore::default();
         let pairs: Vec<_> = (0..20).map(|n| (format!("k{n:02}"), b"1".to_vec())).collect();
         store.set_many(&pairs).unwrap();
         assert!(!store.list_keys().unwrap().is_sorted());

@@ -26,7 +26,7 @@ pub(crate) use scene::Scene;
 use super::{Document, extent, roster};
 use crate::connection::Connection;
 use crate::keys::{Kind, Roll};
-use crate::ledger::{Error, Read};
+use crate::ledger::{Error, HOLD, Read};
 use crate::settings::LIMITS;
 use crate::tenant::schemas;
 use crate::tenant::state::TenantTurn;
@@ -40,6 +40,9 @@ pub const LOOKED_AT_ONCE: u64 = 2_000;
 
 /// How long a portion goes on; in a repair, changes of the tenant wait for it.
 const TIME_MAX: Duration = Duration::from_millis(500);
+
+// The rest of the time is for the commit.
+const _: () = assert!(TIME_MAX.as_millis() * 4 <= HOLD.as_millis());
 
 /// What a page of keys counts for beside the keys that are looked at: a store may look through thousands of others for it.
 const PAGE_COST: u64 = 50;

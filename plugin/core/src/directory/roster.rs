@@ -9,7 +9,7 @@
 
 pub(crate) use crate::keys::ROSTER_TOP as TOP;
 use crate::keys::{Roll, Space};
-use crate::ledger::{Error, Read, State, Turn};
+use crate::ledger::{Error, HeadState, Read, Turn};
 use serde::de::MapAccess;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
@@ -58,7 +58,7 @@ pub(crate) type Seat = (u64, String);
 
 /// Adds a member at the end and answers its slot.
 pub(crate) fn append(
-    turn: &mut Turn<'_, impl State>,
+    turn: &mut Turn<'_, impl HeadState>,
     roll: &Roll,
     extent: &mut Extent,
     member: &str,
@@ -73,7 +73,7 @@ pub(crate) fn append(
 
 /// Gives a member a slot that the roster reaches. False where the slot, or one behind it in the same leaf, is taken.
 pub(crate) fn seat(
-    turn: &mut Turn<'_, impl State>,
+    turn: &mut Turn<'_, impl HeadState>,
     roll: &Roll,
     extent: &mut Extent,
     slot: u64,
@@ -93,7 +93,7 @@ pub(crate) fn seat(
     Ok(true)
 }
 
-fn seat_at_end(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: &str) -> Result<bool, Error> {
+fn seat_at_end(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, member: &str) -> Result<bool, Error> {
     let key = turn.space().roster(roll, 0, leaf_of(slot));
     let mut leaf = Line::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
     if leaf.last_slot().map_err(|_| not_as_written(&key))?.is_some_and(|taken| taken >= slot) {
@@ -106,7 +106,7 @@ fn seat_at_end(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: 
 }
 
 /// Gives a member of an entry its slot, whoever is behind it. Who was there before is there no more.
-pub(crate) fn place(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
+pub(crate) fn place(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
     if seat_at_end(turn, roll, slot, member)? {
         return Ok(());
     }
@@ -128,7 +128,7 @@ pub(crate) fn place(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, mem
 
 /// Takes a member out of an entry, and with it a leaf or a node that has nobody else. Nothing where somebody else has the
 /// slot.
-pub(crate) fn displace(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
+pub(crate) fn displace(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, member: &str) -> Result<(), Error> {
     let mut seats = leaf(turn, roll, leaf_of(slot))?;
     let Some(place) = seats.iter().position(|(taken, other)| *taken == slot && other == member) else {
         return Ok(());
@@ -145,7 +145,7 @@ pub(crate) fn displace(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, 
 
 /// Takes a member out.
 pub(crate) fn remove(
-    turn: &mut Turn<'_, impl State>,
+    turn: &mut Turn<'_, impl HeadState>,
     roll: &Roll,
     extent: &mut Extent,
     slot: u64,
@@ -155,7 +155,7 @@ pub(crate) fn remove(
 
 /// Takes members out; each leaf that they stand in is read and written once, however many of them do.
 pub(crate) fn remove_many(
-    turn: &mut Turn<'_, impl State>,
+    turn: &mut Turn<'_, impl HeadState>,
     roll: &Roll,
     extent: &mut Extent,
     slots: &[u64],
@@ -181,7 +181,7 @@ pub(crate) fn remove_many(
 }
 
 /// Takes every member out at once.
-pub(crate) fn raze(turn: &mut Turn<'_, impl State>, roll: &Roll, extent: &mut Extent) {
+pub(crate) fn raze(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, extent: &mut Extent) {
     for key in keys(turn.space(), roll, extent.next_slot) {
         turn.remove(key);
     }
@@ -410,7 +410,7 @@ impl Line {
 }
 
 /// Adds to the counts above a slot.
-fn count(turn: &mut Turn<'_, impl State>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
+fn count(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, change: i64) -> Result<(), Error> {
     let prunes = matches!(roll, Roll::Entry(_));
     let mut child = slot / LEAF_SLOTS;
     for level in 1..=TOP {

@@ -13,7 +13,7 @@
 //! closed for changes until everything that is derived from documents was compared with these and mended, see
 //! [`Rollcall::mend`](crate::http::Rollcall). So a change that was answered stays, whatever arrives within that time.
 
-use super::head::{Head, State, StoredHead};
+use super::head::{Head, HeadState, StoredHead};
 use super::intent::{self, Pair};
 use super::lease::Lease;
 use super::queue::{CLOSED, Queue, Ticket, count};
@@ -135,7 +135,7 @@ impl InFlight {
     }
 }
 
-impl<S: State> Turn<'_, S> {
+impl<S: HeadState> Turn<'_, S> {
     /// Adds the trail of this turn to what it writes, while writes of earlier ones may arrive.
     pub(super) fn leave_trail(&mut self, pairs: &mut Vec<Pair>) {
         let now = self.lease.ledger.ports.clock.now();
@@ -197,7 +197,7 @@ impl<S: State> Turn<'_, S> {
 impl Queue<'_> {
     /// Why the stored head cannot be the latest one, if that is so: by what this instance knows, or by the number that it was
     /// given.
-    pub(super) fn went_back<S: State>(&self, stored: &StoredHead<S>, ticket: &Ticket) -> Option<String> {
+    pub(super) fn went_back<S: HeadState>(&self, stored: &StoredHead<S>, ticket: &Ticket) -> Option<String> {
         let Head { epoch, done, .. } = stored.head;
         // A space without a head was removed as a whole.
         stored.bytes.as_ref()?;
@@ -220,7 +220,7 @@ impl Queue<'_> {
 
     /// Closes the present epoch, writes the trail once more, and opens the next epoch, in which the space is closed for
     /// changes until it is mended.
-    pub(super) fn reopen<S: State>(&self, stored: &StoredHead<S>, found: &str) -> Result<(), Error> {
+    pub(super) fn reopen<S: HeadState>(&self, stored: &StoredHead<S>, found: &str) -> Result<(), Error> {
         let since = self.ledger.ports.clock.elapsed();
         let present = self.present_epoch(stored.head.epoch)?;
         // Of all who try at once one is told that the epoch was open. If that one dies, the next epoch is the present one.
@@ -261,7 +261,7 @@ impl Queue<'_> {
     }
 
     /// Writes once more what the turns after this head have left, and answers the head of the last one.
-    fn follow_trail<S: State>(&self, lease: &Lease<'_>, from: &Head<S>, present: u64) -> Result<Head<S>, Error> {
+    fn follow_trail<S: HeadState>(&self, lease: &Lease<'_>, from: &Head<S>, present: u64) -> Result<Head<S>, Error> {
         let mut reached = match &from.intent {
             // Whoever decided that was told that it came too late, or will be.
             Some(_) => Head { intent: None, ..from.clone() },

@@ -21,7 +21,7 @@ const ENDED_MAX: usize = 8;
 /// nothing of its own.
 ///
 /// Its members and the ledger's are those of one JSON object, and none of them is buffered on the way in or out.
-pub trait State: Clone + fmt::Debug + PartialEq {
+pub trait HeadState: Clone + fmt::Debug + PartialEq {
     /// What a turn may remember that is not stored.
     type Memo: Default;
 
@@ -70,7 +70,7 @@ pub struct Head<S> {
     pub state: S,
 }
 
-impl<S: State> Head<S> {
+impl<S: HeadState> Head<S> {
     fn new(state: S) -> Head<S> {
         Head {
             layout: LAYOUT,
@@ -133,7 +133,7 @@ impl<S: State> Head<S> {
     }
 }
 
-impl<S: State> Serialize for Head<S> {
+impl<S: HeadState> Serialize for Head<S> {
     fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("layout", &self.layout)?;
@@ -157,16 +157,16 @@ fn write_some<M: SerializeMap, T: Serialize>(map: &mut M, name: &str, value: Opt
     value.map_or(Ok(()), |value| map.serialize_entry(name, value))
 }
 
-impl<'de, S: State> Deserialize<'de> for Head<S> {
+impl<'de, S: HeadState> Deserialize<'de> for Head<S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Head<S>, D::Error> {
-        deserializer.deserialize_map(Members(PhantomData))
+        deserializer.deserialize_map(HeadVisitor(PhantomData))
     }
 }
 
 /// Reads the members of a head as they come.
-struct Members<S>(PhantomData<S>);
+struct HeadVisitor<S>(PhantomData<S>);
 
-impl<'de, S: State> Visitor<'de> for Members<S> {
+impl<'de, S: HeadState> Visitor<'de> for HeadVisitor<S> {
     type Value = Head<S>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +176,7 @@ impl<'de, S: State> Visitor<'de> for Members<S> {
     fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Head<S>, M::Error> {
         let mut head = Head::new(S::absent());
         let (mut layout, mut epoch, mut done, mut required) = (None, None, None, 0);
-        while let Some(Name(name)) = map.next_key()? {
+        while let Some(MemberName(name)) = map.next_key()? {
             match &*name {
                 "layout" => layout = Some(map.next_value()?),
                 "migratedTo" => head.migrated_to = map.next_value()?,
@@ -206,10 +206,10 @@ impl<'de, S: State> Visitor<'de> for Members<S> {
 
 /// The name of a member, lent where it can be.
 #[derive(Deserialize)]
-struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
+struct MemberName<'n>(#[serde(borrow)] Cow<'n, str>);
 
 /// Nothing beside the head's own: of a space whose head keeps no more, or for a look at the turns of any space.
-impl State for () {
+impl HeadState for () {
     type Memo = ();
 
     const REQUIRED: &'static [&'static str] = &[];
@@ -244,7 +244,7 @@ pub(super) struct StoredHead<S> {
     pub(super) bytes: Option<Vec<u8>>,
 }
 
-impl<S: State> StoredHead<S> {
+impl<S: HeadState> StoredHead<S> {
     pub(super) fn read(ledger: Ledger<'_>, space: &Space) -> Result<StoredHead<S>, Error> {
         let key = space.head();
         let bytes = value(ledger.ports, &key)?;

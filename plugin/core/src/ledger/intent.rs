@@ -6,11 +6,11 @@
 //! before the head names them.
 
 use super::Error;
-use super::head::{Head, Progress, State};
+use super::head::{Head, HeadState, Progress};
 use super::lease::Lease;
 use crate::keys::Space;
-use crate::ports::BATCH_MAX;
 use crate::ports::Ports;
+use crate::ports::{BATCH_MAX, VALUE_BYTES_MAX};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -19,15 +19,22 @@ use std::collections::BTreeMap;
 /// A key and what it is to hold.
 pub(super) type Pair = (String, Vec<u8>);
 
-/// Bytes up to which an intent stands in the head. DynamoDB takes 400 KB in one value; the head itself needs 60 at most.
+/// Bytes up to which an intent stands in the head.
 const INLINE_BYTES_MAX: usize = 96 * 1024;
 
 /// Bytes in one of the keys that a larger intent is spread over. A single pair may be larger: as large as a value may be.
 const PART_BYTES_MAX: usize = 256 * 1024;
 
+/// A head beside what it carries.
+const HEAD_BYTES_MAX: usize = 60 * 1024;
+
+// An intent stands in base64 in the head, with the head that follows; a part is a value of its own.
+const _: () = assert!(INLINE_BYTES_MAX * 4 / 3 + 2 * HEAD_BYTES_MAX < VALUE_BYTES_MAX);
+const _: () = assert!(PART_BYTES_MAX < VALUE_BYTES_MAX);
+
 /// A change that is decided.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(bound = "S: State")]
+#[serde(bound = "S: HeadState")]
 pub(super) struct Intent<S> {
     /// Where the space stands when all is written.
     pub(super) next: Box<Head<S>>,
@@ -49,7 +56,7 @@ pub(super) struct Plan<S> {
 }
 
 /// Puts values into an intent. Its own keys are left to the turn after it to delete.
-pub(super) fn plan<S: State>(space: &Space, pairs: &[Pair], mut next: Head<S>) -> Plan<S> {
+pub(super) fn plan<S: HeadState>(space: &Space, pairs: &[Pair], mut next: Head<S>) -> Plan<S> {
     let parts = framed(pairs);
     if let [part] = parts.as_slice()
         && part.len() <= INLINE_BYTES_MAX

@@ -8,14 +8,14 @@
 //!
 //! A field that may be missing is no new layout: values without it read as what they meant when they were written.
 
-use super::head::State;
+use super::head::HeadState;
 use super::{Error, Read as _, Turn};
 
 /// The layout of all stored values. A space of a later layout is refused, one of an earlier layout migrated, see `layout`.
 pub const LAYOUT: u32 = 4;
 
 /// What brings a space from one layout to the next.
-pub struct Step<S: State> {
+pub struct Step<S: HeadState> {
     /// The layout that it starts from.
     pub(crate) from: u32,
     /// Stages one piece, from where the piece before ended, and says where it ended itself; nothing after the last one. A
@@ -26,7 +26,7 @@ pub struct Step<S: State> {
 /// See [`Step`].
 type Piece<S> = fn(&mut Turn<'_, S>, Option<String>) -> Result<Option<String>, Error>;
 
-impl<S: State> Step<S> {
+impl<S: HeadState> Step<S> {
     /// A step without anything to rewrite. Its number only keeps a version away that cannot read what the next one writes.
     pub(crate) const fn without_pieces(from: u32) -> Step<S> {
         Step { from, piece: |_, _| Ok(None) }
@@ -34,13 +34,13 @@ impl<S: State> Step<S> {
 }
 
 /// A state whose space can be brought forward from earlier layouts.
-pub trait Migrate: State + 'static {
+pub trait Migrate: HeadState + 'static {
     /// A step for each layout before [`LAYOUT`].
     const STEPS: &'static [Step<Self>];
 }
 
 /// Stages the next piece, if the space is of an earlier layout. The caller commits it and takes the next turn.
-pub(super) fn advance<S: State>(turn: &mut Turn<'_, S>, steps: &[Step<S>], to: u32) -> Result<bool, Error> {
+pub(super) fn advance<S: HeadState>(turn: &mut Turn<'_, S>, steps: &[Step<S>], to: u32) -> Result<bool, Error> {
     let from = turn.head.layout;
     if from == to {
         return Ok(false);

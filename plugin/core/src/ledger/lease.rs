@@ -1,6 +1,6 @@
 //! The right of a holder to write, until when it has that, and how it replaces the head.
 
-use super::head::{Head, Progress, State, StoredHead};
+use super::head::{Head, HeadState, Progress, StoredHead};
 use super::intent::Pair;
 use super::{Error, HOLD, Ledger, TAKEOVER_GUARDED, TAKEOVER_UNGUARDED};
 use crate::keys::Space;
@@ -80,7 +80,7 @@ impl Beat {
 
 impl<'a> Lease<'a> {
     /// The right to the turn that follows on a stored head. Nobody can have begun to watch it by `since`.
-    pub(super) fn new<S: State>(
+    pub(super) fn new<S: HeadState>(
         ledger: Ledger<'a>,
         space: Space,
         commits: Commits,

@@ -1,7 +1,7 @@
 //! Waiting for a turn: numbers, who looks for them, and what becomes of a holder that died.
 
 use super::damage::{InFlight, closing};
-use super::head::{Head, Progress, State, StoredHead};
+use super::head::{Head, HeadState, Progress, StoredHead};
 use super::intent::{self, Pair};
 use super::layout::{self, LAYOUT, Migrate};
 use super::lease::{Beat, Commits, Lease};
@@ -34,7 +34,7 @@ pub struct Waiter {
 }
 
 /// What a [`Waiter`] sees.
-pub enum Look<'a, S: State> {
+pub enum Look<'a, S: HeadState> {
     /// Its turn.
     Turn(Turn<'a, S>),
     /// That others come first. It may look again after this.
@@ -98,7 +98,7 @@ impl Tickets {
     }
 
     /// Why a space with this head is to be closed. Where another instance has mended it since, there is no reason any more.
-    fn suspicion<S: State>(&self, space: &Space, head: &Head<S>) -> Option<String> {
+    fn suspicion<S: HeadState>(&self, space: &Space, head: &Head<S>) -> Option<String> {
         let mut suspected = self.suspected.borrow_mut();
         if suspected.get(space).is_some_and(|suspicion| head.is_mended_after(suspicion.epoch)) {
             suspected.remove(space);
@@ -197,7 +197,7 @@ pub(crate) struct Ticket {
 }
 
 /// What the holder of a ticket sees.
-enum Seen<'a, S: State> {
+enum Seen<'a, S: HeadState> {
     Turn(Turn<'a, S>),
     /// Others went on without it.
     Passed,
@@ -234,7 +234,7 @@ impl<'a> Queue<'a> {
     }
 
     /// Waits for the turn of this number. Nothing where it was passed over.
-    pub(crate) fn wait<S: State>(&self, mut ticket: Ticket) -> Result<Option<Turn<'a, S>>, Error> {
+    pub(crate) fn wait<S: HeadState>(&self, mut ticket: Ticket) -> Result<Option<Turn<'a, S>>, Error> {
         loop {
             match self.look(&mut ticket)? {
                 Seen::Turn(turn) => return Ok(Some(turn)),
@@ -244,7 +244,7 @@ impl<'a> Queue<'a> {
         }
     }
 
-    fn look<S: State>(&self, ticket: &mut Ticket) -> Result<Seen<'a, S>, Error> {
+    fn look<S: HeadState>(&self, ticket: &mut Ticket) -> Result<Seen<'a, S>, Error> {
         let looked = self.ledger.ports.clock.elapsed();
         ticket.looked = looked;
         let stored = self.stored()?;
@@ -279,14 +279,14 @@ impl<'a> Queue<'a> {
     }
 
     /// How often the holder of the present turn has said that it goes on.
-    fn beats<S: State>(&self, head: &Head<S>) -> Result<u64, Error> {
+    fn beats<S: HeadState>(&self, head: &Head<S>) -> Result<u64, Error> {
         let key = self.space.beat();
         let beat = value(self.ledger.ports, &key)?.map(|bytes| decode::<Beat>(&key, &bytes)).transpose()?;
         Ok(beat.map_or(0, |beat| beat.of_turn_after(head.progress())))
     }
 
     /// The head, from a store that may be gone for a moment.
-    fn stored<S: State>(&self) -> Result<StoredHead<S>, Error> {
+    fn stored<S: HeadState>(&self) -> Result<StoredHead<S>, Error> {
         let since = self.ledger.ports.clock.elapsed();
         loop {
             let stored = StoredHead::read(self.ledger, &self.space);
@@ -299,7 +299,7 @@ impl<'a> Queue<'a> {
     }
 
     /// The right to the turn that follows on a stored head.
-    pub(super) fn lease<S: State>(&self, stored: &StoredHead<S>, since: Duration) -> Lease<'a> {
+    pub(super) fn lease<S: HeadState>(&self, stored: &StoredHead<S>, since: Duration) -> Lease<'a> {
         Lease::new(self.ledger, self.space.clone(), self.commits, stored, since)
     }
 
@@ -308,7 +308,7 @@ impl<'a> Queue<'a> {
     /// With a guard one of those who try does it. Without one, of all who try in one round one sees 1 and does it; a further
     /// round opens only after a waiter has seen that one fail for as long again, and leads to an epoch of its own, so that
     /// whoever comes back late from an earlier round opens none that is in use.
-    fn end_epoch<S: State>(&self, stuck: &StoredHead<S>, round: u32) -> Result<(), Error> {
+    fn end_epoch<S: HeadState>(&self, stuck: &StoredHead<S>, round: u32) -> Result<(), Error> {
         let since = self.ledger.ports.clock.elapsed();
         let epoch = stuck.head.epoch;
         if !self.commits.is_guarded() {
@@ -368,19 +368,19 @@ struct Moment {
 }
 
 impl Moment {
-    fn of<S: State>(head: &Head<S>, beats: u64) -> Moment {
+    fn of<S: HeadState>(head: &Head<S>, beats: u64) -> Moment {
         Moment { progress: head.progress(), decided: head.intent.is_some(), beats }
     }
 }
 
 impl Watch {
-    fn new<S: State>(now: Duration, head: &Head<S>) -> Watch {
+    fn new<S: HeadState>(now: Duration, head: &Head<S>) -> Watch {
         Watch { since: now, looked: now, moment: Moment::of(head, 0), rounds: 0 }
     }
 
     /// Sees a head. Where the turn has been the same for long enough that its holder may have said that it goes on, that is
     /// asked for, too.
-    fn see<S: State>(
+    fn see<S: HeadState>(
         &mut self,
         now: Duration,
         head: &Head<S>,

@@ -9,7 +9,7 @@
 //! A snapshot ends when its reader is done, when another one is asked for, or when [`LEASE`] has passed without a word
 //! of its reader. From then on each turn deletes what one turn had kept, until nothing is left.
 
-use super::head::{Head, State};
+use super::head::{Head, HeadState};
 use super::layout::Migrate;
 use super::read::{Read, View, decode, value};
 use super::{Error, Ledger, Turn, capabilities};
@@ -136,7 +136,7 @@ impl<S: Migrate> Read for Snapshot<'_, S> {
     }
 }
 
-impl<S: State> Turn<'_, S> {
+impl<S: HeadState> Turn<'_, S> {
     /// Stages the values that this turn is about to change, where a snapshot wants them.
     pub(super) fn keep_before(&mut self) -> Result<(), Error> {
         let Some(mut held) = self.head.snapshot.take() else {

@@ -1,7 +1,7 @@
 //! A turn: the right to write to a space, what is to be written, and its commit.
 
 use super::damage::{Damage, InFlight};
-use super::head::{Head, State, StoredHead};
+use super::head::{Head, HeadState, StoredHead};
 use super::intent::{self, Pair};
 use super::layout::Migrate;
 use super::lease::{Commits, Lease};
@@ -22,7 +22,7 @@ use std::time::Duration;
 /// Nothing reaches the store before [`Turn::commit`]. A turn that a failure leaves behind is given on when it is dropped;
 /// where that fails, too, it holds up its space until it is taken for dead.
 #[must_use]
-pub struct Turn<'a, S: State> {
+pub struct Turn<'a, S: HeadState> {
     pub(super) lease: Lease<'a>,
     /// What the changes before this one have staged.
     pub(super) kept: Staged,
@@ -73,7 +73,7 @@ impl<'a, S: Migrate> Turn<'a, S> {
     }
 }
 
-impl<'a, S: State> Turn<'a, S> {
+impl<'a, S: HeadState> Turn<'a, S> {
     pub(super) fn new(lease: Lease<'a>, base: Head<S>) -> Turn<'a, S> {
         let (kept, staged, reached, head) = (Staged::new(), Staged::new(), base.clone(), base.clone());
         let (remembered, memo) = (RefCell::default(), S::Memo::default());
@@ -363,7 +363,7 @@ impl<'a, S: State> Turn<'a, S> {
     }
 }
 
-impl<S: State> Drop for Turn<'_, S> {
+impl<S: HeadState> Drop for Turn<'_, S> {
     fn drop(&mut self) {
         if self.finished {
             return;
@@ -375,7 +375,7 @@ impl<S: State> Drop for Turn<'_, S> {
     }
 }
 
-impl<S: State> Read for Turn<'_, S> {
+impl<S: HeadState> Read for Turn<'_, S> {
     fn space(&self) -> &Space {
         &self.lease.space
     }

@@ -1,7 +1,7 @@
 //! What a tenant and the registry keep in the head of their space, and the turns of both.
 
 use crate::directory::roster::Extent;
-use crate::ledger::{Head, Migrate, State, Step, Turn, View};
+use crate::ledger::{Head, HeadState, Migrate, Step, Turn, View};
 use crate::settings::Settings;
 use crate::traffic::Traffic;
 use jiff::Timestamp;
@@ -80,7 +80,7 @@ impl TenantState {
     }
 }
 
-impl State for TenantState {
+impl HeadState for TenantState {
     type Memo = TenantMemo;
 
     const REQUIRED: &'static [&'static str] = Extent::MEMBERS;
@@ -153,7 +153,7 @@ pub struct RegistryState {
     pub tenants: Extent,
 }
 
-impl State for RegistryState {
+impl HeadState for RegistryState {
     type Memo = ();
 
     const REQUIRED: &'static [&'static str] = Extent::MEMBERS;
