@@ -2,7 +2,7 @@
 //! turn comes, all that have come to wait by then are carried out in it: with many requests at once a turn serves as many
 //! of them as there are, and with one at a time it costs what it always cost.
 
-use rollcall_core::http::{Body, Place, Progress, Rollcall, Waiting};
+use rollcall_core::http::{Body, Progress, QueuePosition, Rollcall, Waiting};
 use rollcall_core::keys::TenantId;
 use spin_sdk::time::sleep;
 use std::cell::RefCell;
@@ -71,7 +71,7 @@ impl Lead {
     }
 
     /// Nothing once the turn is over.
-    fn look(&self, rollcall: &Rollcall, place: &Place) -> Option<Duration> {
+    fn look(&self, rollcall: &Rollcall, place: &QueuePosition) -> Option<Duration> {
         let take = |line: &mut Line| std::mem::take(&mut line.waiting);
         let mut waiting = LINES.with_borrow_mut(|lines| lines.get_mut(&self.0).map(take)).unwrap_or_default();
         let progress = rollcall.advance(place, &mut waiting);

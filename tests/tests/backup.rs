@@ -470,7 +470,7 @@ fn a_line_that_the_tenant_could_not_have_is_refused_by_its_number() {
         ("user", "/attributes/title", long(64 * 1024 + 1), "attributes: title: expected at most 65536 bytes"),
         ("user", "/attributes/password", json!("x"), "attributes: password: expected none, since nobody may read it"),
         ("user", "/attributes/nickname", json!("x"), "attributes: nickname: expected an attribute of"),
-        ("user", "/attributes/emails", json!("a@b.c"), "attributes: emails[0]: expected an object"),
+        ("user", "/attributes/emails", json!("a@b.c"), "attributes: emails: expected an array"),
         (
             "user",
             "/attributes/roles",

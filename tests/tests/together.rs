@@ -6,7 +6,8 @@ use acceptance::run::Server as _;
 use acceptance::store::{Backend, Fault, Verb};
 use acceptance::world::World;
 use http::Request;
-use rollcall_core::http::{Begun, Body, Progress, Waiting};
+use rollcall_core::connection::cache::FRESH;
+use rollcall_core::http::{Begun, Body, Progress, WAITING_VALUES_MAX, Waiting};
 use rollcall_core::keys::TenantId;
 use rollcall_core::ledger::TAKEOVER_GUARDED;
 use rollcall_core::settings::LIMITS;
@@ -258,4 +259,81 @@ fn a_request_that_changes_nothing_waits_for_no_turn() {
             Begun::Waiting(_) => panic!("expected {status}"),
         }
     }
+}
+
+#[test]
+fn a_change_whose_token_was_ended_while_it_waited_is_refused() {
+    for by_another_instance in [false, true] {
+        let mut setting = Setting::on(Backend::SQLITE);
+        let mut line = setting.line(vec![setting.create("a@contoso.com")]);
+        let mut other = Native::within(&setting.server.world);
+        let ending = if by_another_instance { &mut other } else { &mut setting.server };
+        setting.tenant.admin(ending, "DELETE", "/connection", None).expect(204);
+        // An instance believes for so long what it has read.
+        setting.server.world.time.pass(FRESH);
+        assert_eq!(setting.turn(&mut line), [401]);
+        let id = TenantId::parse(&setting.tenant.id).unwrap();
+        assert_eq!(setting.server.rollcall.users(&id, 1, 10).unwrap().1, 0);
+        let record = &setting.server.rollcall.records(&id, None, 1).unwrap().records[0];
+        assert_eq!((record.status, record.path.as_str(), record.changed), (401, "/Users", false));
+        setting.check("ended");
+    }
+}
+
+#[test]
+fn a_change_whose_tenant_got_a_schema_while_it_waited_is_prepared_anew_by_it() {
+    const URN: &str = "urn:example:params:scim:staff:1.0:User";
+    let mut setting = Setting::on(Backend::SQLITE);
+    let create = |name: &str, own: Value| {
+        let mut user = life::user(name);
+        user[URN] = own;
+        setting.tenant.request("POST", "/Users", Some(&user))
+    };
+    let mut line = setting.line(vec![
+        create("a@contoso.com", json!({"floor": 3, "pin": "1234"})),
+        create("b@contoso.com", json!({"floor": "third"})),
+    ]);
+    let schema = json!({"attributes": [
+        {"name": "floor", "type": "integer"}, {"name": "pin", "returned": "never", "mutability": "writeOnly"}]});
+    setting.tenant.admin(&mut setting.server, "PUT", &format!("/schemas/{URN}"), Some(&schema)).expect(201);
+    assert_eq!(setting.turn(&mut line), [201, 400]);
+    let users = setting.tenant.scim(&mut setting.server, "GET", "/Users", None).expect(200).body;
+    assert_eq!((&users["totalResults"], &users["Resources"][0][URN]), (&json!(1), &json!({"floor": 3})));
+    let id = TenantId::parse(&setting.tenant.id).unwrap();
+    let records = setting.server.rollcall.records(&id, None, LIMITS.page_max).unwrap().records;
+    let mut bodies = records.iter().filter_map(|record| record.request_body.as_deref());
+    let body = bodies.find(|body| body.contains("pin"));
+    assert!(body.is_some_and(|body| body.contains("\"floor\":3") && !body.contains("1234")), "{body:?}");
+}
+
+#[test]
+fn a_group_that_waited_while_groups_were_switched_off_is_refused() {
+    let mut setting = Setting::on(Backend::SQLITE);
+    setting.tenant.admin(&mut setting.server, "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);
+    let sales = json!({"displayName": "Sales"});
+    let mut line = setting.line(vec![setting.tenant.request("POST", "/Groups", Some(&sales))]);
+    setting.tenant.admin(&mut setting.server, "PATCH", "/connection", Some(&json!({"groups": false}))).expect(200);
+    assert_eq!(setting.turn(&mut line), [501]);
+}
+
+#[test]
+fn changes_wait_with_as_many_values_as_the_limit_allows_and_the_next_one_is_refused_until_they_are_gone() {
+    let setting = Setting::on(Backend::SQLITE);
+    // An attribute that no schema has is passed over, and its values are there until the change is carried out.
+    let large = |name: &str| {
+        let mut user = life::user(name);
+        user["unknown"] = json!(vec![0; LIMITS.body_values_max - 100]);
+        setting.tenant.request("POST", "/Users", Some(&user))
+    };
+    let room = WAITING_VALUES_MAX / LIMITS.body_values_max;
+    let line = setting.line((0..room).map(|number| large(&format!("user{number}@contoso.com"))).collect());
+    match setting.server.rollcall.begin(large("more@contoso.com")) {
+        Begun::Answered(refused) => {
+            assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+        }
+        Begun::Waiting(_) => panic!("it waits with the others"),
+    }
+    assert!(matches!(setting.server.rollcall.begin(setting.create("small@contoso.com")), Begun::Waiting(_)));
+    drop(line);
+    assert!(matches!(setting.server.rollcall.begin(large("more@contoso.com")), Begun::Waiting(_)));
 }

@@ -66,12 +66,27 @@ const PATH_KEPT_BYTES: usize = 2 * LIMITS.path_bytes_max;
 
 /// Reads a text within the bounds of a request's body.
 pub(crate) fn parse(text: &[u8]) -> Result<Value, Refusal> {
+    parse_counted(text).map(|(value, _)| value)
+}
+
+/// Reads a text within the bounds of a request's body. Answers how many values it has, too: they are what the tree takes
+/// room by.
+pub(crate) fn parse_counted(text: &[u8]) -> Result<(Value, usize), Refusal> {
+    #[cfg(test)]
+    PARSED.set(PARSED.get() + 1);
     let count = Count::default();
     if text.len() > COUNTED_FIRST_BYTES {
         count.read(text, Keep::Nothing)?;
         count.values.set(0);
     }
-    count.read(text, Keep::All)
+    let value = count.read(text, Keep::All)?;
+    Ok((value, count.values.get()))
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Texts that this thread has read.
+    pub(crate) static PARSED: Cell<usize> = const { Cell::new(0) };
 }
 
 /// The same into a type. Nothing where the text is JSON of another shape.

@@ -175,6 +175,23 @@ enum Taken {
     Trailer(String),
 }
 
+/// Refuses by what a turn has seen. A turn that cannot be given on was over meanwhile, and what it saw may be of two states,
+/// so its part is begun again.
+fn refuse<T>(turn: TenantTurn<'_>, refusal: ImportError) -> Step<T> {
+    match refusal {
+        ImportError::Ledger(_) => Err(refusal),
+        ImportError::NoSuchTenant
+        | ImportError::NotEmpty
+        | ImportError::AnotherFile
+        | ImportError::GivenUp
+        | ImportError::Line(..)
+        | ImportError::Findings(_) => {
+            turn.release()?;
+            Err(refusal)
+        }
+    }
+}
+
 struct Restorer<'a> {
     ledger: Ledger<'a>,
     tenant: &'a TenantId,
@@ -191,7 +208,7 @@ impl Restorer<'_> {
     ) -> Step<Taken> {
         let mut import = Import::read(&turn)?;
         if file.is_some() && import.as_ref().map(|import| import.file.as_str()) != file {
-            return Err(ImportError::GivenUp);
+            return refuse(turn, ImportError::GivenUp);
         }
         let mut taken = 0;
         let mut trailer = false;
@@ -199,18 +216,20 @@ impl Restorer<'_> {
             if taken >= LINES_A_TURN || turn.spent() > HOLD / 4 {
                 break;
             }
-            match self.line(&mut turn, &mut import, text)? {
-                Next::Line => {}
-                Next::Trailer => {
+            match self.line(&mut turn, &mut import, text) {
+                Ok(Next::Line) => {}
+                Ok(Next::Trailer) => {
                     trailer = true;
                     break;
                 }
+                Err(refusal) => return refuse(turn, refusal),
             }
             lines.next();
             taken += 1;
         }
         let Some(import) = import else {
-            return Err(ImportError::Line(1, "expected the header of an export, found nothing".to_owned()));
+            let what = "expected the header of an export, found nothing".to_owned();
+            return refuse(turn, ImportError::Line(1, what));
         };
         if taken > 0 && import.is_under_way() {
             turn.write(turn.space().import(), &import);
@@ -380,9 +399,10 @@ impl Restorer<'_> {
         }
         let mut turn = TenantTurn::take(self.ledger, Space::tenant(self.tenant))?;
         let Some(mut import) = Import::read(&turn)?.filter(|import| import.file == file) else {
-            return Err(ImportError::GivenUp);
+            return refuse(turn, ImportError::GivenUp);
         };
         if !import.is_under_way() {
+            turn.release()?;
             return Ok(import);
         }
         let from = TenantId::parse(&import.header.tenant).unwrap_or_else(|| self.tenant.clone());

@@ -3,7 +3,7 @@
 
 use super::Rollcall;
 use super::credentials::presented;
-use super::route::{self, Admin, Door, Route, Scim};
+use super::route::{self, Admin, Door, Route};
 use super::scim::Caller;
 use crate::settings::LIMITS;
 use http::request::Parts;
@@ -26,6 +26,16 @@ pub(super) enum Known {
     Admin(Result<(), Response<Vec<u8>>>),
 }
 
+impl Known {
+    /// Who calls below a tenant URL, where that was looked up.
+    pub(super) fn caller(self) -> Option<Caller> {
+        match self {
+            Known::Caller(caller) => Some(caller),
+            Known::Nothing | Known::Admin(_) => None,
+        }
+    }
+}
+
 impl Met {
     /// How many bytes of the body are to be read. With one more the request is refused as too large; with none it is to be
     /// answered without its body.
@@ -39,10 +49,10 @@ impl Rollcall {
     pub fn meet(&self, head: &Parts) -> Met {
         let route = Route::of(head.uri.path());
         let (known, body_bytes_max) = match &route {
-            Route::Scim(Some(tenant)) if takes_body(&head.method, super::scim::below(head.uri.path())) => {
+            Route::Scim(Some(tenant)) if route::takes_body(&head.method, super::scim::below(head.uri.path())) => {
                 match presented(&head.headers) {
                     Some(presented) => {
-                        let caller = self.caller(tenant, presented.token);
+                        let caller = self.scim().caller(tenant, presented.token);
                         let max = if caller.is_known() { LIMITS.body_bytes_max } else { 0 };
                         (Known::Caller(caller), max)
                     }
@@ -64,16 +74,10 @@ impl Rollcall {
             Door::Open => (Known::Nothing, 0),
             Door::SignIn => (Known::Nothing, LIMITS.session_body_bytes_max),
             Door::Secret | Door::Token => {
-                let admitted = self.admit(&Request::from_parts(head.clone(), Vec::new()));
+                let admitted = self.sessions().admit(&Request::from_parts(head.clone(), Vec::new()));
                 let max = if admitted.is_ok() { LIMITS.body_bytes_max } else { 0 };
                 (Known::Admin(admitted), max)
             }
         }
     }
-}
-
-/// Whether a body means anything in a request of this method to this path below a tenant URL.
-pub(super) fn takes_body(method: &Method, path: &str) -> bool {
-    [Method::POST, Method::PUT, Method::PATCH].contains(method)
-        && route::check_method(method, Scim::of(path).methods()).is_ok()
 }

@@ -5,13 +5,15 @@
 //! begins, so that further requests, of any instance, go on with it. So does the instance itself, for a while after a request
 //! that had to leave something: whoever runs it may end one that nobody asks anything for longer.
 
-use super::Rollcall;
+use super::{Rollcall, request_id};
 use crate::directory::audit::Position;
 use crate::directory::repair;
 use crate::journal;
 use crate::keys::{Space, TenantId};
-use crate::ledger::Error;
+use crate::ledger::{Error, Ledger};
 use crate::tenant::state::TenantTurn;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a request mends before it is answered that the tenant is closed; the next one goes on.
@@ -21,38 +23,22 @@ const MENDS_FOR: Duration = Duration::from_secs(5);
 /// after its last answer.
 pub const MENDS_ALONE_FOR: Duration = Duration::from_secs(20);
 
+/// Tenants that an instance mends, and when a request had to leave them so.
+pub(super) type Mending = RefCell<BTreeMap<TenantId, Duration>>;
+
 impl Rollcall {
-    /// Waits for a turn of a tenant, and mends the tenant first where that is needed.
+    /// [`Turns::take`]
     pub(super) fn turn(&self, tenant: &TenantId) -> Result<TenantTurn<'_>, Error> {
-        self.while_open(tenant, || TenantTurn::take(self.ledger(), Space::tenant(tenant)))
+        self.turns().take(tenant)
     }
 
-    /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has to
-    /// bear being repeated.
+    /// [`Turns::while_open`]
     pub(super) fn while_open<T, E: From<Error> + PartialEq>(
         &self,
         tenant: &TenantId,
         act: impl Fn() -> Result<T, E>,
     ) -> Result<T, E> {
-        match act() {
-            Err(error) if error == E::from(Error::Mending) => {
-                self.mend(tenant)?;
-                act()
-            }
-            done => done,
-        }
-    }
-
-    /// Mends a damaged tenant and opens it again. [`Error::Mending`] where there is more to mend than one request may.
-    pub(super) fn mend(&self, tenant: &TenantId) -> Result<(), Error> {
-        let begun = self.ports.clock.elapsed();
-        while self.ports.clock.elapsed().saturating_sub(begun) < MENDS_FOR {
-            if self.mend_portion(tenant)? {
-                return Ok(());
-            }
-        }
-        self.mending.borrow_mut().insert(tenant.clone(), self.ports.clock.elapsed());
-        Err(Error::Mending)
+        self.turns().while_open(tenant, act)
     }
 
     /// Whether tenants are left that this instance has begun to mend, and goes on with by itself.
@@ -66,7 +52,7 @@ impl Rollcall {
     pub fn mend_on(&self) {
         let tenants: Vec<TenantId> = self.mending.borrow().keys().cloned().collect();
         for tenant in tenants {
-            match self.mend_portion(&tenant) {
+            match self.turns().mend_portion(&tenant) {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(error) => {
@@ -77,9 +63,57 @@ impl Rollcall {
         }
     }
 
+    pub(super) fn turns(&self) -> Turns<'_> {
+        Turns { ledger: self.ledger(), mending: &self.mending }
+    }
+}
+
+/// Where turns of tenants come from.
+#[derive(Clone, Copy)]
+pub(super) struct Turns<'r> {
+    ledger: Ledger<'r>,
+    mending: &'r Mending,
+}
+
+impl<'r> Turns<'r> {
+    /// Waits for a turn of a tenant, and mends the tenant first where that is needed.
+    pub(super) fn take(self, tenant: &TenantId) -> Result<TenantTurn<'r>, Error> {
+        self.while_open(tenant, || TenantTurn::take(self.ledger, Space::tenant(tenant)))
+    }
+
+    /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has to
+    /// bear being repeated.
+    pub(super) fn while_open<T, E: From<Error> + PartialEq>(
+        self,
+        tenant: &TenantId,
+        act: impl Fn() -> Result<T, E>,
+    ) -> Result<T, E> {
+        match act() {
+            Err(error) if error == E::from(Error::Mending) => {
+                self.mend(tenant)?;
+                act()
+            }
+            done => done,
+        }
+    }
+
+    /// Mends a damaged tenant and opens it again. [`Error::Mending`] where there is more to mend than one request may.
+    fn mend(self, tenant: &TenantId) -> Result<(), Error> {
+        let clock = &self.ledger.ports.clock;
+        let begun = clock.elapsed();
+        while clock.elapsed().saturating_sub(begun) < MENDS_FOR {
+            if self.mend_portion(tenant)? {
+                return Ok(());
+            }
+        }
+        self.mending.borrow_mut().insert(tenant.clone(), clock.elapsed());
+        Err(Error::Mending)
+    }
+
     /// Mends a portion of a damaged tenant, and opens it again after the last one. Whether it is open.
-    fn mend_portion(&self, tenant: &TenantId) -> Result<bool, Error> {
-        let mut turn = TenantTurn::take_to_mend(self.ledger(), Space::tenant(tenant))?;
+    fn mend_portion(self, tenant: &TenantId) -> Result<bool, Error> {
+        let ports = self.ledger.ports;
+        let mut turn = TenantTurn::take_to_mend(self.ledger, Space::tenant(tenant))?;
         let Some(damage) = turn.head.damage().cloned() else {
             return Ok(true);
         };
@@ -87,17 +121,16 @@ impl Rollcall {
         let portion = repair::portion(&mut turn, damage.position().unwrap_or_else(Position::start))?;
         let values = turn.note_mended(portion.mended, portion.next.as_ref());
         for left in portion.left.iter().chain(&portion.unlooked) {
-            self.ports.log.line(&format!("tenant {tenant}: not mended: {left}"));
+            ports.log.line(&format!("tenant {tenant}: not mended: {left}"));
         }
         if portion.next.is_some() {
             turn.commit()?;
             return Ok(false);
         }
         turn.open_again();
-        let (now, id) = (self.ports.clock.now(), self.request_id());
-        journal::append_mended(&mut turn, &damage, values, now, id);
+        journal::append_mended(&mut turn, &damage, values, ports.clock.now(), request_id(ports));
         turn.commit()?;
-        self.ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
+        ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
         Ok(true)
     }
 }

@@ -18,14 +18,14 @@ mod session;
 pub use export::Stream;
 pub use meet::Met;
 pub use mend::MENDS_ALONE_FOR;
-pub use scim::{Begun, Place, Progress, Provision, Waiting};
+pub use scim::{Begun, Progress, Provision, QueuePosition, WAITING_VALUES_MAX, Waiting};
 
 use crate::connection::cache::Cache;
 use crate::directory;
 use crate::journal::{self, Buffer, Record};
 use crate::keys::{Kind, Space, TenantId};
 use crate::ledger::{self, Head, Ledger, Look, Memory, Migrate, View, Waiter};
-use crate::pace::{self, Limiter};
+use crate::pace::Limiter;
 use crate::ports::Ports;
 use crate::scim::{Effort, Sent, messages};
 use crate::settings::{LIMITS, Settings};
@@ -35,13 +35,14 @@ use crate::tenant::state::{RegistryState, TenantState, TenantView};
 use guesses::Guesses;
 use http::header::HOST;
 use http::uri::Authority;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use jiff::Timestamp;
 use route::Route;
-use scim::Strangers;
+use scim::{Recorder, Scim, Strangers, WaitingValues};
 use serde::Serialize;
+use session::Sessions;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// The application: everything that a request may need.
@@ -51,17 +52,38 @@ pub struct Rollcall {
     memory: Memory,
     buffer: RefCell<Buffer>,
     connections: Cache,
-    /// Spaces whose layout this instance has seen to.
-    prepared: RefCell<BTreeSet<Space>>,
-    /// Tenants that this instance mends, and when a request had to leave them so.
-    mending: RefCell<BTreeMap<TenantId, Duration>>,
+    layouts: Layouts,
+    mending: mend::Mending,
     limiter: Limiter,
     strangers: Strangers,
     guesses: Guesses,
+    waiting_values: WaitingValues,
 }
 
-/// Spaces that an instance remembers as prepared. Forgetting them costs a read each.
-const PREPARED_MAX: usize = 10_000;
+/// Spaces whose layout this instance has seen to.
+#[derive(Default)]
+pub(crate) struct Layouts(RefCell<BTreeSet<Space>>);
+
+/// Spaces that an instance remembers. Forgetting them costs a read each.
+const LAYOUTS_MAX: usize = 10_000;
+
+impl Layouts {
+    /// Sees to it that the values of a space have this version's layout, before the first of them is read: one of an
+    /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives. Where
+    /// this instance meets the space, it answers where that stands.
+    fn expect<S: Migrate>(&self, ledger: Ledger<'_>, space: Space) -> Result<Option<Head<S>>, ledger::Error> {
+        if self.0.borrow().contains(&space) {
+            return Ok(None);
+        }
+        let head = View::new(ledger, space.clone()).head()?;
+        let mut met = self.0.borrow_mut();
+        if met.len() >= LAYOUTS_MAX {
+            met.clear();
+        }
+        met.insert(space);
+        Ok(Some(head))
+    }
+}
 
 /// The body of an answer.
 #[derive(Debug)]
@@ -115,11 +137,12 @@ impl Rollcall {
             memory: Memory::default(),
             buffer: RefCell::default(),
             connections: Cache::default(),
-            prepared: RefCell::default(),
-            mending: RefCell::default(),
+            layouts: Layouts::default(),
+            mending: mend::Mending::default(),
             limiter: Limiter::default(),
             strangers: Strangers::default(),
             guesses: Guesses::default(),
+            waiting_values: WaitingValues::default(),
         }
     }
 
@@ -128,11 +151,38 @@ impl Rollcall {
         Ledger { ports: &self.ports, settings: &self.settings, memory: &self.memory }
     }
 
+    fn scim(&self) -> Scim<'_> {
+        Scim {
+            ledger: self.ledger(),
+            layouts: &self.layouts,
+            connections: &self.connections,
+            limiter: &self.limiter,
+            strangers: &self.strangers,
+            waiting_values: &self.waiting_values,
+            turns: self.turns(),
+            recorder: self.recorder(),
+        }
+    }
+
+    fn recorder(&self) -> Recorder<'_> {
+        Recorder {
+            ledger: self.ledger(),
+            turns: self.turns(),
+            buffer: &self.buffer,
+            strangers: &self.strangers,
+            limiter: &self.limiter,
+        }
+    }
+
+    fn sessions(&self) -> Sessions<'_> {
+        Sessions { ledger: self.ledger(), guesses: &self.guesses }
+    }
+
     /// Answers one HTTP request.
     pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Body> {
         match self.begin(request) {
             Begun::Answered(response) => response,
-            Begun::Waiting(change) => self.carry_out_now(change),
+            Begun::Waiting(change) => self.scim().carry_out_now(&change),
         }
     }
 
@@ -153,8 +203,10 @@ impl Rollcall {
             return Begun::Answered(refused.map(Body::Full));
         }
         Begun::Answered(match met.route {
-            Route::Scim(Some(tenant)) => return self.begin_scim(tenant, request, met.known),
-            Route::Scim(None) => respond::to(request.method(), self.without_tenant(request.headers())).map(Body::Full),
+            Route::Scim(Some(tenant)) => return self.scim().begin(&tenant, &request, met.known.caller()),
+            Route::Scim(None) => {
+                respond::to(request.method(), self.scim().without_tenant(request.headers())).map(Body::Full)
+            }
             Route::Admin(admin) => self.admin(&admin, request, met.known),
             Route::Health => health::answer(&request, &*self.ports.store, &*self.ports.log).map(Body::Full),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
@@ -163,43 +215,43 @@ impl Rollcall {
         })
     }
 
+    /// Answers a SCIM request that came without HTTP, and leaves its record. A change waits for its turn here.
+    pub fn provision(&self, request: Provision<'_>) -> Response<Vec<u8>> {
+        self.scim().provision(&request)
+    }
+
+    /// Takes a position in the queue of a tenant. What waits in memory is written in its turn, too.
+    pub fn queue(&self, tenant: &TenantId) -> QueuePosition {
+        self.scim().queue(tenant)
+    }
+
+    /// Looks whether the turn has come, and carries out the changes that stand in the line, the first
+    /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max) of them. Each of these is answered when
+    /// all of them are in the store.
+    pub fn advance<T>(&self, position: &QueuePosition, line: &mut VecDeque<(Waiting, T)>) -> Progress<T> {
+        self.scim().advance(position, line)
+    }
+
     /// Whether records wait in memory for [`Rollcall::flush`], now or later.
     pub fn has_buffered(&self) -> bool {
-        !self.buffer.borrow().is_empty() || !self.strangers.is_empty()
+        self.recorder().has_buffered()
     }
 
     /// How long the records that wait in memory may wait on before somebody looks again; nothing where they are to be
     /// written now, see [`journal`].
     pub fn patience(&self) -> Option<Duration> {
-        let buffer = self.buffer.borrow();
-        let now = self.ports.clock.elapsed();
-        let of_strangers = self.strangers.patience(now)?;
-        if buffer.is_empty() {
-            return Some(of_strangers);
-        }
-        let patience = buffer.patience(now, self.batch(&buffer)).filter(|_| !self.limiter.has_news())?;
-        Some(patience.min(of_strangers))
+        self.recorder().patience()
     }
 
     /// Whether the records that wait in memory are to be written now, whatever the time: because there are so many, or
     /// because the other instances are to learn of a flood.
     pub fn has_batch(&self) -> bool {
-        let buffer = self.buffer.borrow();
-        buffer.holds(self.batch(&buffer)) || self.limiter.has_news()
-    }
-
-    fn batch(&self, buffer: &Buffer) -> usize {
-        self.settings
-            .requests_per_second
-            .map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since(), journal::BATCH))
+        self.recorder().has_batch()
     }
 
     /// The tenants whose records wait in memory and are written next.
     pub fn buffered(&self) -> Vec<TenantId> {
-        let mut tenants = self.buffer.borrow().tenants();
-        let due = self.strangers.due(self.ports.clock.elapsed());
-        tenants.extend(due.into_iter().filter(|tenant| !self.buffer.borrow().has(tenant)));
-        tenants
+        self.recorder().buffered()
     }
 
     /// Writes the records that wait in memory. What cannot be written now is given up, with a line in the error output:
@@ -210,14 +262,7 @@ impl Rollcall {
 
     /// Writes the records of one tenant that wait in memory; it neither waits for another tenant nor writes to it.
     pub fn flush_tenant(&self, tenant: &TenantId) {
-        if !self.buffer.borrow().has(tenant) && !self.strangers.holds(tenant) {
-            return;
-        }
-        let turn = self.turn(tenant);
-        if let Err(error) = turn.and_then(|turn| self.commit_waiting(tenant, turn, |_| ())) {
-            // Where the turn never came they still wait.
-            self.lost(self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed()).len(), &error);
-        }
+        self.recorder().flush(tenant);
     }
 
     /// Whether this instance has asked for turns that have not come.
@@ -246,20 +291,9 @@ impl Rollcall {
         }
     }
 
-    /// Sees to it that the values of a space have this version's layout, before the first of them is read: one of an
-    /// earlier layout is migrated, one of a later layout refused. A layout does not go back while an instance lives. Where
-    /// this instance meets the space, it answers where that stands.
+    /// [`Layouts::expect`]
     fn prepare<S: Migrate>(&self, space: Space) -> Result<Option<Head<S>>, ledger::Error> {
-        if self.prepared.borrow().contains(&space) {
-            return Ok(None);
-        }
-        let head = View::new(self.ledger(), space.clone()).head()?;
-        let mut prepared = self.prepared.borrow_mut();
-        if prepared.len() >= PREPARED_MAX {
-            prepared.clear();
-        }
-        prepared.insert(space);
-        Ok(Some(head))
+        self.layouts.expect(self.ledger(), space)
     }
 
     /// Refuses the id of a tenant that is not there.
@@ -357,23 +391,43 @@ impl Rollcall {
         Unanswered::Store(id)
     }
 
-    /// A name for one request, for the client and for the error output.
+    /// [`request_id`]
     fn request_id(&self) -> String {
-        let mut bytes = [0; 9];
-        self.ports.entropy.fill(&mut bytes);
-        crate::secrets::text_of(&bytes)
+        request_id(&self.ports)
     }
 
-    /// A new resource id: a random UUID, RFC 9562 §5.4.
-    fn new_id(&self) -> String {
-        let mut bytes = [0; 16];
-        self.ports.entropy.fill(&mut bytes);
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        let mut id = format!("{:032x}", u128::from_be_bytes(bytes));
-        [20, 16, 12, 8].into_iter().for_each(|place| id.insert(place, '-'));
-        id
+    /// [`tenant_url`]
+    fn tenant_url(&self, tenant: &TenantId, uri: &Uri, headers: &HeaderMap) -> String {
+        tenant_url(&self.settings, tenant, uri, headers)
     }
+}
+
+/// A name for one request, for the client and for the error output.
+fn request_id(ports: &Ports) -> String {
+    let mut bytes = [0; 9];
+    ports.entropy.fill(&mut bytes);
+    crate::secrets::text_of(&bytes)
+}
+
+/// A new resource id: a random UUID, RFC 9562 §5.4.
+fn new_id(ports: &Ports) -> String {
+    let mut bytes = [0; 16];
+    ports.entropy.fill(&mut bytes);
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let mut id = format!("{:032x}", u128::from_be_bytes(bytes));
+    [20, 16, 12, 8].into_iter().for_each(|place| id.insert(place, '-'));
+    id
+}
+
+/// The URL that the provider's admin enters: from `public_url`, or as a request came in.
+fn tenant_url(settings: &Settings, tenant: &TenantId, uri: &Uri, headers: &HeaderMap) -> String {
+    let authority = session::authority(uri, headers).unwrap_or("localhost");
+    let origin = match &settings.public_url {
+        Some(public) => [public, "", ""],
+        None => [session::scheme(uri, headers), "://", authority],
+    };
+    [&origin.concat(), "/scim/v2/", tenant.as_str()].concat()
 }
 
 /// Refuses a request whose host is none, or has user information: such a URL passes itself off as another host's (RFC 9110

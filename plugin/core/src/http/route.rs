@@ -366,6 +366,12 @@ routes!(open, OPEN_PATHS, Route, {
     ["healthz"] => Some(Route::Health),
 });
 
+/// Whether a body means anything in a request of this method to this path below a tenant URL.
+pub(super) fn takes_body(method: &Method, path: &str) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
+        && check_method(method, Scim::of(path).methods()).is_ok()
+}
+
 /// What an answer says of the methods of a resource, RFC 9110 §10.2.1: those that it knows, with HEAD where it knows GET
 /// (§9.1), and OPTIONS, which is answered everywhere.
 pub fn allow(known: &[Method]) -> String {

@@ -1,11 +1,11 @@
 //! Signing in to the page: a signed cookie. The store keeps which sessions were signed out, and how often whom a wrong
 //! secret was presented by, see [`guesses`](super::guesses).
 
-use super::guesses::Client;
-use super::respond::{self, admin_body, admin_error};
-use super::{Body, Rollcall};
+use super::guesses::{Client, Guesses};
+use super::request_id;
+use super::respond::{self, Problem, admin_body, admin_error};
 use crate::keys::Space;
-use crate::ledger::{self, Read as _};
+use crate::ledger::{self, Ledger, Read as _};
 use crate::settings::ADMIN_SECRET_BYTES_MAX;
 use crate::tenant::registry;
 use crate::tenant::state::RegistryView;
@@ -26,7 +26,14 @@ pub(super) const SIGN_IN_BYTES_MAX: usize = 4 * 1024;
 // Every character of a secret may be escaped, `\u0000`.
 const _: () = assert!(ADMIN_SECRET_BYTES_MAX * 3 < SIGN_IN_BYTES_MAX);
 
-impl Rollcall {
+/// Who may use the page and the admin API.
+#[derive(Clone, Copy)]
+pub(super) struct Sessions<'r> {
+    pub(super) ledger: Ledger<'r>,
+    pub(super) guesses: &'r Guesses,
+}
+
+impl Sessions<'_> {
     /// Lets the caller in, or says why not.
     pub(super) fn admit(&self, request: &Request<Vec<u8>>) -> Result<(), Response<Vec<u8>>> {
         let headers = request.headers();
@@ -36,7 +43,7 @@ impl Rollcall {
         if headers.contains_key(AUTHORIZATION) {
             return Err(unauthorized("authorization: expected \"Bearer\" and the admin secret"));
         }
-        if self.session(headers).map_err(|error| self.admin_refusal(error.into()))?.is_none() {
+        if self.session(headers).map_err(|error| self.failed(error))?.is_none() {
             return Err(unauthorized("authorization: sign in, or send \"Bearer\" and the admin secret"));
         }
         if *request.method() != Method::GET && !same_origin(request) {
@@ -47,17 +54,16 @@ impl Rollcall {
     }
 
     /// `/session`: sign in, see until when, sign out.
-    pub(super) fn session_call(&self, request: &Request<Vec<u8>>) -> Response<Body> {
-        let response = match *request.method() {
+    pub(super) fn answer(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
+        match *request.method() {
             Method::POST => self.sign_in(request),
             Method::DELETE => self.sign_out(request),
             _ => match self.session(request.headers()) {
                 Ok(Some(session)) => admin_body(StatusCode::OK, &json!({"expiresAt": session.until})),
                 Ok(None) => unauthorized("session: sign in"),
-                Err(error) => self.admin_refusal(error.into()),
+                Err(error) => self.failed(error),
             },
-        };
-        response.map(Body::Full)
+        }
     }
 
     fn sign_in(&self, request: &Request<Vec<u8>>) -> Response<Vec<u8>> {
@@ -74,10 +80,10 @@ impl Rollcall {
         if let Err(refused) = self.check_secret(&secret, request.headers()) {
             return refused;
         }
-        let now = self.ports.clock.now();
+        let now = self.ledger.ports.clock.now();
         let until = now.checked_add(SignedDuration::from_hours(SESSION_HOURS)).unwrap_or(now);
-        let text = format!("{}.{}", until.as_second(), self.request_id());
-        let value = format!("{text}.{}", self.settings.secrets.sign(&text));
+        let text = format!("{}.{}", until.as_second(), request_id(self.ledger.ports));
+        let value = format!("{text}.{}", self.ledger.settings.secrets.sign(&text));
         let mut response = respond::empty(StatusCode::NO_CONTENT);
         respond::set(&mut response, SET_COOKIE, &cookie(request, &value, SESSION_HOURS * 3_600));
         response
@@ -86,19 +92,20 @@ impl Rollcall {
     /// Compares a secret, unless whoever presents it has presented too many wrong ones.
     fn check_secret(&self, presented: &str, headers: &HeaderMap) -> Result<(), Response<Vec<u8>>> {
         let client = Client::of(headers);
-        let (store, log) = (&*self.ports.store, &*self.ports.log);
-        let (minute, now) = (self.ports.clock.now().as_second().div_euclid(60), self.ports.clock.elapsed());
+        let (store, log) = (&*self.ledger.ports.store, &*self.ledger.ports.log);
+        let (minute, now) =
+            (self.ledger.ports.clock.now().as_second().div_euclid(60), self.ledger.ports.clock.elapsed());
         if self.guesses.is_over(&client, minute, now, store, log) {
             let message = "secret: too many wrong ones; try again in a minute";
             let mut response = admin_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message);
             respond::set(&mut response, RETRY_AFTER, "60");
             return Err(response);
         }
-        if self.settings.secrets.is_admin(presented) {
+        if self.ledger.settings.secrets.is_admin(presented) {
             return Ok(());
         }
         self.guesses.count(&client, minute, now, store, log);
-        self.ports.log.line("sign-in: a wrong admin secret was presented");
+        self.ledger.ports.log.line("sign-in: a wrong admin secret was presented");
         Err(admin_error(StatusCode::UNAUTHORIZED, "wrong_secret", "secret: this is not the admin secret"))
     }
 
@@ -112,17 +119,21 @@ impl Rollcall {
             None => Ok(()),
         });
         if let Err(error) = signed_out {
-            return self.admin_refusal(error.into());
+            return self.failed(error);
         }
         let mut response = respond::empty(StatusCode::NO_CONTENT);
         respond::set(&mut response, SET_COOKIE, &cookie(request, "", 0));
         response
     }
 
+    fn failed(&self, error: ledger::Error) -> Response<Vec<u8>> {
+        Problem::from(error).refusal(self.ledger.ports, &request_id(self.ledger.ports)).admin()
+    }
+
     fn remember_signed_out(&self, session: &Session) -> Result<(), ledger::Error> {
         let key = Space::registry().signed_out();
-        let now = self.ports.clock.now();
-        let mut turn = registry::turn(self.ledger())?;
+        let now = self.ledger.ports.clock.now();
+        let mut turn = registry::turn(self.ledger)?;
         let mut ended: Vec<Session> = turn.read(&key)?.unwrap_or_default();
         ended.retain(|other| now < other.until);
         ended.push(session.clone());
@@ -136,7 +147,7 @@ impl Rollcall {
         let Some(session) = self.signed_session(headers) else {
             return Ok(None);
         };
-        let registry = RegistryView::new(self.ledger(), Space::registry());
+        let registry = RegistryView::new(self.ledger, Space::registry());
         let ended: Option<Vec<Session>> = registry.read(&Space::registry().signed_out())?;
         Ok((!ended.unwrap_or_default().contains(&session)).then_some(session))
     }
@@ -147,7 +158,7 @@ impl Rollcall {
         let (text, signature) = value.rsplit_once('.')?;
         let (second, id) = text.split_once('.')?;
         let until = Timestamp::from_second(second.parse().ok()?).ok()?;
-        let lasts = self.settings.secrets.signed(text, signature) && until > self.ports.clock.now();
+        let lasts = self.ledger.settings.secrets.signed(text, signature) && until > self.ledger.ports.clock.now();
         lasts.then(|| Session { id: id.to_owned(), until })
     }
 }

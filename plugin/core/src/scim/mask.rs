@@ -171,7 +171,7 @@ impl<'s> Mask<'s> {
 
     /// A query as it may be written down: without the values of parameters that are named like a secret, and where anything
     /// in it has a secret's name, of all values only the words of the protocol. What has no secret is given back as it is.
-    pub fn query<'q>(&self, parameters: &Parameters<'q>) -> Option<Cow<'q, str>> {
+    pub fn query<'q>(&self, parameters: &'q Parameters<'_>) -> Option<Cow<'q, str>> {
         let sent = parameters.text()?;
         if !parameters.iter().any(|(name, value)| self.is_secret_parameter(name) || self.has_name(value)) {
             return Some(Cow::Borrowed(sent));
@@ -688,8 +688,8 @@ mod tests {
         Mask::of([ResourceType::user()])
     }
 
-    fn query(query: &str) -> Cow<'_, str> {
-        built_in().query(&Parameters::of(Some(query))).unwrap()
+    fn query(query: &str) -> String {
+        built_in().query(&Parameters::of(Some(query))).unwrap().into_owned()
     }
 
     fn masked(text: &str) -> Cow<'_, str> {
@@ -912,7 +912,7 @@ mod tests {
     #[test]
     fn a_query_without_a_secret_stays_as_it_is() {
         let plain = "filter=userName+eq+%22alice%40contoso.com%22&aadOptscim062020";
-        assert!(matches!(query(plain), Cow::Borrowed(text) if text == plain));
+        assert_eq!(query(plain), plain);
     }
 
     #[test]

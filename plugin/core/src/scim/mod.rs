@@ -3,6 +3,7 @@
 //! Three texts of a client go the same way: parsed into a tree, bound to a schema, applied to a resource. They are the
 //! filter, the PATCH path and the PATCH body. What is bound cannot name what is not there.
 
+pub mod body;
 pub mod bulk;
 pub mod dialect;
 pub mod discovery;
@@ -25,6 +26,7 @@ pub mod sort;
 pub(crate) mod text;
 mod value;
 
+pub use body::JsonBody;
 pub use bulk::BulkRequest;
 pub use dialect::Dialect;
 pub use effort::Effort;

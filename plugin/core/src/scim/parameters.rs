@@ -3,15 +3,17 @@
 use std::borrow::Cow;
 
 /// What stands behind the question mark of a URL, in form encoding, where a blank is `+`.
+#[derive(Clone)]
 pub struct Parameters<'q> {
-    text: Option<&'q str>,
+    text: Option<Cow<'q, str>>,
     pairs: Vec<(Cow<'q, str>, Cow<'q, str>)>,
 }
 
 impl<'q> Parameters<'q> {
     /// Reads a query.
     pub fn of(text: Option<&'q str>) -> Parameters<'q> {
-        Parameters { text, pairs: form_urlencoded::parse(text.unwrap_or_default().as_bytes()).collect() }
+        let pairs = form_urlencoded::parse(text.unwrap_or_default().as_bytes()).collect();
+        Parameters { text: text.map(Cow::Borrowed), pairs }
     }
 
     /// What a body says instead of a query.
@@ -21,8 +23,15 @@ impl<'q> Parameters<'q> {
     }
 
     /// The query as it was sent; nothing where there was none.
-    pub fn text(&self) -> Option<&'q str> {
-        self.text
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The parameters without the text that they were read from, for a request that waits.
+    pub fn into_owned(self) -> Parameters<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        let pairs = self.pairs.into_iter().map(|(name, value)| (owned(name), owned(value)));
+        Parameters { text: self.text.map(owned), pairs: pairs.collect() }
     }
 
     /// Name and value, in their order.

@@ -8,6 +8,7 @@ mod relation;
 
 pub use relation::Step;
 
+use super::body::JsonBody;
 use super::effort::{self, Effort};
 use super::error::{Error, ScimType};
 use super::filter::{ElementFilter, Filter};
@@ -28,15 +29,18 @@ const PATCH_OP: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// A PATCH body.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PatchRequest<'b> {
-    operations: Vec<Operation<'b>>,
+    body: JsonBody<'b>,
+    /// In the order of the body.
+    operations: Vec<Operation>,
 }
 
+/// An operation without its value, which stays in the body: the body may be nothing but this value.
 #[derive(Debug, Clone, PartialEq)]
-struct Operation<'b> {
+struct Operation {
     op: Op,
     path: Option<Path>,
-    /// Nothing where the client sent none; null where it sent that. It stays in the body, which may be nothing but this.
-    value: Option<Cow<'b, Value>>,
+    /// The value where a text held the operations; elsewhere it stays in the body, which may be nothing but this.
+    own_value: Option<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,35 +52,10 @@ enum Op {
 
 impl<'b> PatchRequest<'b> {
     /// Reads a body. Names go without case, `operations` too (RFC 7643 §2.1); names that are not of PATCH are passed over.
-    pub fn parse(body: &'b Value, reading: &Reading) -> Result<PatchRequest<'b>, Error> {
-        let Value::Object(body) = body else {
-            return Err(Error::syntax("Operations: expected an array, found none"));
-        };
-        value::check_names(body, "body")?;
-        reading::message_schemas(body, PATCH_OP, reading)?;
-        let found = member(body, "Operations").and_then(|found| reading::listed(found, "Operations", reading));
-        let Some(operations) = found else {
-            return Err(Error::syntax("Operations: expected an array, found none"));
-        };
-        if operations.is_empty() {
-            return Err(Error::syntax("Operations: expected at least one operation, found none"));
-        }
-        if operations.len() > LIMITS.patch_operations_max {
-            let (max, found) = (LIMITS.patch_operations_max, operations.len());
-            return Err(Error::syntax(format!("Operations: expected at most {max} operations, found {found}")));
-        }
-        let operations: Result<Vec<Operation<'b>>, Error> = match operations {
-            Cow::Borrowed(operations) => {
-                let read = |(index, operation)| Operation::read(index, operation, reading);
-                operations.iter().enumerate().map(read).collect()
-            }
-            // Nobody keeps what a text held, so the operations do.
-            Cow::Owned(operations) => {
-                let read = |(index, operation)| Ok(Operation::read(index, operation, reading)?.into_owned());
-                operations.iter().enumerate().map(read).collect()
-            }
-        };
-        Ok(PatchRequest { operations: operations? })
+    pub fn parse(body: impl Into<JsonBody<'b>>, reading: &Reading) -> Result<PatchRequest<'b>, Error> {
+        let body = body.into();
+        let operations = operations(&body, reading)?;
+        Ok(PatchRequest { body, operations })
     }
 
     /// Carries all operations out, or none. Revision and times are the caller's.
@@ -102,22 +81,66 @@ impl<'b> PatchRequest<'b> {
     }
 
     fn carry_out(&self, patch: &Patch<'_>, before: &Resource, changed: &mut Resource) -> Result<(), Error> {
+        let sent = sent_operations(&self.body);
         for (index, operation) in self.operations.iter().enumerate() {
-            patch.operation(changed, operation).map_err(|error| error.within(&format!("Operations[{index}].")))?;
+            let value = operation.own_value.as_ref().or_else(|| sent.get(index).and_then(value_of));
+            let carried_out = patch.operation(changed, operation, value);
+            carried_out.map_err(|error| error.within(&format!("Operations[{index}].")))?;
         }
         changed.settle(patch.of, Some(before))?;
         resource::check(patch.of, changed.attributes())
     }
 }
 
-impl<'b> Operation<'b> {
-    fn read(index: usize, json: &'b Value, reading: &Reading) -> Result<Operation<'b>, Error> {
+fn operations(body: &Value, reading: &Reading) -> Result<Vec<Operation>, Error> {
+    let Value::Object(body) = body else {
+        return Err(Error::syntax("Operations: expected an array, found none"));
+    };
+    value::check_names(body, "body")?;
+    reading::message_schemas(body, PATCH_OP, reading)?;
+    let found = member(body, "Operations").and_then(|found| reading::listed(found, "Operations", reading));
+    let Some(operations) = found else {
+        return Err(Error::syntax("Operations: expected an array, found none"));
+    };
+    if operations.is_empty() {
+        return Err(Error::syntax("Operations: expected at least one operation, found none"));
+    }
+    if operations.len() > LIMITS.patch_operations_max {
+        let (max, found) = (LIMITS.patch_operations_max, operations.len());
+        return Err(Error::syntax(format!("Operations: expected at most {max} operations, found {found}")));
+    }
+    // Nobody keeps what a text held, so the operations do.
+    let is_own = matches!(operations, Cow::Owned(_));
+    let read = |(index, json): (usize, &Value)| {
+        let mut operation = Operation::read(index, json, reading)?;
+        operation.own_value = value_of(json).filter(|_| is_own).cloned();
+        Ok(operation)
+    };
+    operations.iter().enumerate().map(read).collect()
+}
+
+/// The operations as the body has them, see [`reading::listed`].
+fn sent_operations(body: &Value) -> &[Value] {
+    match body.as_object().and_then(|body| member(body, "Operations")) {
+        Some(Value::Array(operations)) => operations,
+        Some(operation) => std::slice::from_ref(operation),
+        None => &[],
+    }
+}
+
+/// The value of an operation: nothing where the client sent none, and null where it sent that.
+fn value_of(operation: &Value) -> Option<&Value> {
+    operation.as_object().and_then(|operation| member(operation, "value"))
+}
+
+impl Operation {
+    fn read(index: usize, json: &Value, reading: &Reading) -> Result<Operation, Error> {
         let place = format!("Operations[{index}]");
         json.as_object().map_or(Ok(()), |operation| value::check_names(operation, &place))?;
         Operation::parse(json.as_object(), reading).map_err(|error| error.within(&format!("{place}.")))
     }
 
-    fn parse(json: Option<&'b Map<String, Value>>, reading: &Reading) -> Result<Operation<'b>, Error> {
+    fn parse(json: Option<&Map<String, Value>>, reading: &Reading) -> Result<Operation, Error> {
         let member = |name: &str| json.and_then(|json| member(json, name));
         let op = match member("op").and_then(Value::as_str) {
             Some(op) => Op::parse(op, reading)?,
@@ -135,12 +158,8 @@ impl<'b> Operation<'b> {
         match (op, &path, &value) {
             (Op::Remove, None, _) => Err(Error::no_target("path: expected what to remove, found none")),
             (Op::Add | Op::Replace, _, None) => Err(Error::value("value: expected a value, found none")),
-            (Op::Add | Op::Replace | Op::Remove, _, _) => Ok(Operation { op, path, value: value.map(Cow::Borrowed) }),
+            (Op::Add | Op::Replace | Op::Remove, _, _) => Ok(Operation { op, path, own_value: None }),
         }
-    }
-
-    fn into_owned<'o>(self) -> Operation<'o> {
-        Operation { op: self.op, path: self.path, value: self.value.map(|value| Cow::Owned(value.into_owned())) }
     }
 }
 
@@ -195,8 +214,8 @@ impl Assignment<'_> {
 }
 
 impl<'s> Patch<'s> {
-    fn operation(&self, resource: &mut Resource, operation: &Operation<'_>) -> Result<(), Error> {
-        let value = operation.value.as_deref();
+    /// Carries one operation out. `value` is nothing where the client sent none, and null where it sent that.
+    fn operation(&self, resource: &mut Resource, operation: &Operation, value: Option<&Value>) -> Result<(), Error> {
         match (&operation.path, operation.op) {
             (Some(path), Op::Remove) => self.remove(resource, path, value),
             (Some(path), op) => {

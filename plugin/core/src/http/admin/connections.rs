@@ -5,13 +5,13 @@ use super::request::body;
 use super::{Answered, time};
 use crate::connection::provider::{self, IdentityProvider};
 use crate::connection::{self, Connection, ConnectionError};
+use crate::http::Rollcall;
 use crate::http::respond::{self, admin_body};
-use crate::http::{Rollcall, session};
 use crate::keys::TenantId;
 use crate::tenant::registry::{self, Tenant};
 use crate::tenant::state::TenantTurn;
 use crate::traffic::activity::Activity;
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{Request, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ impl Rollcall {
         Rollcall::expect_restored(&turn)?;
         // Nobody else works in this instance until the change is done.
         self.connections.forget(id);
-        self.stage_waiting(id, &mut turn);
+        self.recorder().stage_waiting(id, &mut turn);
         let changed = change(&mut turn);
         if let Err(ConnectionError::Ledger(error)) = changed {
             return Err(error.into());
@@ -153,16 +153,6 @@ impl Rollcall {
             "tokens": tokens,
         });
         Ok(admin_body(status, &document))
-    }
-
-    /// The URL that the provider's admin enters: from `public_url`, or as this request came in.
-    pub(in crate::http) fn tenant_url(&self, id: &TenantId, uri: &Uri, headers: &HeaderMap) -> String {
-        let authority = session::authority(uri, headers).unwrap_or("localhost");
-        let origin = match &self.settings.public_url {
-            Some(public) => [public, "", ""],
-            None => [session::scheme(uri, headers), "://", authority],
-        };
-        [&origin.concat(), "/scim/v2/", id.as_str()].concat()
     }
 
     pub(super) fn show_activity(&self, id: &TenantId, tenant: &Tenant) -> Answered {

@@ -71,7 +71,7 @@ impl Rollcall {
         let admitted = match (route.door(), known) {
             (Door::Open | Door::SignIn, _) => Ok(()),
             (Door::Secret | Door::Token, Known::Admin(admitted)) => admitted,
-            (Door::Secret | Door::Token, Known::Nothing | Known::Caller(_)) => self.admit(request),
+            (Door::Secret | Door::Token, Known::Nothing | Known::Caller(_)) => self.sessions().admit(request),
         };
         if let Err(refused) = admitted {
             return refused.map(Body::Full);
@@ -89,7 +89,7 @@ impl Rollcall {
     fn admitted(&self, route: &Admin, request: &Request<Vec<u8>>) -> Result<Response<Body>, AdminError> {
         let get = request.method() == Method::GET;
         let answered = match route {
-            Admin::Session => return Ok(self.session_call(request)),
+            Admin::Session => return Ok(self.sessions().answer(request).map(Body::Full)),
             Admin::Tenant(id, OfTenant::Export) => return self.export(id, request),
             Admin::Tenant(id, OfTenant::Backup) => return self.back_up(id),
             Admin::Product => Ok(self.product()),

@@ -5,35 +5,30 @@
 use super::body::{Body, object};
 use super::context::Context;
 use super::describe::Event;
-use super::lane::Lane;
-use super::record::Span;
-use super::{Answer, Provision, Rollcall, refused_event};
+use super::prepare::{Conditions, Target};
+use super::span::Span;
+use super::{Answer, Provision, Scim, refused_event};
 use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger;
+use crate::scim::JsonBody;
 use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
-use crate::scim::{Parameters, Reading};
 use crate::settings::LIMITS;
 use crate::tenant::state::{TenantTurn, TenantView};
-use http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-impl Rollcall {
+impl Scim<'_> {
     /// RFC 7644 §3.7. The answer is 200 whatever becomes of the operations, §3.7.3.
-    pub(super) fn bulk<'l, 'r>(
-        &'r self,
-        view: &TenantView<'_>,
-        context: &Context<'_>,
-        span: &Span<'_>,
-    ) -> Answer<'l, 'r> {
+    pub(super) fn bulk(&self, view: &TenantView<'_>, context: &Context<'_>, request: &Provision<'_>) -> Answer {
         let mut event = Event::of(Action::Bulk, "bulk request".to_owned());
-        let types: Vec<_> = context.types.all().collect();
+        let types: Vec<_> = context.types().all().collect();
         let done = (|| {
-            let sent = context.json_object()?;
+            let (sent, _) = context.json_object(request.headers)?;
             let (count, max) = (BulkRequest::count(object(&sent)), LIMITS.bulk_operations_max);
             event.operation = format!("bulk request of {count} operations");
             if count > max {
@@ -41,19 +36,19 @@ impl Rollcall {
                     "maxOperations: expected at most {max} operations, found {count}"
                 )));
             }
-            let request = BulkRequest::parse(object(&sent), context.reading, &types)?;
+            let bulk = BulkRequest::parse(object(&sent), context.reading(), &types)?;
             let mut job = Job {
-                rollcall: self,
+                scim: *self,
                 view,
-                context,
-                span,
-                request: &request,
+                context: *context,
+                headers: unconditional(request.headers),
+                request: &bulk,
                 made: Made::new(),
                 done: BTreeMap::new(),
                 turn: None,
                 staged: Vec::new(),
             };
-            request.steps().into_iter().for_each(|step| job.step(step));
+            bulk.steps().into_iter().for_each(|step| job.step(step));
             job.commit_all();
             event.operation = format!("bulk request of {count} operations, {} failed", job.errors());
             Ok(json!({
@@ -61,16 +56,25 @@ impl Rollcall {
                 "Operations": job.done.values().collect::<Vec<_>>(),
             }))
         })();
-        Answer::without_turn(event, done.map(|document| respond::scim_body(StatusCode::OK, &document)))
+        Answer { response: done.map(|document| respond::scim_body(StatusCode::OK, &document)), event }
     }
+}
+
+/// What the client says of itself. Conditions are those of the operation, not of the request around it.
+fn unconditional(headers: &HeaderMap) -> HeaderMap {
+    let mut headers = headers.clone();
+    headers.remove(IF_MATCH);
+    headers.remove(IF_NONE_MATCH);
+    headers
 }
 
 /// A bulk request being carried out.
 struct Job<'j> {
-    rollcall: &'j Rollcall,
+    scim: Scim<'j>,
     view: &'j TenantView<'j>,
-    context: &'j Context<'j>,
-    span: &'j Span<'j>,
+    context: Context<'j>,
+    /// The headers of each operation.
+    headers: HeaderMap,
     request: &'j BulkRequest<'j>,
     made: Made,
     /// What came of the operations, by their place in the request.
@@ -125,7 +129,7 @@ impl<'j> Job<'j> {
             return;
         };
         let staged = std::mem::take(&mut self.staged);
-        let Err(error) = self.rollcall.commit_waiting(self.span.request.tenant, turn, |_| ()) else {
+        let Err(error) = self.scim.recorder.commit_waiting(&self.context.span.tenant, turn, |_| ()) else {
             return;
         };
         for part in &staged {
@@ -192,7 +196,7 @@ impl<'j> Job<'j> {
         if let Some(problem) = &operation.problem {
             return Err(problem.clone().into());
         }
-        let passed = self.rollcall.ports.clock.elapsed().saturating_sub(self.span.arrival.started);
+        let passed = self.scim.ledger.ports.clock.elapsed().saturating_sub(self.context.span.arrival.started);
         if passed > Duration::from_secs(LIMITS.bulk_seconds_max) {
             return Err(ledger::Error::Busy.into());
         }
@@ -230,71 +234,71 @@ impl<'j> Job<'j> {
 
     /// One operation as a request of its own.
     fn send(&mut self, method: &str, path: &str, version: Option<&str>, data: Option<&Value>) -> Response<Vec<u8>> {
-        let mut headers = self.headers();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/scim+json"));
+        let mut headers = self.headers.clone();
         if let Some(version) = version {
             // One that cannot stand in a header names no version.
             headers.insert(IF_MATCH, HeaderValue::from_str(version).unwrap_or(HeaderValue::from_static("\"\"")));
         }
-        let body = data.map_or(Body::NONE, Body::Data);
-        let Job { rollcall, view, span, .. } = *self;
-        let tenant = span.request.tenant;
-        let turn = match self.turn.take() {
-            Some(turn) => Ok(turn),
-            None => rollcall.turn(tenant),
-        };
-        match turn {
-            Ok(mut turn) => {
-                rollcall.stage_waiting(tenant, &mut turn);
-                let response = self.request(method, path, &headers, body, |context, span| {
-                    rollcall.answer(view, context, span, Lane::Shared(&mut turn))
-                });
-                self.turn = Some(turn);
-                response
-            }
-            Err(error) => self.request(method, path, &headers, body, |context, span| {
-                rollcall.answer(view, context, span, Lane::Lost(&error))
-            }),
+        let turn = self.turn.take();
+        let span = self.span(method, path, data);
+        let context = Context { span: &span, ..self.context };
+        let mut turn = turn.map_or_else(|| self.scim.turns.take(&span.tenant), Ok);
+        if let Ok(turn) = &mut turn {
+            self.scim.recorder.stage_waiting(&span.tenant, turn);
         }
+        let response = self.carry_out(&context, &mut turn, Conditions::of(&headers), data);
+        self.turn = turn.ok();
+        response
+    }
+
+    /// What was refused without a look at the turn has its record in the buffer, what the turn decided in the turn.
+    fn carry_out(
+        &self,
+        context: &Context<'_>,
+        turn: &mut Result<TenantTurn<'j>, ledger::Error>,
+        conditions: Conditions,
+        data: Option<&Value>,
+    ) -> Response<Vec<u8>> {
+        let Context { span, mask, admitted, .. } = *context;
+        let recorder = &self.scim.recorder;
+        let target = Target::of_operation(&span.path, &span.method, &span.reading).map_err(Problem::from);
+        let target = target.and_then(|target| target.expect_served(admitted).map(|()| target));
+        let target = match target {
+            Ok(target) => target,
+            Err(problem) => return recorder.answer(mask, span, Answer::refused(refused_event(), problem)),
+        };
+        let mut event = target.event();
+        if let Some(data) = data {
+            target.name_by_body(&mut event, data);
+        }
+        let request = self.scim.prepare(context, target.clone(), conditions, data.map(JsonBody::Lent));
+        let refused = match (request, turn) {
+            (Ok(request), Ok(turn)) => {
+                let mut answer = self.scim.carry_out(turn, context, &request, event);
+                if answer.response.is_err() {
+                    target.look_up_name(&mut answer.event, self.view);
+                }
+                return recorder.answer_within(turn, mask, span, answer);
+            }
+            (Ok(_), Err(error)) => error.clone().into(),
+            (Err(problem), _) => problem,
+        };
+        target.look_up_name(&mut event, self.view);
+        recorder.answer(mask, span, Answer::refused(event, refused))
     }
 
     fn refuse(&self, method: &str, path: &str, data: Option<&Value>, problem: Problem) -> Response<Vec<u8>> {
-        let body = data.map_or(Body::NONE, Body::Data);
-        let refused = |_: &Context<'_>, _: &Span<'_>| Answer::refused(refused_event(), problem);
-        self.request(method, path, &self.headers(), body, refused)
+        let span = self.span(method, path, data);
+        self.scim.recorder.answer(self.context.mask, &span, Answer::refused(refused_event(), problem))
     }
 
-    /// What the client says of itself. Conditions are those of the operation, not of the request around it.
-    fn headers(&self) -> HeaderMap {
-        let mut headers = self.context.request.headers.clone();
-        headers.remove(IF_MATCH);
-        headers.remove(IF_NONE_MATCH);
-        headers
-    }
-
-    fn request<'l>(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &HeaderMap,
-        body: Body<'_>,
-        answer: impl FnOnce(&Context<'_>, &Span<'_>) -> Answer<'l, 'j>,
-    ) -> Response<Vec<u8>>
-    where
-        'j: 'l,
-    {
-        let Provision { tenant, tenant_url, .. } = *self.context.request;
+    /// What the record of an operation needs.
+    fn span<'s>(&'s self, method: &str, path: &'s str, data: Option<&'s Value>) -> Span<'s> {
         // A method that is none was refused; its record says what it was as a part of the bulk request.
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
-        let request = Provision { tenant, tenant_url, method: &method, path, query: None, headers, body: b"" };
-        let arrival = &self.rollcall.arrival_within(self.span.arrival);
-        let base = self.context.base.clone();
-        let parameters = &Parameters::of(None);
-        let reading = &Reading::of(*self.context.reading.dialect());
-        let context = Context { request: &request, body, parameters, arrival, base, reading, ..*self.context };
-        let span = Span { request: &request, body, parameters, arrival, reading, ..*self.span };
-        let answer = answer(&context, &span);
-        self.rollcall.finish(span, answer)
+        let arrival = self.context.span.arrival.of_operation(self.scim.ledger.ports);
+        let body = data.map_or(Body::NONE, Body::Data);
+        self.context.span.of_operation(method, path, &self.headers, body, arrival)
     }
 
     /// §3.7, §3.7.3: the location, but for a POST that failed; the body of an error, and of a success what is to be had
@@ -303,7 +307,7 @@ impl<'j> Job<'j> {
         let success = response.status().is_success();
         let path = operation.resolved_path(&self.made).unwrap_or_else(|_| operation.path.clone());
         // Of one that failed it is what the client has sent.
-        let asked = || format!("{}{}", self.context.base, self.context.mask.path(&path));
+        let asked = || format!("{}{}", self.context.admitted.base, self.context.mask.path(&path));
         let location = match header(response, LOCATION) {
             Some(location) => Some(location),
             None => (operation.method != "POST" && operation.names_resource()).then(asked),

@@ -1,60 +1,56 @@
 //! What every step of one request needs to know, and what they all do with it.
 
-use super::body::{Body, object};
+use super::admitted::Admitted;
+use super::body::object;
 use super::media::Media;
-use super::{Arrival, Provision, respond};
+use super::span::Span;
+use super::{Provision, respond};
 use crate::directory::{self, Document, IfMatch, Relations, Terms, Wanted};
 use crate::http::respond::Problem;
+use crate::json;
 use crate::keys::Kind;
 use crate::ledger::Read;
-use crate::scim::{
-    self, Effort, Leniency, ListQuery, Mask, Parameters, Projection, Reading, Resource, ResourceType, Sent,
-};
+use crate::scim::{self, Effort, Leniency, ListQuery, Mask, Projection, Reading, Resource, Sent};
 use crate::tenant::schemas::Types;
-use http::header::{CONTENT_LOCATION, ETAG, IF_NONE_MATCH, LOCATION};
+use http::header::{CONTENT_LOCATION, ETAG, LOCATION};
 use http::{HeaderMap, Method, Response};
 use serde_json::Value;
-use std::borrow::Cow;
 
 /// What every step of one request needs to know.
-pub(super) struct Context<'r> {
-    pub(super) request: &'r Provision<'r>,
-    /// What it brings.
-    pub(super) body: Body<'r>,
-    pub(super) parameters: &'r Parameters<'r>,
-    pub(super) arrival: &'r Arrival,
-    pub(super) base: String,
-    /// How it is read, and what of it was read liberally.
-    pub(super) reading: &'r Reading,
-    /// The tenant's schemas.
-    pub(super) types: &'r Types,
-    /// The names of its secrets.
-    pub(super) mask: &'r Mask<'r>,
-    /// Whether the connection synchronises groups.
-    pub(super) groups: bool,
+#[derive(Clone, Copy)]
+pub(super) struct Context<'c> {
+    pub(super) admitted: &'c Admitted,
+    pub(super) span: &'c Span<'c>,
+    /// The names of the tenant's secrets.
+    pub(super) mask: &'c Mask<'c>,
     /// What the request may still compute; the operations of a bulk request share it.
-    pub(super) effort: &'r Effort,
+    pub(super) effort: &'c Effort,
 }
 
-impl<'r> Context<'r> {
-    /// The resource types that this connection serves.
-    pub(super) fn served(&self) -> Vec<&ResourceType> {
-        let kinds: &[Kind] = if self.groups { &Kind::ALL } else { &[Kind::User] };
-        kinds.iter().map(|kind| self.types.of(*kind)).collect()
+impl<'c> Context<'c> {
+    /// The tenant's schemas.
+    pub(super) fn types(&self) -> &'c Types {
+        &self.admitted.types
+    }
+
+    /// How the request is read, and what of it was read liberally.
+    pub(super) fn reading(&self) -> &'c Reading {
+        &self.span.reading
     }
 
     /// What a change is planned by.
     pub(super) fn terms<'t>(&'t self, effort: &'t Effort) -> Terms<'t> {
-        Terms { types: self.types, reading: self.reading, base: &self.base, now: self.arrival.now, effort }
+        let Admitted { types, base, .. } = self.admitted;
+        Terms { types, reading: self.reading(), base, now: self.span.arrival.now, effort }
     }
 
     pub(super) fn location(&self, kind: Kind, resource: &Resource) -> String {
-        resource.location(kind.resource_type(), &self.base)
+        resource.location(kind.resource_type(), &self.admitted.base)
     }
 
     /// What completes the resources of this request.
     pub(super) fn relations<'v, V: Read>(&'v self, view: &'v V) -> Relations<'v, V> {
-        Relations::new(view, &self.base).naming(self.reading.is_lenient()).counting(self.effort)
+        Relations::new(view, &self.admitted.base).naming(self.reading().is_lenient()).counting(self.effort)
     }
 
     pub(super) fn render<'p, V: Read>(
@@ -64,11 +60,11 @@ impl<'r> Context<'r> {
         document: Document,
         projection: &'p Projection<'p>,
     ) -> Result<Sent<'p>, Problem> {
-        let wanted = if self.groups && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
+        let wanted = if self.admitted.groups() && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
         let mut resource = relations.complete(kind, document, &wanted)?;
         // RFC 7643 §2.5: an empty list says the same as none. Who asks for members by name or takes their absence for unknown
         // is told.
-        let told = self.reading.dialect().empty_members || projection.names_relation();
+        let told = self.reading().dialect().empty_members || projection.names_relation();
         if kind == Kind::Group && wanted == Wanted::Whole && told {
             resource.show_none("members");
         }
@@ -77,31 +73,27 @@ impl<'r> Context<'r> {
     }
 
     /// What a list is asked for: in the URL, or in the body of a search.
-    pub(super) fn query(&self) -> Result<ListQuery, Problem> {
-        Ok(if self.request.method == Method::POST {
-            ListQuery::parse_body(object(self.json_object()?.as_ref()), self.reading)?
+    pub(super) fn query(&self, request: &Provision<'_>) -> Result<ListQuery, Problem> {
+        Ok(if *request.method == Method::POST {
+            let (body, _) = self.json_object(request.headers)?;
+            ListQuery::parse_body(object(&body), self.reading())?
         } else {
-            ListQuery::parse(self.parameters)?
+            ListQuery::parse(&self.span.parameters)?
         })
     }
 
-    pub(super) fn projection(&self, kind: Kind) -> Result<Projection<'_>, Problem> {
-        Ok(ListQuery::projection_of(self.parameters, self.types.of(kind))?)
+    pub(super) fn projection(&self, kind: Kind) -> Result<Projection<'c>, Problem> {
+        Ok(ListQuery::projection_of(&self.span.parameters, self.types().of(kind))?)
     }
 
-    /// Whether an answer has something of other resources, which change it without a new version of this one: the names of
-    /// a user's groups and whether there are any, and the names of a group's members.
-    pub(super) fn has_foreign(&self, kind: Kind, projection: &Projection<'_>) -> bool {
+    /// Whether the representation includes data of other resources, which change it without a new version of this one: the
+    /// names of a user's groups and whether there are any, and the names of a group's members.
+    pub(super) fn depends_on_other_resources(&self, kind: Kind, projection: &Projection<'_>) -> bool {
         let named = match kind {
             Kind::User => true,
-            Kind::Group => self.reading.is_lenient(),
+            Kind::Group => self.reading().is_lenient(),
         };
-        self.groups && named && projection.has_relation()
-    }
-
-    /// Whether `If-None-Match` names this version.
-    pub(super) fn has_already(&self, version: &str) -> bool {
-        tags(self.request.headers, IF_NONE_MATCH).is_some_and(|tags| directory::names_version(&tags, version))
+        self.admitted.groups() && named && projection.has_relation()
     }
 
     /// An answer about one resource in its present state.
@@ -122,16 +114,16 @@ impl<'r> Context<'r> {
         Ok(response)
     }
 
-    /// The body, which is a JSON object.
-    pub(super) fn json_object(&self) -> Result<Cow<'r, Value>, Problem> {
-        match Media::of(self.request.headers) {
+    /// The body, which is a JSON object, and how many values it has.
+    pub(super) fn json_object(&self, headers: &HeaderMap) -> Result<(Value, usize), Problem> {
+        match Media::of(headers) {
             Media::Json => {}
-            Media::Other(_) if self.reading.reads(Leniency::MediaType, "content-type") => {}
+            Media::Other(_) if self.reading().reads(Leniency::MediaType, "content-type") => {}
             Media::Other(found) | Media::Foreign(found) => return Err(Problem::MediaType(found)),
         }
-        let value = self.body.value().map_err(Problem::Unread)?;
+        let (value, count) = json::parse_counted(self.span.body.text()).map_err(Problem::Unread)?;
         if value.is_object() {
-            return Ok(value);
+            return Ok((value, count));
         }
         Err(scim::Error::syntax(format!("body: expected a JSON object, found {}", kind(&value))).into())
     }
@@ -149,9 +141,9 @@ pub(super) fn tags(headers: &HeaderMap, name: http::HeaderName) -> IfMatch {
     found.then_some(tags)
 }
 
-/// The beginning of a text that somebody is to read.
-pub(super) fn cap(text: &str) -> &str {
-    text.char_indices().nth(200).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
+/// Whether a condition names this version; where there is no condition, it names none.
+pub(super) fn names(condition: &IfMatch, version: &str) -> bool {
+    condition.as_ref().is_some_and(|tags| directory::names_version(tags, version))
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -1,6 +1,5 @@
 //! What a request came to, in words and values for the journal.
 
-use super::context::cap;
 use crate::connection::sign::is_guid;
 use crate::directory::{Document, Member, Plan};
 use crate::journal::{Action, GroupSubject, Subject};
@@ -11,7 +10,7 @@ use http::Method;
 use serde_json::{Map, Value, json};
 
 /// What a request came to, beside its answer.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Event {
     pub(super) action: Option<Action>,
     pub(super) operation: String,
@@ -189,4 +188,9 @@ fn short(name: &str) -> &str {
 
 pub(super) fn name_of(kind: Kind, resource: &Resource) -> &str {
     resource.name(kind.resource_type()).unwrap_or_default()
+}
+
+/// The beginning of a text that somebody is to read.
+pub(super) fn cap(text: &str) -> &str {
+    text.char_indices().nth(200).and_then(|(end, _)| text.get(..end)).unwrap_or(text)
 }

@@ -1,6 +1,6 @@
 //! What the `Content-Type` of a body says of it.
 
-use super::context::cap;
+use super::describe::cap;
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 

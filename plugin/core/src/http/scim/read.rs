@@ -1,27 +1,34 @@
 //! Requests that read: lists, searches, single resources and what is served about the service itself.
 
-use super::context::{Context, tags};
+use super::context::{Context, names, tags};
 use super::describe::{Event, describe_query, name_of};
-use super::{Answer, Rollcall, Scim, refused_event};
+use super::{Answer, Provision, Scim};
 use crate::directory::{self, Document, Sieve};
 use crate::http::respond::{self, Problem};
+use crate::http::route;
 use crate::journal::Action;
 use crate::keys::Kind;
 use crate::scim::messages::ListResponse;
 use crate::scim::{self, BoundFilter, ListQuery, Sent};
 use crate::tenant::state::TenantView;
-use http::header::{CONTENT_LOCATION, IF_MATCH};
-use http::{Method, StatusCode};
+use http::StatusCode;
+use http::header::{CONTENT_LOCATION, IF_MATCH, IF_NONE_MATCH};
 use serde_json::Value;
 
-impl Rollcall {
+impl Scim<'_> {
     /// RFC 7644 §3.4.2 and §3.4.3; of several kinds, §3.4.2.1.
-    pub(super) fn list<'l, 'r>(&self, view: &TenantView<'_>, context: &Context<'_>, kinds: &[Kind]) -> Answer<'l, 'r> {
+    pub(super) fn list(
+        &self,
+        view: &TenantView<'_>,
+        context: &Context<'_>,
+        request: &Provision<'_>,
+        kinds: &[Kind],
+    ) -> Answer {
         let noun = if let [kind] = kinds { kind.noun() } else { "resource" };
         let mut event = Event::of(Action::List, ["list ", noun, "s"].concat());
         let listed = (|| {
-            let query = context.query()?;
-            let projections = kinds.iter().map(|kind| query.projection(context.types.of(*kind)));
+            let query = context.query(request)?;
+            let projections = kinds.iter().map(|kind| query.projection(context.types().of(*kind)));
             let projections = projections.collect::<Result<Vec<_>, _>>()?;
             let filters = filters(context, &query, kinds)?;
             let queries = queries(context, &query, &filters)?;
@@ -56,7 +63,7 @@ impl Rollcall {
             let words = format!("; {} cannot be read: {}{more}", left_out.len(), named.join(", "));
             event.operation.push_str(&words);
         }
-        Answer::without_turn(event, listed)
+        Answer { response: listed, event }
     }
 
     /// Pages by index, or by cursor where the client says so.
@@ -82,13 +89,14 @@ impl Rollcall {
     }
 
     /// RFC 7644 §3.4.1.
-    pub(super) fn read<'l, 'r>(
+    pub(super) fn read(
         &self,
         view: &TenantView<'_>,
         context: &Context<'_>,
+        request: &Provision<'_>,
         kind: Kind,
         id: &str,
-    ) -> Answer<'l, 'r> {
+    ) -> Answer {
         let noun = kind.noun();
         let mut event = Event::of(Action::Read, ["read ", noun, " ", id].concat());
         let read = (|| {
@@ -98,12 +106,13 @@ impl Rollcall {
             event.about(kind, resource);
             event.operation = ["read ", noun, " ", name_of(kind, resource)].concat();
             let version = resource.meta.version();
-            if let Some(tags) = tags(context.request.headers, IF_MATCH)
+            if let Some(tags) = tags(request.headers, IF_MATCH)
                 && !directory::names_version(&tags, &version)
             {
                 return Err(directory::Error::Stale { expected: tags.join(", "), found: version }.into());
             }
-            if context.has_already(&version) && !context.has_foreign(kind, &projection) {
+            let is_known = names(&tags(request.headers, IF_NONE_MATCH), &version);
+            if is_known && !context.depends_on_other_resources(kind, &projection) {
                 return Err(Problem::NotModified(version));
             }
             context.with_tag(kind, document, |document| {
@@ -111,7 +120,7 @@ impl Rollcall {
                 Ok(respond::scim_body(StatusCode::OK, &rendered))
             })
         })();
-        Answer::without_turn(event, read)
+        Answer { response: read, event }
     }
 }
 
@@ -140,29 +149,25 @@ enum Found {
     ByCursor { total: Option<u64>, next: Option<String>, previous: Option<String> },
 }
 
-const NO_GROUPS: &str =
+pub(super) const NO_GROUPS: &str =
     "Groups: this connection synchronises no groups; disable group provisioning at the identity provider";
 const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
 
 /// What is answered about groups where the connection synchronises none.
-pub(super) fn no_groups<'l, 'r>(context: &Context<'_>, route: &Scim) -> Answer<'l, 'r> {
-    let searched = matches!(route, Scim::Search(_));
-    if context.request.method != Method::GET && !searched {
-        return Answer::refused(refused_event(), Problem::NotImplemented(NO_GROUPS));
-    }
-    if matches!(route, Scim::Resource(..)) {
+pub(super) fn no_groups(context: &Context<'_>, request: &Provision<'_>, route: &route::Scim) -> Answer {
+    if matches!(route, route::Scim::Resource(..)) {
         let detail = "Groups: this connection synchronises no groups".to_owned();
         return Answer::refused(Event::of(Action::Read, "read group".to_owned()), Problem::NotFound(detail));
     }
     // Entra's connection test looks for a random group even where groups are off; anything but an empty list fails it.
     let event = Event::of(Action::List, "list groups".to_owned());
     let listed = context
-        .query()
+        .query(request)
         .and_then(|query| {
             query
                 .filter
                 .as_deref()
-                .map(|text| BoundFilter::parse(text, context.types.of(Kind::Group), context.reading))
+                .map(|text| BoundFilter::parse(text, context.types().of(Kind::Group), context.reading()))
                 .transpose()?;
             match query.cursor.as_deref() {
                 None => Ok(ListResponse::<Sent<'_>>::by_index(0, query.start_index, Vec::new())),
@@ -171,7 +176,7 @@ pub(super) fn no_groups<'l, 'r>(context: &Context<'_>, route: &Scim) -> Answer<'
             }
         })
         .map(|document| respond::scim_body(StatusCode::OK, &document));
-    Answer::without_turn(event, listed)
+    Answer { response: listed, event }
 }
 
 /// The filter bound to each kind, without the kinds of which it lets nothing through.
@@ -183,8 +188,8 @@ fn filters<'c>(
     let Some(text) = query.filter.as_deref() else {
         return Ok(kinds.iter().map(|kind| (*kind, None)).collect());
     };
-    let types: Vec<_> = kinds.iter().map(|kind| context.types.of(*kind)).collect();
-    let bound = BoundFilter::parse_for(text, &types, context.reading)?;
+    let types: Vec<_> = kinds.iter().map(|kind| context.types().of(*kind)).collect();
+    let bound = BoundFilter::parse_for(text, &types, context.reading())?;
     let sieve = |(kind, filter): (&Kind, BoundFilter<'c>)| match filter.always() {
         Some(true) => Some((*kind, None)),
         Some(false) => None,
@@ -199,7 +204,8 @@ fn queries<'f>(
     query: &ListQuery,
     filters: &'f [(Kind, Option<BoundFilter<'f>>)],
 ) -> Result<Vec<directory::Query<'f>>, Problem> {
-    let sorts: Vec<_> = filters.iter().map(|(kind, _)| query.sort(context.types.of(*kind), &context.base)).collect();
+    let sorts: Vec<_> =
+        filters.iter().map(|(kind, _)| query.sort(context.types().of(*kind), &context.admitted.base)).collect();
     if let Some(Err(error)) = sorts.first()
         && sorts.iter().all(Result::is_err)
     {
@@ -207,22 +213,22 @@ fn queries<'f>(
     }
     let mut queries = Vec::new();
     for ((kind, filter), sort) in filters.iter().zip(sorts) {
-        let sieve = filter.as_ref().map(|filter| Sieve::new(filter, &context.base));
+        let sieve = filter.as_ref().map(|filter| Sieve::new(filter, &context.admitted.base));
         queries.push(directory::Query { kind: *kind, sieve, sort: sort.unwrap_or_default() });
     }
     Ok(queries)
 }
 
 /// What may be asked of a resource, RFC 9110 §9.3.7.
-pub(super) fn options<'l, 'r>(route: &Scim) -> Answer<'l, 'r> {
+pub(super) fn options(route: &route::Scim) -> Answer {
     let event = Event::of(Action::Discover, "discover methods".to_owned());
-    Answer::without_turn(event, Ok(respond::options(route.methods())))
+    Answer { response: Ok(respond::options(route.methods())), event }
 }
 
-pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer<'l, 'r> {
+pub(super) fn discovered(context: &Context<'_>, what: &str, document: Option<Value>) -> Answer {
     let event = Event { action: Some(Action::Discover), operation: format!("discover {what}"), ..Event::default() };
     // RFC 7644 §4: a client must not take the whole for what its filter let through.
-    if context.parameters.first_filled("filter").is_some() {
+    if context.span.parameters.first_filled("filter").is_some() {
         return Answer::refused(event, Problem::Forbidden(NO_FILTER));
     }
     let render = |document: Value| {
@@ -235,5 +241,5 @@ pub(super) fn discovered<'l, 'r>(context: &Context<'_>, what: &str, document: Op
     };
     let response =
         document.map(render).ok_or_else(|| Problem::NotFound(format!("{what}: nothing of this name is served")));
-    Answer::without_turn(event, response)
+    Answer { response, event }
 }

@@ -1,36 +1,90 @@
 //! The record of a request, and what it is committed with.
 
-use super::body::Body;
+use super::Answer;
+use super::Strangers;
+use super::admitted::Admitted;
+use super::arrival::Arrival;
+use super::body::{Body, Kept};
 use super::describe::Event;
-use super::{Answer, Arrival, Held, Provision, Rollcall};
-use crate::connection::{Token, provider, sign};
+use super::span::Span;
+use crate::connection::provider;
 use crate::http::json_text;
+use crate::http::mend::Turns;
 use crate::http::respond::{self, Problem, REQUEST_ID};
-use crate::http::route::Scim;
-use crate::journal::{self, Action, Entry, GroupSubject, Outcome, Record, Subject};
+use crate::http::route;
+use crate::journal::{self, Action, Buffer, Entry, GroupSubject, Outcome, Record, Subject};
 use crate::keys::{Kind, TenantId};
-use crate::ledger;
+use crate::ledger::{self, Ledger};
+use crate::pace::{self, Limiter};
 use crate::scim::mask::MASK;
-use crate::scim::{Mask, Noted as Noticed, Parameters, Reading, Taint};
+use crate::scim::{Mask, Noted as Noticed};
 use crate::scrub::scrub;
 use crate::settings::LIMITS;
 use crate::tenant::state::TenantTurn;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
+use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-impl Rollcall {
-    /// Makes the response of the answer and writes the record: with the change, or into the buffer.
-    pub(super) fn finish(&self, span: Span<'_>, answer: Answer<'_, '_>) -> Response<Vec<u8>> {
-        let Answer { response, mut event, held } = answer;
+/// Writes the journal: the record of each SCIM request, in the turn that carries the request out or from a buffer.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct Recorder<'r> {
+    pub(in crate::http) ledger: Ledger<'r>,
+    /// Records that wait to be written.
+    pub(in crate::http) buffer: &'r RefCell<Buffer>,
+    /// Requests without a valid token that share a record.
+    pub(in crate::http) strangers: &'r Strangers,
+    pub(in crate::http) turns: Turns<'r>,
+    /// Floods that the other instances have yet to be told of.
+    pub(in crate::http) limiter: &'r Limiter,
+}
+
+impl Recorder<'_> {
+    /// Makes the response of an answer that no turn holds, and keeps the record until it is written.
+    pub(super) fn answer(&self, mask: &Mask<'_>, span: &Span<'_>, answer: Answer) -> Response<Vec<u8>> {
+        let (response, entry, _) = self.recorded(mask, span, answer);
+        self.keep(span, entry);
+        response
+    }
+
+    /// Makes the response of a change that a turn holds, and stages the record into the turn. A refused change leaves nothing
+    /// but its record.
+    pub(super) fn answer_within(
+        &self,
+        turn: &mut TenantTurn<'_>,
+        mask: &Mask<'_>,
+        span: &Span<'_>,
+        answer: Answer,
+    ) -> Response<Vec<u8>> {
+        let (response, entry, changed) = self.recorded(mask, span, answer);
+        if !changed {
+            turn.undo();
+        }
+        journal::append(turn, [entry]);
+        turn.keep();
+        response
+    }
+
+    /// Answers a request that leaves no record.
+    pub(super) fn unrecorded(&self, arrival: &Arrival, problem: &Problem) -> Response<Vec<u8>> {
+        let mut response = problem.refusal(self.ledger.ports, &arrival.request_id).scim();
+        respond::set(&mut response, REQUEST_ID, &arrival.request_id);
+        response
+    }
+
+    /// The response and the record of an answer, and whether the request has changed anything.
+    fn recorded(&self, mask: &Mask<'_>, span: &Span<'_>, answer: Answer) -> (Response<Vec<u8>>, Entry, bool) {
+        let Answer { response, mut event } = answer;
         let (response, refusal) = match response {
             Ok(response) => (response, None),
             Err(problem) => {
-                let mut refusal = self.refusal(&problem, &span);
-                if let Some(place) = place_to_change(&refusal, &event, &span) {
+                let mut refusal = self.refusal(&problem, mask, span);
+                if let Some(place) = place_to_change(&refusal, &event, span) {
                     refusal.detail = [&refusal.detail, ". ", &place].concat();
                 }
                 (refusal.scim(), Some(refusal))
@@ -38,50 +92,27 @@ impl Rollcall {
         };
         event.changed &= refusal.is_none();
         let refusal = refusal.map(noted_refusal);
-        let mut response = respond::to(span.request.method, response);
-        let entry = self.entry(&span, &event, &response, refusal.as_ref());
-        match held {
-            Held::Nothing | Held::Awaited => self.keep(&span, entry),
-            Held::Shared(turn) => stage(turn, entry, event.changed),
-            Held::Own(turn) => {
-                if let Err(problem) = self.commit(turn, &span, entry, event.changed) {
-                    let refusal = self.refusal(&problem, &span);
-                    event.changed = false;
-                    response = refusal.scim();
-                    let refusal = noted_refusal(refusal);
-                    let entry = self.entry(&span, &event, &response, Some(&refusal));
-                    self.keep(&span, entry);
-                }
-            }
-        }
+        let mut response = respond::to(&span.method, response);
+        let entry = self.entry(mask, span, &event, &response, refusal.as_ref());
         respond::set(&mut response, REQUEST_ID, &span.arrival.request_id);
-        response
+        (response, entry, event.changed)
     }
 
     /// A detail quotes what was wrong, and that may have been a token or a password: the clients' logs and error pages are no
     /// place for them.
-    fn refusal(&self, problem: &Problem, span: &Span<'_>) -> respond::Refusal {
-        let mut refusal = problem.refusal(&self.ports, &span.arrival.request_id);
-        let taint = span.taint();
-        refusal.detail = unhidden(&taint.out_of(&refusal.detail), span.presented).into_owned();
+    fn refusal(&self, problem: &Problem, mask: &Mask<'_>, span: &Span<'_>) -> respond::Refusal {
+        let mut refusal = problem.refusal(self.ledger.ports, &span.arrival.request_id);
+        let taint = span.taint(mask);
+        refusal.detail = unhidden(&taint.out_of(&refusal.detail), span.presented.as_deref()).into_owned();
         refusal
     }
 
-    /// Commits what was staged, with the record and whatever else waits for this tenant. A refused change leaves nothing
-    /// but its record.
-    fn commit(&self, mut turn: TenantTurn<'_>, span: &Span<'_>, entry: Entry, changed: bool) -> Result<(), Problem> {
-        if !changed {
-            turn.undo();
-        }
-        self.commit_waiting(span.request.tenant, turn, |turn| journal::append(turn, [entry])).map_err(Problem::from)
-    }
-
     /// Commits what waits in memory for a tenant, and what is staged behind it.
-    pub(in crate::http) fn commit_waiting<'r, T>(
+    pub(in crate::http) fn commit_waiting<'t, T>(
         &self,
         tenant: &TenantId,
-        mut turn: TenantTurn<'r>,
-        stage: impl FnOnce(&mut TenantTurn<'r>) -> T,
+        mut turn: TenantTurn<'t>,
+        stage: impl FnOnce(&mut TenantTurn<'t>) -> T,
     ) -> Result<T, ledger::Error> {
         let lost = self.stage_waiting(tenant, &mut turn);
         let staged = stage(&mut turn);
@@ -91,7 +122,7 @@ impl Rollcall {
 
     /// Takes the records that wait in memory for a tenant into a turn. Answers how many these are.
     pub(in crate::http) fn stage_waiting(&self, tenant: &TenantId, turn: &mut TenantTurn<'_>) -> usize {
-        let mut entries = self.buffer.borrow_mut().take(tenant, self.ports.clock.elapsed());
+        let mut entries = self.buffer.borrow_mut().take(tenant, self.ledger.ports.clock.elapsed());
         entries.extend(self.strangers.take(tenant));
         let count = entries.len();
         journal::append(turn, entries);
@@ -102,73 +133,124 @@ impl Rollcall {
 
     /// Tells the other instances of a flood that this one has found.
     fn stage_news(&self, tenant: &TenantId, turn: &mut TenantTurn<'_>) {
-        let Some(rate) = self.settings.requests_per_second else {
+        let Some(rate) = self.ledger.settings.requests_per_second else {
             return;
         };
-        if let Some(demand) = self.limiter.news(tenant, rate, self.ports.clock.elapsed()) {
-            turn.head.state.traffic.expect(self.ports.clock.now(), demand, rate);
+        if let Some(demand) = self.limiter.news(tenant, rate, self.ledger.ports.clock.elapsed()) {
+            turn.head.state.traffic.expect(self.ledger.ports.clock.now(), demand, rate);
+        }
+    }
+
+    /// Counts a request that was refused for the rate in the record of the one before it, if there is such a record.
+    pub(super) fn repeats(&self, tenant: &TenantId, now: Timestamp) -> bool {
+        self.buffer.borrow_mut().repeats(tenant, now)
+    }
+
+    /// Whether records wait in memory for [`Recorder::flush`], now or later.
+    pub(in crate::http) fn has_buffered(&self) -> bool {
+        !self.buffer.borrow().is_empty() || !self.strangers.is_empty()
+    }
+
+    /// How long the records that wait in memory may wait on before somebody looks again; nothing where they are to be
+    /// written now, see [`journal`].
+    pub(in crate::http) fn patience(&self) -> Option<Duration> {
+        let buffer = self.buffer.borrow();
+        let now = self.ledger.ports.clock.elapsed();
+        let of_strangers = self.strangers.patience(now)?;
+        if buffer.is_empty() {
+            return Some(of_strangers);
+        }
+        let patience = buffer.patience(now, self.batch(&buffer)).filter(|_| !self.limiter.has_news())?;
+        Some(patience.min(of_strangers))
+    }
+
+    /// Whether the records that wait in memory are to be written now, whatever the time: because there are so many, or
+    /// because the other instances are to learn of a flood.
+    pub(in crate::http) fn has_batch(&self) -> bool {
+        let buffer = self.buffer.borrow();
+        buffer.holds(self.batch(&buffer)) || self.limiter.has_news()
+    }
+
+    fn batch(&self, buffer: &Buffer) -> usize {
+        self.ledger
+            .settings
+            .requests_per_second
+            .map_or(journal::BATCH, |rate| pace::enough(rate, buffer.since(), journal::BATCH))
+    }
+
+    /// The tenants whose records wait in memory and are written next.
+    pub(in crate::http) fn buffered(&self) -> Vec<TenantId> {
+        let mut tenants = self.buffer.borrow().tenants();
+        let due = self.strangers.due(self.ledger.ports.clock.elapsed());
+        tenants.extend(due.into_iter().filter(|tenant| !self.buffer.borrow().has(tenant)));
+        tenants
+    }
+
+    /// Writes the records of one tenant that wait in memory; it neither waits for another tenant nor writes to it.
+    pub(in crate::http) fn flush(&self, tenant: &TenantId) {
+        if !self.buffer.borrow().has(tenant) && !self.strangers.holds(tenant) {
+            return;
+        }
+        let turn = self.turns.take(tenant);
+        if let Err(error) = turn.and_then(|turn| self.commit_waiting(tenant, turn, |_| ())) {
+            // Where the turn never came they still wait.
+            self.lost(self.buffer.borrow_mut().take(tenant, self.ledger.ports.clock.elapsed()).len(), &error);
         }
     }
 
     /// Says how many records of reads went with a commit that failed.
-    pub(in crate::http) fn lost(&self, records: usize, error: &ledger::Error) {
+    fn lost(&self, records: usize, error: &ledger::Error) {
         if records > 0 {
-            self.ports.log.line(&format!("journal: {records} records of reads are lost: {error:?}"));
+            self.ledger.ports.log.line(&format!("journal: {records} records of reads are lost: {error:?}"));
         }
     }
 
     fn keep(&self, span: &Span<'_>, entry: Entry) {
         let now = span.arrival.started + Duration::from_micros(entry.record.duration_us);
-        let entry = if span.folds { self.strangers.fold(span.request.tenant, entry, now) } else { Some(entry) };
+        let entry = if span.folds { self.strangers.fold(&span.tenant, entry, now) } else { Some(entry) };
         let Some(entry) = entry else {
             return;
         };
         // Written by whoever has time for it: the request may hold the turn that this would wait for.
-        let lost = self.buffer.borrow_mut().push(span.request.tenant, entry, now);
+        let lost = self.buffer.borrow_mut().push(&span.tenant, entry, now);
         if lost > 0 {
-            self.ports.log.line(&format!("journal: {lost} records of reads are lost: too many wait to be written"));
+            self.ledger
+                .ports
+                .log
+                .line(&format!("journal: {lost} records of reads are lost: too many wait to be written"));
         }
     }
 
     fn entry(
         &self,
+        mask: &Mask<'_>,
         span: &Span<'_>,
         event: &Event,
         response: &Response<Vec<u8>>,
         refusal: Option<&respond::Refusal>,
     ) -> Entry {
-        let request = span.request;
+        let presented = span.presented.as_deref();
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
         // Who has put a password into a name has it in a name; the journal is read by others than those who see the name.
-        let clean = |text: &str| unhidden(&span.mask.assigned(text), span.presented).into_owned();
-        let kept_of = |text: &str, longer: bool| {
-            let start = beginning(text);
-            journal::cut_of(unhidden(start, span.presented), longer || start.len() < text.len())
-        };
-        let kept = |text: &str| kept_of(text, false);
-        let body = |noted: Noted<'_>| kept_of(&noted.text, noted.longer);
-        let values = |values: &Option<Map<String, Value>>| {
-            values.as_ref().map(|values| noted(span.mask, values, span.presented))
-        };
+        let clean = |text: &str| unhidden(&mask.assigned(text), presented).into_owned();
+        let kept = |text: &str| kept(text, false, presented);
+        let values = |values: &Option<Map<String, Value>>| values.as_ref().map(|values| noted(mask, values, presented));
         let subject = |user: &Subject| Subject { id: user.id.clone(), user_name: clean(&user.user_name) };
         let group =
             |group: &GroupSubject| GroupSubject { id: group.id.clone(), display_name: clean(&group.display_name) };
-        let bodies = self.settings.journal_bodies;
-        let took = self.ports.clock.elapsed().saturating_sub(span.arrival.started);
-        let sign = span
-            .token
-            .and_then(|_| sign::of(request.method, span.parameters, request.headers, || span.body.has_capital_op()));
+        let response_body = if self.ledger.settings.journal_bodies { answer_text(mask, response.body()) } else { None };
+        let took = self.ledger.ports.clock.elapsed().saturating_sub(span.arrival.started);
         let record = Record {
             number: 0,
             time: span.arrival.now,
             duration_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            method: journal::Method::of(&clean(request.method.as_str())),
-            path: kept(&span.mask.path(request.path)),
-            query: span.mask.query(span.parameters).map(|query| kept(&query)),
-            operation: kept(&operation(span, event, refusal)),
+            method: recorded_method(&span.method, clean),
+            path: kept(&mask.path(&span.path)),
+            query: mask.query(&span.parameters).map(|query| kept(&query)),
+            operation: kept(&operation(mask, span, event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
-            kind: if event.reads(request.method) { journal::Kind::Read } else { journal::Kind::Change },
+            kind: if event.reads(&span.method) { journal::Kind::Read } else { journal::Kind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
@@ -176,22 +258,71 @@ impl Rollcall {
             changed: event.changed,
             user: event.subject.as_ref().map(subject),
             group: event.group.as_ref().map(group),
-            token: span.presented.map(hint),
+            token: presented.map(hint),
             request_id: span.arrival.request_id.clone(),
-            request_body: bodies.then(|| body_text(span.mask, span.body)).flatten().map(body),
-            response_body: bodies.then(|| answer_text(span.mask, response.body())).flatten().map(body),
+            request_body: self.request_body(mask, span),
+            response_body: response_body.map(|body| body.cut(presented)),
             before: values(&event.before),
             after: values(&event.after),
             repeats: 0,
-            looks_like: sign.filter(|sign| Some(*sign) != span.provider).map(str::to_owned),
+            looks_like: span.sign.filter(|sign| Some(*sign) != span.provider).map(str::to_owned),
             leniencies: span.reading.noted().into_iter().map(|noted| noted_leniency(noted, clean)).collect(),
         };
-        Entry { record, token_id: span.token.map(|token| token.id.clone()), sign }
+        Entry { record, token_id: span.token_id.clone(), sign: span.sign }
+    }
+
+    /// What the record has of the request's body.
+    fn request_body(&self, mask: &Mask<'_>, span: &Span<'_>) -> Option<String> {
+        match &span.body {
+            Body::Kept(kept) => kept.noted.clone(),
+            Body::Text(_) | Body::Data(_) => self.noted(mask, &span.body, span.presented.as_deref()),
+        }
+    }
+
+    fn noted(&self, mask: &Mask<'_>, body: &Body<'_>, presented: Option<&str>) -> Option<String> {
+        if self.ledger.settings.journal_bodies { Some(body_text(mask, body)?.cut(presented)) } else { None }
+    }
+
+    /// What a change needs for its record once its turn has come: everything but the text of its body, of which the JSON and
+    /// the part for the record are kept.
+    pub(super) fn kept(&self, mask: &Mask<'_>, span: Span<'_>, json: Option<Rc<Value>>) -> Span<'static> {
+        let body = match json {
+            Some(json) => Body::Kept(Kept { json, noted: self.request_body(mask, &span) }),
+            None => Body::NONE,
+        };
+        Span {
+            tenant: Cow::Owned(span.tenant.into_owned()),
+            path: Cow::Owned(span.path.into_owned()),
+            parameters: span.parameters.into_owned(),
+            presented: span.presented.map(|presented| Cow::Owned(presented.into_owned())),
+            body,
+            ..span
+        }
+    }
+
+    /// What a change needs for its record that was prepared anew, by another connection or other schemas.
+    pub(super) fn kept_anew(&self, mask: &Mask<'_>, span: &Span<'static>, admitted: &Admitted) -> Span<'static> {
+        let mut anew = span.clone();
+        anew.know(admitted);
+        if let Body::Kept(kept) = &mut anew.body {
+            kept.noted = self.noted(mask, &Body::Data(&kept.json), span.presented.as_deref());
+        }
+        anew
     }
 }
 
 fn noted_leniency(noted: Noticed, clean: impl Fn(&str) -> String) -> journal::Leniency {
     journal::Leniency { what: noted.leniency.name().to_owned(), at: clean(&noted.at) }
+}
+
+/// A method that a client made up may be a secret.
+fn recorded_method(method: &Method, clean: impl Fn(&str) -> String) -> journal::Method {
+    match *method {
+        Method::GET | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::HEAD => {
+            journal::Method::of(method.as_str())
+        }
+        _ => journal::Method::of(&clean(method.as_str())),
+    }
 }
 
 /// The refusal as the journal has it.
@@ -200,44 +331,6 @@ fn noted_refusal(mut refusal: respond::Refusal) -> respond::Refusal {
         noted.clone_into(&mut refusal.detail);
     }
     refusal
-}
-
-/// Takes a change of a turn that others share for good, with its record. A refused one leaves nothing but that.
-fn stage(turn: &mut TenantTurn<'_>, entry: Entry, changed: bool) {
-    if !changed {
-        turn.undo();
-    }
-    journal::append(turn, [entry]);
-    turn.keep();
-}
-
-/// What the record needs of the request.
-#[derive(Clone)]
-pub(super) struct Span<'r> {
-    pub(super) request: &'r Provision<'r>,
-    pub(super) body: Body<'r>,
-    pub(super) parameters: &'r Parameters<'r>,
-    pub(super) arrival: &'r Arrival,
-    pub(super) presented: Option<&'r str>,
-    pub(super) token: Option<&'r Token>,
-    /// Whom the connection was set up for; nothing where there is none.
-    pub(super) provider: Option<&'static str>,
-    pub(super) mask: &'r Mask<'r>,
-    /// What of it was read liberally.
-    pub(super) reading: &'r Reading,
-    /// Whether the record is to stand for further requests without a valid token, see [`strangers`](super::strangers).
-    pub(super) folds: bool,
-}
-
-impl Span<'_> {
-    /// What the request has sent as a secret.
-    fn taint(&self) -> Taint {
-        let taint = Taint::of(self.mask, self.request.path, self.parameters);
-        match self.body {
-            Body::Text(text) => taint.and_text(self.mask, text),
-            Body::Data(value) => taint.and_value(self.mask, value),
-        }
-    }
 }
 
 /// The last four characters of a token that is long enough to keep its secret all the same.
@@ -250,32 +343,38 @@ fn hint(token: &str) -> String {
 /// Where a person changes what does not fit: a value or a name comes from the attribute mapping, and the provider shows the
 /// detail to those who look after it. In the words of the provider's own screens, if its guide has these.
 fn place_to_change(refusal: &respond::Refusal, event: &Event, span: &Span<'_>) -> Option<String> {
-    let is_of_user = match Scim::of(span.request.path) {
-        Scim::Resources(kind) | Scim::Resource(kind, _) => kind == Kind::User,
-        Scim::Root
-        | Scim::ServiceProviderConfig
-        | Scim::ResourceTypes
-        | Scim::ResourceType(_)
-        | Scim::Schemas
-        | Scim::Schema(_)
-        | Scim::Me
-        | Scim::Bulk
-        | Scim::Search(_)
-        | Scim::Nowhere => false,
+    let is_of_user = match route::Scim::of(&span.path) {
+        route::Scim::Resources(kind) | route::Scim::Resource(kind, _) => kind == Kind::User,
+        route::Scim::Root
+        | route::Scim::ServiceProviderConfig
+        | route::Scim::ResourceTypes
+        | route::Scim::ResourceType(_)
+        | route::Scim::Schemas
+        | route::Scim::Schema(_)
+        | route::Scim::Me
+        | route::Scim::Bulk
+        | route::Scim::Search(_)
+        | route::Scim::Nowhere => false,
     };
     // A bulk request is written by a program, not by a mapping.
     let is_mapped = matches!(refusal.scim_type, Some("invalidValue" | "invalidPath" | "mutability"))
-        && matches!(span.body, Body::Text(text) if !text.is_empty());
+        && !matches!(span.body, Body::Data(_))
+        && !span.body.is_empty();
     let provider = span.provider.and_then(provider::of)?;
-    (is_of_user && is_mapped && !event.reads(span.request.method)).then(|| provider.mapping_place()).flatten()
+    (is_of_user && is_mapped && !event.reads(&span.method)).then(|| provider.mapping_place()).flatten()
 }
 
-fn operation<'e>(span: &Span<'_>, event: &'e Event, refusal: Option<&respond::Refusal>) -> Cow<'e, str> {
+fn operation<'e>(
+    mask: &Mask<'_>,
+    span: &Span<'_>,
+    event: &'e Event,
+    refusal: Option<&respond::Refusal>,
+) -> Cow<'e, str> {
     match (refusal, event.operation.as_str()) {
         (Some(refusal), "") => Cow::Owned(["refused: ", &refusal.detail].concat()),
         // It names what was asked for, in the client's words.
-        (Some(_), words) => span.taint().out_of(words),
-        (None, words) => span.mask.assigned(words),
+        (Some(_), words) => span.taint(mask).out_of(words),
+        (None, words) => mask.assigned(words),
     }
 }
 
@@ -286,9 +385,21 @@ struct Noted<'b> {
     longer: bool,
 }
 
+impl Noted<'_> {
+    fn cut(&self, presented: Option<&str>) -> String {
+        kept(&self.text, self.longer, presented)
+    }
+}
+
+/// The part of a text that a record keeps, without tokens.
+fn kept(text: &str, longer: bool, presented: Option<&str>) -> String {
+    let start = beginning(text);
+    journal::cut_of(unhidden(start, presented), longer || start.len() < text.len())
+}
+
 /// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it. One that is as
 /// we would write it and names nothing secret is kept as it is; of any other no more is read into memory than is kept.
-fn body_text<'b>(mask: &Mask<'_>, body: Body<'b>) -> Option<Noted<'b>> {
+fn body_text<'b>(mask: &Mask<'_>, body: &Body<'b>) -> Option<Noted<'b>> {
     if body.is_empty() {
         return None;
     }
@@ -323,7 +434,7 @@ fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Noted<'b>> {
     match std::str::from_utf8(body) {
         Ok("") => None,
         Ok(text) if !mask.mentions(beginning(text)) => Some(Noted { text: Cow::Borrowed(text), longer: false }),
-        Ok(_) | Err(_) => body_text(mask, Body::Text(body)),
+        Ok(_) | Err(_) => body_text(mask, &Body::Text(body)),
     }
 }
 
@@ -391,18 +502,18 @@ mod tests {
 
     #[test]
     fn a_body_without_a_secret_is_kept_as_it_is_and_without_blanks() {
-        let kept = |body: &str| body_text(&Mask::of([]), Body::Text(body.as_bytes())).unwrap().text.into_owned();
+        let kept = |body: &str| body_text(&Mask::of([]), &Body::Text(body.as_bytes())).unwrap().text.into_owned();
         let plain = r#"{"userName":"alice blank","n":[1,1.50]}"#;
         assert_eq!(kept(plain), plain);
         assert_eq!(kept("{ \"userName\":\t\"alice blank\",\n\"n\":[1, 1.5]}"), plain.replace("1.50", "1.5"));
         assert_eq!(kept(r#"{"userName":"a\"b"}"#), r#"{"userName":"a\"b"}"#);
         assert_eq!(kept(r#"{"userName":"#), "[12 bytes that are not JSON]");
-        assert!(body_text(&Mask::of([]), Body::NONE).is_none());
+        assert!(body_text(&Mask::of([]), &Body::NONE).is_none());
     }
 
     #[test]
     fn a_secret_is_masked_however_its_name_is_written() {
-        let kept = |body: &str| body_text(&Mask::of([]), Body::Text(body.as_bytes())).unwrap().text.into_owned();
+        let kept = |body: &str| body_text(&Mask::of([]), &Body::Text(body.as_bytes())).unwrap().text.into_owned();
         for name in ["password", "PassWord", r"pass\u0077ord"] {
             let body = kept(&format!(r#"{{"userName":"alice","{name}":"s3cret"}}"#));
             assert!(!body.contains("s3cret") && body.contains("***"), "{name}: {body}");
@@ -416,7 +527,7 @@ mod tests {
         let value = "s3cret".repeat(LIMITS.journal_body_bytes_max);
         let body = serde_json::json!({"Operations": [{"op": "add", "value": value, "path": "password"}, {"op": "x"}]});
         for body in [Body::Data(&body), Body::Text(body.to_string().as_bytes())] {
-            let noted = body_text(&Mask::of([]), body).unwrap();
+            let noted = body_text(&Mask::of([]), &body).unwrap();
             assert_eq!(noted.text, r#"{"Operations":[{"op":"add","value":"***","path":"password"}]}"#);
             assert!(noted.longer);
         }

@@ -3,6 +3,7 @@
 use super::strangers::RECORDS_AT_ONCE;
 use crate::http::{Body, Rollcall};
 use crate::journal::{self, REFUSALS_AN_HOUR};
+use crate::json::PARSED;
 use crate::keys::TenantId;
 use crate::secrets::TOKEN_PREFIX;
 use crate::settings::LIMITS;
@@ -322,4 +323,24 @@ fn an_hour_has_so_many_records_of_requests_without_a_token() {
     assert_eq!(numbers, (1..=REFUSALS_AN_HOUR + 2).rev().collect::<Vec<u64>>());
     assert_eq!((&records[1]["repeats"], &records[2]["repeats"]), (&json!(7), &Value::Null));
     assert_eq!(records[1]["path"], format!("/Users/{}", REFUSALS_AN_HOUR - 1));
+}
+
+#[test]
+fn a_change_parses_its_body_once() {
+    let (trial, alice) = Trial::with_alice();
+    let parsed = |method: &str, path: &str, body: Value| {
+        let before = PARSED.get();
+        let (status, _) = trial.scim(method, path, &[], body);
+        (status, PARSED.get() - before)
+    };
+    let patch = |title: &str| json!({"Operations": [{"op": "replace", "path": "title", "value": title}]});
+    assert_eq!(parsed("POST", "/Users", json!({"userName": "bob"})), (201, 1));
+    assert_eq!(parsed("PUT", &alice, json!({"userName": "alice", "title": "Clerk"})), (200, 1));
+    assert_eq!(parsed("PATCH", &alice, patch("Boss")), (200, 1));
+    assert_eq!(parsed("PATCH", &alice, patch("Boss")), (200, 1), "nothing changes");
+    assert_eq!(parsed("PATCH", &alice, patch("Head of \"passwords\"")), (200, 1), "a text with a name to be masked");
+    assert_eq!(parsed("POST", "/Users", json!({"userName": "bob"})), (409, 1), "refused at first sight");
+    let operation = json!({"method": "PATCH", "path": alice, "data": patch("Chair")});
+    assert_eq!(parsed("POST", "/Bulk", json!({"Operations": [operation]})), (200, 1));
+    assert_eq!(parsed("DELETE", &alice, Value::Null), (204, 0));
 }

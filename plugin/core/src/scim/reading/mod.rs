@@ -69,6 +69,11 @@ impl Reading {
         Reading::of(Dialect { manner: Manner::Stored, ..Dialect::strict() })
     }
 
+    /// A reading in another dialect, with what was noted already.
+    pub fn in_dialect(&self, dialect: Dialect) -> Reading {
+        Reading { dialect, noted: self.noted.clone() }
+    }
+
     /// The reading of what was let in under a schema that may have changed since.
     pub(crate) const fn reshaped() -> Reading {
         Reading::of(Dialect { manner: Manner::Reshaped, ..Dialect::clearing() })

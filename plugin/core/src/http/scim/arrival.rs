@@ -1,0 +1,34 @@
+//! When a request came, and under which id it is known.
+
+use crate::http::request_id;
+use crate::ports::Ports;
+use jiff::Timestamp;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::Duration;
+
+/// When a request came, and by which id client and operator know it.
+#[derive(Clone)]
+pub(super) struct Arrival {
+    pub(super) request_id: String,
+    pub(super) now: Timestamp,
+    pub(super) started: Duration,
+}
+
+impl Arrival {
+    /// The arrival of a request that comes now.
+    pub(super) fn new(ports: &Ports) -> Arrival {
+        Arrival { request_id: request_id(ports), now: ports.clock.now(), started: ports.clock.elapsed() }
+    }
+
+    /// A new arrival for one bulk operation, with the id of the bulk request.
+    pub(super) fn of_operation(&self, ports: &Ports) -> Arrival {
+        Arrival { request_id: self.request_id.clone(), now: ports.clock.now(), started: ports.clock.elapsed() }
+    }
+
+    /// A number that has no pattern from request to request: a digest of the request's random id.
+    pub(super) fn sampling_hash(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.request_id.hash(&mut hasher);
+        hasher.finish()
+    }
+}
