@@ -13,7 +13,7 @@ use acceptance::native::Native;
 use acceptance::world::World;
 use http::Request;
 use rollcall_core::http::{Begun, Progress, Rollcall, Waiting};
-use rollcall_core::space::TenantId;
+use rollcall_core::keys::TenantId;
 use serde_json::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::process::{Command, ExitCode};

@@ -487,7 +487,7 @@ impl Run {
             let operations = json!([
                 {"op": "Replace", "path": "userName", "value": "never"},
                 {"op": "Replace", "path": "active", "value": (!user.active).to_string()},
-                {"op": "Replace", "path": "nothing", "value": "x"},
+                {"op": "Replace", "path": "displayName", "value": ["x", "y"]},
             ]);
             self.tenant.patch(&mut self.server, &user.id, &operations).expect(400);
         }
