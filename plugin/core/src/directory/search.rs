@@ -11,7 +11,7 @@ use crate::ledger::{self, Read};
 use crate::scim::effort::text_bytes;
 use crate::scim::filter::Lookup;
 use crate::scim::text::fold;
-use crate::scim::{BoundFilter, Effort, Resource, Scan, Sort, sort};
+use crate::scim::{BoundFilter, Effort, FullScanReason, Resource, Sort, sort};
 use crate::settings::LIMITS;
 use crate::tenant::state::TenantView;
 use roster::{Seat, Way};
@@ -347,9 +347,9 @@ fn each(
         kept.map_or(Ok(()), &mut *visitor)
     };
     let why = match &leads {
-        Leads::Whole(_) | Leads::Few(_) | Leads::Many(..) => Scan::Shared,
-        Leads::All if query.sort.is_some() => Scan::Order,
-        Leads::All => Scan::Filter,
+        Leads::Whole(_) | Leads::Few(_) | Leads::Many(..) => FullScanReason::Shared,
+        Leads::All if query.sort.is_some() => FullScanReason::Order,
+        Leads::All => FullScanReason::Filter,
     };
     match leads {
         Leads::Whole(document) => look(Some(*document)),
@@ -363,7 +363,7 @@ fn each(
 /// Users that a test lets through, found by reading all of them: refused where there are too many for that.
 pub fn sift(view: &TenantView<'_>, keeps: impl Fn(&Resource) -> bool, skip: u64, count: usize) -> Result<Found, Error> {
     let mut page = Window::new(skip, count);
-    everything(view, Kind::User, &Leads::All, Scan::Search, &mut |document| {
+    everything(view, Kind::User, &Leads::All, FullScanReason::Search, &mut |document| {
         if keeps(&document.resource) { page.pass(Kind::User, || Ok(Some(document))) } else { Ok(()) }
     })?;
     Ok(page.into())
@@ -374,7 +374,7 @@ fn everything(
     view: &TenantView<'_>,
     kind: Kind,
     leads: &Leads,
-    why: Scan,
+    why: FullScanReason,
     visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if leads.count(view, kind)? > LIMITS.scan_max {

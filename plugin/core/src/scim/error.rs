@@ -47,7 +47,7 @@ impl ScimType {
 
 /// Why all resources of a kind have to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scan {
+pub enum FullScanReason {
     /// A filter that no index answers.
     Filter,
     /// An order.
@@ -148,7 +148,7 @@ impl Error {
     }
 
     /// The same refusal under another keyword: a wrong filter within a path is a wrong path.
-    pub(crate) fn becoming(self, scim_type: ScimType) -> Error {
+    pub(crate) fn with_scim_type(self, scim_type: ScimType) -> Error {
         Error { scim_type, ..self }
     }
 }

@@ -17,9 +17,9 @@ use super::effort::{Effort, weight};
 use super::error::Error;
 use super::reading::{self, Reading};
 use super::resource::Resource;
-use super::scan::Scan;
 use super::schema::{Attribute, Mutability, ResourceType, Target, Type};
 use super::text::fold;
+use super::text_cursor::TextCursor;
 use super::value;
 use crate::settings::LIMITS;
 use serde_json::{Map, Number, Value};
@@ -86,10 +86,10 @@ pub fn parse(text: &str, reading: &Reading) -> Result<Filter, Error> {
         let max = LIMITS.filter_bytes_max;
         return Err(Error::filter(format!("filter: expected at most {max} bytes, found {}", text.len())));
     }
-    let mut parser = Parser { scan: Scan::new(text), depth: 0, terms: 0, within: false, reading };
+    let mut parser = Parser { cursor: TextCursor::new(text), depth: 0, terms: 0, within: false, reading };
     let filter = parser.or().map_err(|error| error.within("filter: "))?;
-    parser.scan.blanks();
-    if parser.scan.at_end() {
+    parser.cursor.blanks();
+    if parser.cursor.at_end() {
         Ok(filter)
     } else {
         Err(parser.expected("\"and\", \"or\" or the end").within("filter: "))
@@ -97,15 +97,18 @@ pub fn parse(text: &str, reading: &Reading) -> Result<Filter, Error> {
 }
 
 /// Reads the filter within the brackets of a path, up to the closing one, where the cursor is left.
-pub(crate) fn parse_within<'t>(scan: Scan<'t>, reading: &'t Reading) -> Result<(Filter, Scan<'t>), Error> {
-    let mut parser = Parser { scan, depth: 0, terms: 0, within: true, reading };
+pub(crate) fn parse_within<'t>(
+    cursor: TextCursor<'t>,
+    reading: &'t Reading,
+) -> Result<(Filter, TextCursor<'t>), Error> {
+    let mut parser = Parser { cursor, depth: 0, terms: 0, within: true, reading };
     let filter = parser.or()?;
-    parser.scan.blanks();
-    Ok((filter, parser.scan))
+    parser.cursor.blanks();
+    Ok((filter, parser.cursor))
 }
 
 struct Parser<'t> {
-    scan: Scan<'t>,
+    cursor: TextCursor<'t>,
     depth: usize,
     terms: usize,
     /// Whether all of it stands within the brackets of a path.
@@ -133,8 +136,8 @@ impl Parser<'_> {
         let first = next(self)?;
         let mut filters = vec![first];
         loop {
-            self.scan.blanks();
-            if !self.scan.keyword(keyword) {
+            self.cursor.blanks();
+            if !self.cursor.keyword(keyword) {
                 break;
             }
             filters.push(next(self)?);
@@ -144,11 +147,11 @@ impl Parser<'_> {
 
     /// attrExp / valuePath / *1"not" "(" FILTER ")"
     fn term(&mut self) -> Result<Filter, Error> {
-        self.scan.blanks();
-        if self.scan.eat("(") {
+        self.cursor.blanks();
+        if self.cursor.eat("(") {
             return self.nested(")");
         }
-        if self.scan.word().eq_ignore_ascii_case("not") && self.not_follows() {
+        if self.cursor.word().eq_ignore_ascii_case("not") && self.not_follows() {
             return Ok(Filter::Not(Box::new(self.nested(")")?)));
         }
         self.comparison()
@@ -156,15 +159,15 @@ impl Parser<'_> {
 
     /// Steps over `not (`. An attribute could be called `not`, so the parenthesis decides.
     fn not_follows(&mut self) -> bool {
-        let mut ahead = Scan::new(self.scan.rest());
+        let mut ahead = TextCursor::new(self.cursor.rest());
         ahead.keyword("not");
         ahead.blanks();
         if !ahead.eat("(") {
             return false;
         }
-        self.scan.keyword("not");
-        self.scan.blanks();
-        self.scan.eat("(")
+        self.cursor.keyword("not");
+        self.cursor.blanks();
+        self.cursor.eat("(")
     }
 
     fn nested(&mut self, close: &str) -> Result<Filter, Error> {
@@ -175,16 +178,16 @@ impl Parser<'_> {
         self.depth += 1;
         let filter = self.or()?;
         self.depth -= 1;
-        self.scan.blanks();
-        if self.scan.eat(close) { Ok(filter) } else { Err(self.expected(&format!("{close:?}"))) }
+        self.cursor.blanks();
+        if self.cursor.eat(close) { Ok(filter) } else { Err(self.expected(&format!("{close:?}"))) }
     }
 
     fn comparison(&mut self) -> Result<Filter, Error> {
-        let name = self.scan.take(is_name);
+        let name = self.cursor.take(is_name);
         if name.is_empty() {
             return Err(self.expected("an attribute"));
         }
-        if self.scan.eat("[") {
+        if self.cursor.eat("[") {
             return self.element(name);
         }
         self.operator(name)
@@ -192,10 +195,10 @@ impl Parser<'_> {
 
     fn element(&mut self, name: &str) -> Result<Filter, Error> {
         let filter = self.nested("]")?;
-        if !self.scan.eat(".") {
+        if !self.cursor.eat(".") {
             return Ok(Filter::Element(name.to_owned(), Box::new(filter)));
         }
-        let part = self.scan.take(is_name);
+        let part = self.cursor.take(is_name);
         if part.is_empty() {
             return Err(self.expected("a sub-attribute"));
         }
@@ -218,20 +221,20 @@ impl Parser<'_> {
             let max = LIMITS.filter_terms_max;
             return Err(Error::filter(format!("expected at most {max} comparisons, found more")));
         }
-        let apart = self.scan.blanks();
-        if reading::spelled_eq(&mut self.scan, name, self.reading) {
-            self.scan.blanks();
+        let apart = self.cursor.blanks();
+        if reading::spelled_eq(&mut self.cursor, name, self.reading) {
+            self.cursor.blanks();
             return Ok(Filter::Compare(name.to_owned(), Compare::Eq, self.value(name)?));
         }
         if !apart {
             return Err(self.expected("a blank and an operator"));
         }
-        if self.scan.keyword("pr") {
+        if self.cursor.keyword("pr") {
             return Ok(Filter::Present(name.to_owned()));
         }
-        let compare = COMPARES.iter().find(|(word, _)| self.scan.keyword(word)).map(|(_, compare)| *compare);
+        let compare = COMPARES.iter().find(|(word, _)| self.cursor.keyword(word)).map(|(_, compare)| *compare);
         let compare = compare.ok_or_else(|| self.expected("an operator such as \"eq\""))?;
-        if !self.scan.blanks() {
+        if !self.cursor.blanks() {
             return Err(self.expected("a blank and a value"));
         }
         Ok(Filter::Compare(name.to_owned(), compare, self.value(name)?))
@@ -239,12 +242,12 @@ impl Parser<'_> {
 
     fn value(&mut self, name: &str) -> Result<Value, Error> {
         let nested = self.within || self.depth > 0;
-        let value = reading::literal(&mut self.scan, name, nested, self.reading)?;
+        let value = reading::literal(&mut self.cursor, name, nested, self.reading)?;
         value.ok_or_else(|| self.expected("a value such as \"text\", true or 1"))
     }
 
     fn expected(&self, what: &str) -> Error {
-        Error::filter(format!("expected {what}, {}", self.scan.found()))
+        Error::filter(format!("expected {what}, {}", self.cursor.found()))
     }
 }
 

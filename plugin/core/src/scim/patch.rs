@@ -841,7 +841,7 @@ fn clear(resource: &mut Resource, schema: &Schema) {
 
 /// A filter that does not bind makes the path wrong.
 fn in_path(error: Error, place: &str) -> Error {
-    error.becoming(ScimType::InvalidPath).within(&format!("{place}: "))
+    error.with_scim_type(ScimType::InvalidPath).within(&format!("{place}: "))
 }
 
 /// Where an attribute of the resource or of an extension stands.

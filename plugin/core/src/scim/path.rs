@@ -5,7 +5,7 @@
 use super::error::{Error, ScimType};
 use super::filter::{self, Filter};
 use super::reading::Reading;
-use super::scan::Scan;
+use super::text_cursor::TextCursor;
 use crate::settings::LIMITS;
 use std::fmt;
 
@@ -26,33 +26,33 @@ pub fn parse(text: &str, reading: &Reading) -> Result<Path, Error> {
         let max = LIMITS.path_bytes_max;
         return Err(Error::path(format!("expected at most {max} bytes, found {}", text.len())));
     }
-    let mut scan = Scan::new(text);
-    let name = scan.take(filter::is_name);
+    let mut cursor = TextCursor::new(text);
+    let name = cursor.take(filter::is_name);
     if name.is_empty() {
-        return Err(expected("an attribute", &scan));
+        return Err(expected("an attribute", &cursor));
     }
     let mut path = Path { name: name.to_owned(), filter: None, sub: None };
-    if scan.eat("[") {
+    if cursor.eat("[") {
         let (filter, behind) =
-            filter::parse_within(scan, reading).map_err(|error| error.becoming(ScimType::InvalidPath))?;
+            filter::parse_within(cursor, reading).map_err(|error| error.with_scim_type(ScimType::InvalidPath))?;
         path.filter = Some(filter);
-        scan = behind;
-        if !scan.eat("]") {
-            return Err(expected("\"]\" after the value filter", &scan));
+        cursor = behind;
+        if !cursor.eat("]") {
+            return Err(expected("\"]\" after the value filter", &cursor));
         }
-        if scan.eat(".") {
-            let sub = scan.take(filter::is_name);
+        if cursor.eat(".") {
+            let sub = cursor.take(filter::is_name);
             if sub.is_empty() {
-                return Err(expected("a sub-attribute", &scan));
+                return Err(expected("a sub-attribute", &cursor));
             }
             path.sub = Some(sub.to_owned());
         }
     }
-    if scan.at_end() { Ok(path) } else { Err(expected("the end of the path", &scan)) }
+    if cursor.at_end() { Ok(path) } else { Err(expected("the end of the path", &cursor)) }
 }
 
-fn expected(what: &str, scan: &Scan<'_>) -> Error {
-    Error::path(format!("expected {what}, {}", scan.found()))
+fn expected(what: &str, cursor: &TextCursor<'_>) -> Error {
+    Error::path(format!("expected {what}, {}", cursor.found()))
 }
 
 impl fmt::Display for Path {

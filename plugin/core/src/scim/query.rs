@@ -45,7 +45,8 @@ impl ListQuery {
             return Err(Error::value("startIndex: expected startIndex or cursor, found both"));
         }
         let owned = |name: &str| parameter(name).map(str::to_owned);
-        let refused = |error: Error| if cursor.is_some() { error.becoming(ScimType::InvalidCount) } else { error };
+        let refused =
+            |error: Error| if cursor.is_some() { error.with_scim_type(ScimType::InvalidCount) } else { error };
         Ok(ListQuery {
             filter: owned("filter"),
             start_index: start_index(index)?,

@@ -6,7 +6,7 @@
 pub(crate) mod form;
 mod tables;
 
-use super::error::{Error, Scan};
+use super::error::{Error, FullScanReason};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -265,13 +265,13 @@ fn named<'s>(attributes: &'s [Attribute], name: &str) -> Option<&'s Attribute> {
 
 impl ResourceType {
     /// The error of a query that would have to read more of these than it may, and what to ask instead.
-    pub fn too_many(&self, max: u64, why: Scan) -> Error {
+    pub fn too_many(&self, max: u64, why: FullScanReason) -> Error {
         let (plural, indexed) = (self.endpoint.trim_start_matches('/').to_lowercase(), &self.indexed);
         let (place, advice) = match why {
-            Scan::Filter => ("filter", format!("compare {indexed} with eq, or page by cursor")),
-            Scan::Order => ("sortBy", format!("leave it out, or compare {indexed} with eq in a filter")),
-            Scan::Shared => ("filter", "compare what fewer share, or page by cursor through all".to_owned()),
-            Scan::Search => ("search", format!("look for the whole {}", self.naming)),
+            FullScanReason::Filter => ("filter", format!("compare {indexed} with eq, or page by cursor")),
+            FullScanReason::Order => ("sortBy", format!("leave it out, or compare {indexed} with eq in a filter")),
+            FullScanReason::Shared => ("filter", "compare what fewer share, or page by cursor through all".to_owned()),
+            FullScanReason::Search => ("search", format!("look for the whole {}", self.naming)),
         };
         Error::too_many(format!("{place}: would have to read more than {max} {plural}; {advice}"))
     }

@@ -2,23 +2,23 @@
 
 use super::{Leniency, Reading};
 use crate::scim::error::Error;
-use crate::scim::scan::Scan;
+use crate::scim::text_cursor::TextCursor;
 use serde_json::Value;
 
 /// Steps over `==`, if it stands where an operator is due and the reading has it for `eq`.
-pub(crate) fn spelled_eq(scan: &mut Scan<'_>, name: &str, reading: &Reading) -> bool {
-    scan.rest().starts_with("==") && reading.reads(Leniency::DoubleEquals, name) && scan.eat("==")
+pub(crate) fn spelled_eq(cursor: &mut TextCursor<'_>, name: &str, reading: &Reading) -> bool {
+    cursor.rest().starts_with("==") && reading.reads(Leniency::DoubleEquals, name) && cursor.eat("==")
 }
 
 /// Takes the value that an attribute is compared with; nothing where there is none that could be read. `nested` says
 /// whether a parenthesis or bracket is still to be closed.
 pub(crate) fn literal(
-    scan: &mut Scan<'_>,
+    cursor: &mut TextCursor<'_>,
     name: &str,
     nested: bool,
     reading: &Reading,
 ) -> Result<Option<Value>, Error> {
-    let rest = scan.rest();
+    let rest = cursor.rest();
     let (value, length) = if let Some((text, length)) = doubled(rest) {
         if !reading.reads(Leniency::DoubledQuotes, name) {
             return Ok(None);
@@ -39,7 +39,7 @@ pub(crate) fn literal(
             None => return Ok(None),
         }
     };
-    scan.eat(&rest[..length]);
+    cursor.eat(&rest[..length]);
     Ok(Some(value))
 }
 
@@ -129,9 +129,9 @@ mod tests {
     use serde_json::json;
 
     fn read(text: &str, nested: bool, reading: &Reading) -> Result<Option<(Value, String)>, String> {
-        let mut scan = Scan::new(text);
-        let value = literal(&mut scan, "title", nested, reading).map_err(|error| error.to_string())?;
-        Ok(value.map(|value| (value, scan.rest().to_owned())))
+        let mut cursor = TextCursor::new(text);
+        let value = literal(&mut cursor, "title", nested, reading).map_err(|error| error.to_string())?;
+        Ok(value.map(|value| (value, cursor.rest().to_owned())))
     }
 
     #[test]

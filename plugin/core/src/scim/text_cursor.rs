@@ -1,14 +1,14 @@
 //! One cursor over a text, for filters and paths.
 
 /// A place in a text. Nothing here can step into the middle of a character.
-pub(crate) struct Scan<'t> {
+pub(crate) struct TextCursor<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> Scan<'t> {
-    pub(crate) fn new(text: &'t str) -> Scan<'t> {
-        Scan { text, at: 0 }
+impl<'t> TextCursor<'t> {
+    pub(crate) fn new(text: &'t str) -> TextCursor<'t> {
+        TextCursor { text, at: 0 }
     }
 
     /// What is left.
