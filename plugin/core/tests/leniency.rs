@@ -5,7 +5,8 @@
 
 use rollcall_core::scim::schema::{Attribute, Mutability, Type};
 use rollcall_core::scim::{
-    BoundFilter, Effort, Leniency, Meta, PatchRequest, Reading, Resource, ResourceBody, ResourceType, Schema, Step,
+    BoundFilter, Effort, Leniency, Meta, PatchRequest, Reading, RelationStep, Resource, ResourceBody, ResourceType,
+    Schema,
 };
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -113,9 +114,9 @@ fn every_spelling_of_a_member_is_the_id_in_post_and_patch() {
         assert!(ResourceBody::parse(of, body.as_object().unwrap(), &Reading::strict()).is_err(), "{sent}");
         let group = made(of, &json!({"displayName": "a"}), &Reading::lenient()).unwrap();
         for (op, expected) in [
-            ("replace", vec![Step::Clear, Step::Add(vec!["1".to_owned()])]),
-            ("add", vec![Step::Add(vec!["1".to_owned()])]),
-            ("remove", vec![Step::Remove(vec!["1".to_owned()])]),
+            ("replace", vec![RelationStep::Clear, RelationStep::Add(vec!["1".to_owned()])]),
+            ("add", vec![RelationStep::Add(vec!["1".to_owned()])]),
+            ("remove", vec![RelationStep::Remove(vec!["1".to_owned()])]),
         ] {
             let body = json!({"schemas": [PATCH], "Operations": [{"op": op, "path": "members", "value": sent}]});
             let (reading, effort) = (Reading::lenient(), Effort::default());

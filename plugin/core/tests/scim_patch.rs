@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use rollcall_core::scim::{Dialect, Effort, PatchRequest, Reading, Resource, ResourceType, Step};
+use rollcall_core::scim::{Dialect, Effort, PatchRequest, Reading, RelationStep, Resource, ResourceType};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -55,14 +55,14 @@ fn what_is_kept_apart_comes_out_as_if_it_were_not() {
         };
         for step in steps {
             match step {
-                Step::Add(new) => new.into_iter().for_each(|id| {
+                RelationStep::Add(new) => new.into_iter().for_each(|id| {
                     if !members.contains(&id) {
                         members.push(id);
                     }
                 }),
-                Step::Remove(gone) => members.retain(|id| !gone.contains(id)),
-                Step::RemoveFitting(filter) => members.retain(|id| !filter.matches(&json!({"value": id}))),
-                Step::Clear => members.clear(),
+                RelationStep::Remove(gone) => members.retain(|id| !gone.contains(id)),
+                RelationStep::RemoveFitting(filter) => members.retain(|id| !filter.matches(&json!({"value": id}))),
+                RelationStep::Clear => members.clear(),
             }
         }
         if let Some(expected) = case.get("expected") {

@@ -10,7 +10,7 @@ use crate::directory::roster::Extent;
 use crate::keys::{EntryName, Kind, Roll, is_id};
 use crate::ledger::{self, Read};
 use crate::scim::filter::{ElementFilter, Reads};
-use crate::scim::{self, Effort, Resource, Step};
+use crate::scim::{self, Effort, RelationStep, Resource};
 use crate::settings::LIMITS;
 use crate::tenant::state::TenantTurn;
 use serde_json::{Map, Value, json};
@@ -62,8 +62,8 @@ impl Difference {
 }
 
 /// The steps that give a group these members and no others.
-pub(super) fn exactly(ids: &[String]) -> Vec<Step<'static>> {
-    vec![Step::Clear, Step::Add(ids.to_vec())]
+pub(super) fn exactly(ids: &[String]) -> Vec<RelationStep<'static>> {
+    vec![RelationStep::Clear, RelationStep::Add(ids.to_vec())]
 }
 
 /// Works out what steps come to: for a group that is there, or for a new one.
@@ -72,17 +72,17 @@ pub(super) fn difference(
     terms: Terms<'_>,
     group: &str,
     present: Option<&Document>,
-    steps: &[Step],
+    steps: &[RelationStep],
 ) -> Result<Difference, Error> {
     let Terms { base, effort, .. } = terms;
     let mut wish = Wish::default();
     let mut crowd = Crowd { view, base, present, standing: None, elements: BTreeMap::new(), effort };
     for step in steps {
         match step {
-            Step::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
-            Step::Remove(ids) => ids.iter().for_each(|id| wish.set(id, false)),
-            Step::Clear => wish = Wish { cleared: true, ..Wish::default() },
-            Step::RemoveFitting(filter) => {
+            RelationStep::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
+            RelationStep::Remove(ids) => ids.iter().for_each(|id| wish.set(id, false)),
+            RelationStep::Clear => wish = Wish { cleared: true, ..Wish::default() },
+            RelationStep::RemoveFitting(filter) => {
                 crowd.fitting(filter, &wish)?.iter().for_each(|id| wish.set(id, false));
             }
         }

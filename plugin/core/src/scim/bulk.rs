@@ -25,12 +25,12 @@ pub struct BulkRequest<'s> {
     /// After how many errors nothing more is begun.
     pub fail_on_errors: Option<u64>,
     /// In the order of the request.
-    pub operations: Vec<Operation<'s>>,
+    pub operations: Vec<BulkOperation<'s>>,
 }
 
 /// One operation. What is wrong with one is no reason to refuse the others.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Operation<'s> {
+pub struct BulkOperation<'s> {
     /// The method as it was sent.
     pub method: String,
     /// The path as it was sent.
@@ -49,7 +49,7 @@ pub struct Operation<'s> {
 
 /// What is to be done with an operation, by its number.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
+pub enum BulkStep {
     /// All of it.
     Whole(usize),
     /// A POST without its references to these, which refer to it themselves, RFC 7644 §3.7.1.
@@ -87,21 +87,21 @@ impl<'s> BulkRequest<'s> {
             return Err(Error::syntax("Operations: expected an array of operations, found none"));
         };
         let mut texts = Texts { left: TEXT_BYTES_MAX, reading };
-        let mut operations: Vec<Operation> =
-            (0..).zip(operations).map(|(at, json)| Operation::parse(at, json, &mut texts, types)).collect();
+        let mut operations: Vec<BulkOperation> =
+            (0..).zip(operations).map(|(at, json)| BulkOperation::parse(at, json, &mut texts, types)).collect();
         refuse_twins(&mut operations);
         Ok(BulkRequest { fail_on_errors, operations })
     }
 
     /// The order in which everything is done: that of the request, but that a POST comes before whoever refers to it.
     /// Nothing else is moved, so that whatever the client wants done in turn is done in turn.
-    pub fn steps(&self) -> Vec<Step> {
+    pub fn steps(&self) -> Vec<BulkStep> {
         let makers = self.operations.iter().enumerate().filter(|(_, operation)| operation.problem.is_none());
         let makers = makers.filter_map(|(at, operation)| Some((operation.bulk_id.as_deref()?, at))).collect();
         let mut order = Order { request: self, makers, seen: BTreeMap::new(), steps: Vec::new(), begun: Vec::new() };
         for at in 0..self.operations.len() {
             order.visit(at);
-            order.steps.extend(order.begun.drain(..).map(Step::Finish));
+            order.steps.extend(order.begun.drain(..).map(BulkStep::Finish));
         }
         order.steps
     }
@@ -143,7 +143,7 @@ fn whole_number(value: &Value, reading: &Reading) -> Option<u64> {
 }
 
 /// A bulkId that two operations have means neither.
-fn refuse_twins(operations: &mut [Operation<'_>]) {
+fn refuse_twins(operations: &mut [BulkOperation<'_>]) {
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
     for id in operations.iter().filter_map(|operation| operation.bulk_id.clone()) {
         *count.entry(id).or_default() += 1;
@@ -162,7 +162,7 @@ struct Order<'r> {
     makers: BTreeMap<&'r str, usize>,
     /// Operations that were come to; true once they have their step.
     seen: BTreeMap<usize, bool>,
-    steps: Vec<Step>,
+    steps: Vec<BulkStep>,
     begun: Vec<usize>,
 }
 
@@ -174,7 +174,7 @@ impl Order<'_> {
         }
         self.seen.insert(at, false);
         let mut without = BTreeSet::new();
-        for reference in self.request.operations.get(at).map(Operation::references).unwrap_or_default() {
+        for reference in self.request.operations.get(at).map(BulkOperation::references).unwrap_or_default() {
             let Some(maker) = self.makers.get(reference.as_str()).copied() else {
                 continue;
             };
@@ -185,9 +185,9 @@ impl Order<'_> {
         }
         self.seen.insert(at, true);
         if without.is_empty() {
-            self.steps.push(Step::Whole(at));
+            self.steps.push(BulkStep::Whole(at));
         } else {
-            self.steps.push(Step::Begin(at, without));
+            self.steps.push(BulkStep::Begin(at, without));
             self.begun.push(at);
         }
     }
@@ -200,12 +200,12 @@ fn method(text: String, reading: &Reading) -> String {
     if is_method && capitals != text && reading.reads(Leniency::LetterCase, "method") { capitals } else { text }
 }
 
-impl<'s> Operation<'s> {
-    fn parse(at: usize, json: &'s Value, texts: &mut Texts<'_>, types: &[&'s ResourceType]) -> Operation<'s> {
+impl<'s> BulkOperation<'s> {
+    fn parse(at: usize, json: &'s Value, texts: &mut Texts<'_>, types: &[&'s ResourceType]) -> BulkOperation<'s> {
         let nothing = Map::new();
         let object = json.as_object().unwrap_or(&nothing);
         let text = |name: &str| member(object, name).and_then(Value::as_str).map(str::to_owned);
-        let mut operation = Operation {
+        let mut operation = BulkOperation {
             method: method(text("method").unwrap_or_default(), texts.reading),
             path: text("path").unwrap_or_default(),
             bulk_id: text("bulkId").filter(|id| !id.is_empty()),
@@ -260,11 +260,11 @@ impl<'s> Operation<'s> {
     }
 
     /// Where its data begin.
-    fn place(&self) -> Place<'s> {
+    fn place(&self) -> DataPlace<'s> {
         match self.of {
-            Some(of) if self.method == "PATCH" => Place::Patch(of),
-            Some(of) => Place::Resource(of, None),
-            None => Place::Value { refers: false },
+            Some(of) if self.method == "PATCH" => DataPlace::Patch(of),
+            Some(of) => DataPlace::Resource(of, None),
+            None => DataPlace::Value { refers: false },
         }
     }
 
@@ -319,7 +319,7 @@ fn below<'p>(path: &'p str, of: &ResourceType) -> Option<&'p str> {
 
 /// Where in the data of an operation a value stands.
 #[derive(Clone, Copy)]
-enum Place<'s> {
+enum DataPlace<'s> {
     /// The body of a PATCH.
     Patch(&'s ResourceType),
     /// One of its operations.
@@ -333,44 +333,47 @@ enum Place<'s> {
     },
 }
 
-impl<'s> Place<'s> {
+impl<'s> DataPlace<'s> {
     /// Where a member of an object stands that stands here.
-    fn member(self, object: &Map<String, Value>, name: &str) -> Place<'s> {
+    fn member(self, object: &Map<String, Value>, name: &str) -> DataPlace<'s> {
         match self {
-            Place::Patch(of) if name.eq_ignore_ascii_case("Operations") => Place::Operation(of),
-            Place::Operation(of) if name.eq_ignore_ascii_case("value") => {
+            DataPlace::Patch(of) if name.eq_ignore_ascii_case("Operations") => DataPlace::Operation(of),
+            DataPlace::Operation(of) if name.eq_ignore_ascii_case("value") => {
                 let path = member(object, "path").and_then(Value::as_str).filter(|path| !path.is_empty());
-                path.map_or(Place::Resource(of, None), |path| Place::attribute(of, path))
+                path.map_or(DataPlace::Resource(of, None), |path| DataPlace::attribute(of, path))
             }
-            Place::Patch(_) | Place::Operation(_) => Place::Value { refers: false },
-            Place::Resource(of, None) => Place::attribute(of, name),
-            Place::Resource(of, Some(schema)) => Place::attribute(of, &format!("{}:{name}", schema.id)),
-            Place::Value { .. } => self,
+            DataPlace::Patch(_) | DataPlace::Operation(_) => DataPlace::Value { refers: false },
+            DataPlace::Resource(of, None) => DataPlace::attribute(of, name),
+            DataPlace::Resource(of, Some(schema)) => DataPlace::attribute(of, &format!("{}:{name}", schema.id)),
+            DataPlace::Value { .. } => self,
         }
     }
 
     /// Where the value of an attribute stands, which may be named by a whole path.
-    fn attribute(of: &'s ResourceType, path: &str) -> Place<'s> {
+    fn attribute(of: &'s ResourceType, path: &str) -> DataPlace<'s> {
         let name = path.split('[').next().unwrap_or_default().trim();
         match of.resolve(name) {
-            Ok(Target::Extension(schema)) => Place::Resource(of, Some(schema)),
+            Ok(Target::Extension(schema)) => DataPlace::Resource(of, Some(schema)),
             Ok(Target::Attribute { attribute, .. }) => {
-                Place::Value { refers: attribute.is_reference() || attribute.kind == Type::Reference }
+                DataPlace::Value { refers: attribute.is_reference() || attribute.kind == Type::Reference }
             }
-            Err(_) => Place::Value { refers: false },
+            Err(_) => DataPlace::Value { refers: false },
         }
     }
 
     /// The bulkId that a text means here.
     fn reference(self, text: &str) -> Option<&str> {
         match self {
-            Place::Value { refers: true } => text.strip_prefix(REFERENCE),
-            Place::Value { refers: false } | Place::Patch(_) | Place::Operation(_) | Place::Resource(..) => None,
+            DataPlace::Value { refers: true } => text.strip_prefix(REFERENCE),
+            DataPlace::Value { refers: false }
+            | DataPlace::Patch(_)
+            | DataPlace::Operation(_)
+            | DataPlace::Resource(..) => None,
         }
     }
 }
 
-fn references(value: &Value, place: Place<'_>, found: &mut BTreeSet<String>) {
+fn references(value: &Value, place: DataPlace<'_>, found: &mut BTreeSet<String>) {
     match value {
         Value::String(text) => found.extend(place.reference(text).map(str::to_owned)),
         Value::Array(elements) => elements.iter().for_each(|element| references(element, place, found)),
@@ -379,7 +382,7 @@ fn references(value: &Value, place: Place<'_>, found: &mut BTreeSet<String>) {
     }
 }
 
-fn references_of(object: &Map<String, Value>, place: Place<'_>, found: &mut BTreeSet<String>) {
+fn references_of(object: &Map<String, Value>, place: DataPlace<'_>, found: &mut BTreeSet<String>) {
     object.iter().for_each(|(name, value)| references(value, place.member(object, name), found));
 }
 
@@ -393,7 +396,7 @@ fn resolved(bulk_id: &str, made: &Made) -> Result<String, Unresolved> {
 /// Nothing comes out of what is to be left out: an element whose `value` refers to it, or an attribute that does.
 fn resolve(
     value: &Value,
-    place: Place<'_>,
+    place: DataPlace<'_>,
     made: &Made,
     without: &BTreeSet<String>,
 ) -> Result<Option<Value>, Unresolved> {
@@ -441,10 +444,10 @@ mod tests {
     }
 
     fn steps(operations: Value) -> String {
-        let step = |step: Step| match step {
-            Step::Whole(at) => at.to_string(),
-            Step::Begin(at, without) => format!("{at} without {}", Vec::from_iter(without).join(" ")),
-            Step::Finish(at) => format!("rest of {at}"),
+        let step = |step: BulkStep| match step {
+            BulkStep::Whole(at) => at.to_string(),
+            BulkStep::Begin(at, without) => format!("{at} without {}", Vec::from_iter(without).join(" ")),
+            BulkStep::Finish(at) => format!("rest of {at}"),
         };
         read(operations).steps().into_iter().map(step).collect::<Vec<_>>().join(", ")
     }

@@ -206,7 +206,7 @@ impl<'s> Mask<'s> {
 
     /// A text with no more than the words of the protocol.
     fn words_of(&self, text: &str) -> String {
-        join(parts(text).map(|part| if self.is_protocol(part) { part.text() } else { MASK }))
+        join(tokens(text).map(|token| if self.is_protocol(token) { token.text() } else { MASK }))
     }
 
     fn finding(&self, text: &str) -> Finding {
@@ -250,10 +250,10 @@ impl<'s> Mask<'s> {
         found
     }
 
-    /// Whether a part of a text is one of the words that everybody may read.
-    fn is_protocol(&self, part: Part<'_>) -> bool {
-        let Part::Word(word) = part else {
-            return matches!(part, Part::Between(_));
+    /// Whether a token of a text is one of the words that everybody may read.
+    fn is_protocol(&self, token: Token<'_>) -> bool {
+        let Token::Word(word) = token else {
+            return matches!(token, Token::Between(_));
         };
         word.bytes().all(|byte| is_name(byte) || b".:".contains(&byte)) && pieces(word).all(|piece| self.knows(piece))
     }
@@ -411,10 +411,10 @@ impl Taint {
     fn all_of(&mut self, mask: &Mask<'_>, text: &str) {
         let mut text = Cow::Borrowed(text);
         for _ in 0..PERCENT_LEVELS_MAX {
-            for part in parts(&text).filter(|part| !mask.is_protocol(*part)) {
-                let inner = part.text().trim_matches(['"', '\'']);
+            for token in tokens(&text).filter(|token| !mask.is_protocol(*token)) {
+                let inner = token.text().trim_matches(['"', '\'']);
                 self.add(inner);
-                if let Ok(plain) = serde_json::from_str::<String>(part.text()) {
+                if let Ok(plain) = serde_json::from_str::<String>(token.text()) {
                     self.add(&plain);
                 }
                 let pieces = inner.split(|c: char| !c.is_alphanumeric()).chain(inner.split_whitespace());
@@ -457,9 +457,9 @@ fn without(text: &str, word: &str) -> String {
     clean
 }
 
-/// A part of a filter, a path or a query.
+/// A token of a filter, a path or a query.
 #[derive(Clone, Copy)]
-enum Part<'t> {
+enum Token<'t> {
     /// A word of whatever characters.
     Word(&'t str),
     /// A text in quotes, with them.
@@ -468,30 +468,30 @@ enum Part<'t> {
     Between(&'t str),
 }
 
-impl<'t> Part<'t> {
+impl<'t> Token<'t> {
     fn text(self) -> &'t str {
         match self {
-            Part::Word(text) | Part::Quoted(text) | Part::Between(text) => text,
+            Token::Word(text) | Token::Quoted(text) | Token::Between(text) => text,
         }
     }
 }
 
-fn parts<'t>(text: &'t str) -> impl Iterator<Item = Part<'t>> {
+fn tokens<'t>(text: &'t str) -> impl Iterator<Item = Token<'t>> {
     let is_between = |c: char| c.is_whitespace() || "()[],=&;/".contains(c);
     let mut rest = text;
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let (end, part): (usize, fn(&'t str) -> Part<'t>) = match first {
-            '"' | '\'' => (quoted_end(rest, first), Part::Quoted),
-            c if is_between(c) => (c.len_utf8(), Part::Between),
+        let (end, token): (usize, fn(&'t str) -> Token<'t>) = match first {
+            '"' | '\'' => (quoted_end(rest, first), Token::Quoted),
+            c if is_between(c) => (c.len_utf8(), Token::Between),
             _ => {
                 let end = rest.find(|c: char| is_between(c) || c == '"' || c == '\'').unwrap_or(rest.len());
-                (end, Part::Word)
+                (end, Token::Word)
             }
         };
         let (taken, behind) = rest.split_at(end);
         rest = behind;
-        Some(part(taken))
+        Some(token(taken))
     })
 }
 

@@ -34,7 +34,7 @@ pub use error::{Error, FullScanReason, ScimType};
 pub use filter::BoundFilter;
 pub use mask::{Mask, Taint};
 pub use parameters::Parameters;
-pub use patch::{PatchRequest, Step};
+pub use patch::{PatchRequest, RelationStep};
 pub use projection::Projection;
 pub use query::ListQuery;
 pub use reading::{Leniency, Noted, Reading};

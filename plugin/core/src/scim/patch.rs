@@ -6,7 +6,7 @@
 mod elements;
 mod relation;
 
-pub use relation::Step;
+pub use relation::RelationStep;
 
 use super::body::JsonBody;
 use super::effort::{self, Effort};
@@ -73,7 +73,7 @@ impl<'b> PatchRequest<'b> {
         resource: &Resource,
         reading: &'s Reading,
         effort: &'s Effort,
-    ) -> Result<(Resource, Vec<Step<'s>>), Error> {
+    ) -> Result<(Resource, Vec<RelationStep<'s>>), Error> {
         let mut changed = resource.clone();
         let patch = Patch { of, reading, steps: Some(RefCell::default()), effort };
         self.carry_out(&patch, resource, &mut changed)?;
@@ -183,7 +183,7 @@ struct Patch<'s> {
     of: &'s ResourceType,
     reading: &'s Reading,
     /// Where the steps go for what is kept apart; nothing where all is in the resource.
-    steps: Option<RefCell<Vec<Step<'s>>>>,
+    steps: Option<RefCell<Vec<RelationStep<'s>>>>,
     /// What the request may still compute.
     effort: &'s Effort,
 }
@@ -785,7 +785,11 @@ impl<'s> Patch<'s> {
         }
     }
 
-    fn steps_for(&self, extension: Option<&'s Schema>, attribute: &Attribute) -> Option<&RefCell<Vec<Step<'s>>>> {
+    fn steps_for(
+        &self,
+        extension: Option<&'s Schema>,
+        attribute: &Attribute,
+    ) -> Option<&RefCell<Vec<RelationStep<'s>>>> {
         self.steps.as_ref().filter(|_| self.of.is_relation(extension, attribute))
     }
 }

@@ -12,7 +12,7 @@ use crate::http::respond::{self, Problem};
 use crate::journal::Action;
 use crate::ledger;
 use crate::scim::JsonBody;
-use crate::scim::bulk::{BulkRequest, Made, Operation, Step, Unresolved};
+use crate::scim::bulk::{BulkOperation, BulkRequest, BulkStep, Made, Unresolved};
 use crate::settings::LIMITS;
 use crate::tenant::state::{TenantTurn, TenantView};
 use http::header::{ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
@@ -101,14 +101,14 @@ const TOGETHER_MAX: usize = 50;
 const TURN_MAX: Duration = Duration::from_millis(500);
 
 impl<'j> Job<'j> {
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, step: BulkStep) {
         match step {
-            Step::Whole(at) if !self.has_failed_enough() => self.perform(at, &BTreeSet::new()),
-            Step::Begin(at, without) if !self.has_failed_enough() => self.perform(at, &without),
+            BulkStep::Whole(at) if !self.has_failed_enough() => self.perform(at, &BTreeSet::new()),
+            BulkStep::Begin(at, without) if !self.has_failed_enough() => self.perform(at, &without),
             // §3.7: of what was not begun nothing is said.
-            Step::Whole(_) | Step::Begin(..) => {}
+            BulkStep::Whole(_) | BulkStep::Begin(..) => {}
             // What was begun is finished in any case.
-            Step::Finish(at) => self.finish(at),
+            BulkStep::Finish(at) => self.finish(at),
         }
         let long = self.turn.as_ref().is_some_and(|turn| turn.spent() > TURN_MAX);
         if long || self.staged.len() >= TOGETHER_MAX {
@@ -190,7 +190,7 @@ impl<'j> Job<'j> {
 
     fn prepared(
         &self,
-        operation: &'j Operation<'j>,
+        operation: &'j BulkOperation<'j>,
         without: &BTreeSet<String>,
     ) -> Result<(String, Option<Cow<'j, Value>>), Problem> {
         if let Some(problem) = &operation.problem {
@@ -303,7 +303,7 @@ impl<'j> Job<'j> {
 
     /// §3.7, §3.7.3: the location, but for a POST that failed; the body of an error, and of a success what is to be had
     /// from the location.
-    fn note(&mut self, at: usize, operation: &Operation<'_>, response: &Response<Vec<u8>>) {
+    fn note(&mut self, at: usize, operation: &BulkOperation<'_>, response: &Response<Vec<u8>>) {
         let success = response.status().is_success();
         let path = operation.resolved_path(&self.made).unwrap_or_else(|_| operation.path.clone());
         // Of one that failed it is what the client has sent.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// One step of a change to references that are kept apart. Later steps see what earlier ones did.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step<'s> {
+pub enum RelationStep<'s> {
     /// These ids shall be there.
     Add(Vec<String>),
     /// These ids shall not be there.
@@ -31,7 +31,7 @@ impl<'s> Patch<'s> {
         attribute: &'s Attribute,
         sub: Option<&'s Attribute>,
         assignment: &Assignment<'_>,
-    ) -> Result<Vec<Step<'s>>, Error> {
+    ) -> Result<Vec<RelationStep<'s>>, Error> {
         let place = &assignment.place;
         if let Some(sub) = sub {
             let wanted = "expected whole elements, which are added and removed, found a part";
@@ -40,7 +40,7 @@ impl<'s> Patch<'s> {
         if let Some(filter) = &path.filter {
             let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
             return match filter.names() {
-                Some(ids) if self.reading.dialect().filters_create => Ok(vec![Step::Add(ids)]),
+                Some(ids) if self.reading.dialect().filters_create => Ok(vec![RelationStep::Add(ids)]),
                 Some(_) | None => {
                     Err(Error::no_target(format!("{place}: expected elements that may change, found none")))
                 }
@@ -48,9 +48,9 @@ impl<'s> Patch<'s> {
         }
         let ids = value::referred(attribute, assignment.value, place, self.reading)?;
         Ok(match (assignment.op, ids) {
-            (Op::Add, ids) => ids.into_iter().map(Step::Add).collect(),
-            (Op::Replace | Op::Remove, Some(ids)) => vec![Step::Clear, Step::Add(ids)],
-            (Op::Replace | Op::Remove, None) => vec![Step::Clear],
+            (Op::Add, ids) => ids.into_iter().map(RelationStep::Add).collect(),
+            (Op::Replace | Op::Remove, Some(ids)) => vec![RelationStep::Clear, RelationStep::Add(ids)],
+            (Op::Replace | Op::Remove, None) => vec![RelationStep::Clear],
         })
     }
 
@@ -61,14 +61,14 @@ impl<'s> Patch<'s> {
         attribute: &'s Attribute,
         value: Option<&Value>,
         place: &str,
-    ) -> Result<Option<Step<'s>>, Error> {
+    ) -> Result<Option<RelationStep<'s>>, Error> {
         if let Some(filter) = &path.filter {
             let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
-            return Ok(Some(filter.names().map_or_else(|| Step::RemoveFitting(filter), Step::Remove)));
+            return Ok(Some(filter.names().map_or_else(|| RelationStep::RemoveFitting(filter), RelationStep::Remove)));
         }
         match self.elements_named(attribute, value, place)? {
-            None => Ok(Some(Step::Clear)),
-            Some(value) => Ok(value::referred(attribute, value, place, self.reading)?.map(Step::Remove)),
+            None => Ok(Some(RelationStep::Clear)),
+            Some(value) => Ok(value::referred(attribute, value, place, self.reading)?.map(RelationStep::Remove)),
         }
     }
 }
