@@ -4,7 +4,7 @@ use crate::instance;
 use bindings::exports::rollcall::scim::types::Error;
 use bindings::exports::rollcall::scim::{directory, journal, provisioning};
 use rollcall_core::http::{Rollcall, Unanswered};
-use rollcall_core::journal::{Kind, Outcome, Record};
+use rollcall_core::journal::{Outcome, Record, RecordKind};
 use rollcall_core::keys::TenantId;
 use std::rc::Rc;
 
@@ -135,8 +135,8 @@ fn record(record: Record) -> journal::Entry {
         query: record.query,
         operation: record.operation,
         kind: match record.kind {
-            Kind::Change => journal::Kind::Change,
-            Kind::Read => journal::Kind::Read,
+            RecordKind::Change => journal::Kind::Change,
+            RecordKind::Read => journal::Kind::Read,
         },
         outcome: match record.outcome {
             Outcome::Success => journal::Outcome::Success,

@@ -2,7 +2,7 @@
 
 use crate::exports::bindings::wasi::keyvalue::{atomics, batch, store};
 use jiff::Timestamp;
-use rollcall_core::ports::{Change, Clock, Condition, Entropy, KeyPage, Log, Ports, Store, StoreError};
+use rollcall_core::ports::{Clock, Condition, Entropy, KeyChange, KeyPage, Log, Ports, Store, StoreError};
 use spin_sdk::wasip3;
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Store for KeyValue {
         self.is_guarded
     }
 
-    fn change_if(&self, condition: Condition<'_>, changes: &[Change]) -> Result<bool, StoreError> {
+    fn change_if(&self, condition: Condition<'_>, changes: &[KeyChange]) -> Result<bool, StoreError> {
         match batch::set_many(&self.bucket, &conditional(condition, changes)) {
             Ok(()) => Ok(true),
             Err(store::Error::Other(text)) if text == CONDITION_FAILED => Ok(false),
@@ -102,7 +102,7 @@ impl Store for KeyValue {
 }
 
 /// The pairs of a conditional batch: the condition, then what is deleted and what is written.
-fn conditional(condition: Condition<'_>, changes: &[Change]) -> Vec<(String, Vec<u8>)> {
+fn conditional(condition: Condition<'_>, changes: &[KeyChange]) -> Vec<(String, Vec<u8>)> {
     let expected = condition.value.map_or_else(Vec::new, |value| [b"+", value].concat());
     let mut pairs = Vec::with_capacity(changes.len() + 1);
     pairs.push((["=", condition.key].concat(), expected));

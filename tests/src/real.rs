@@ -3,7 +3,7 @@
 //! One server serves a test program while anybody holds a store of it. Time and randomness stay the world's.
 
 use crate::program::{Redis, fresh};
-use rollcall_core::ports::{Change, Condition, KeyPage, StoreError};
+use rollcall_core::ports::{Condition, KeyChange, KeyPage, StoreError};
 use rollcall_host::keyvalue::{self, Store as _};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -153,7 +153,7 @@ impl Real {
     }
 
     /// `change_if`
-    pub fn change_if(&self, condition: Condition<'_>, changes: &[Change]) -> Result<bool, StoreError> {
+    pub fn change_if(&self, condition: Condition<'_>, changes: &[KeyChange]) -> Result<bool, StoreError> {
         let (key, value) = (condition.key.to_owned(), condition.value.map(<[u8]>::to_vec));
         self.writes().change_if(&keyvalue::Condition { key, value }, changes).map_err(said)
     }

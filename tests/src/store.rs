@@ -4,7 +4,7 @@
 use crate::real::Real;
 use crate::world::Time;
 use rollcall_core::ports::BATCH_MAX;
-use rollcall_core::ports::{Change, Condition, KeyPage, Store, StoreError};
+use rollcall_core::ports::{Condition, KeyChange, KeyPage, Store, StoreError};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, Range};
@@ -204,7 +204,7 @@ enum Write {
     Set(Vec<(String, Vec<u8>)>),
     Delete(Vec<String>),
     Increment(String, i64),
-    ChangeIf(String, Option<Vec<u8>>, Vec<Change>),
+    ChangeIf(String, Option<Vec<u8>>, Vec<KeyChange>),
 }
 
 /// Something that happens once, right before or right after a step.
@@ -602,7 +602,7 @@ impl Store for Memory {
         self.backend.guarded
     }
 
-    fn change_if(&self, condition: Condition<'_>, changes: &[Change]) -> Result<bool, StoreError> {
+    fn change_if(&self, condition: Condition<'_>, changes: &[KeyChange]) -> Result<bool, StoreError> {
         self.note(Verb::ChangeIf, changes.iter().map(|(key, _)| key.clone()).collect());
         let expected = condition.value.map(<[u8]>::to_vec);
         let write = || Write::ChangeIf(condition.key.to_owned(), expected.clone(), changes.to_vec());

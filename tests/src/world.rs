@@ -4,7 +4,7 @@ use crate::program;
 use crate::store::{Backend, Memory};
 use jiff::Timestamp;
 use rollcall_core::http::Rollcall;
-use rollcall_core::ports::{Change, Clock, Condition, Entropy, KeyPage, Log, Ports, Store, StoreError};
+use rollcall_core::ports::{Clock, Condition, Entropy, KeyChange, KeyPage, Log, Ports, Store, StoreError};
 use rollcall_core::settings::Settings;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -238,7 +238,7 @@ impl Store for Shared {
         self.0.is_guarded()
     }
 
-    fn change_if(&self, condition: Condition<'_>, changes: &[Change]) -> Result<bool, StoreError> {
+    fn change_if(&self, condition: Condition<'_>, changes: &[KeyChange]) -> Result<bool, StoreError> {
         self.0.change_if(condition, changes)
     }
 }

@@ -19,10 +19,10 @@ pub use buffer::{ALONE, BATCH, BUFFERED_MAX, Buffer, WAIT_MAX};
 pub use method::Method;
 use record::mentions;
 pub use record::{
-    Action, CUT, Entry, GroupSubject, Kind, Leniency, Outcome, REFUSALS_AN_HOUR, Record, Subject, THROTTLES_AN_HOUR,
-    cut,
+    Action, CUT, GroupSubject, Outcome, PendingRecord, REFUSALS_AN_HOUR, Record, RecordKind, RecordedLeniency, Subject,
+    THROTTLES_AN_HOUR, cut,
 };
-pub(crate) use record::{Refused, cut_at, cut_of};
+pub(crate) use record::{RepeatedRefusal, cut_at, cut_of};
 
 use crate::ledger::{Damage, Error, Read};
 use crate::pace::AHEAD_SECONDS_MAX;
@@ -31,7 +31,7 @@ use crate::settings::LIMITS;
 use jiff::Timestamp;
 
 /// Writes entries into a turn, in their order.
-pub fn append(turn: &mut TenantTurn<'_>, entries: impl IntoIterator<Item = Entry>) {
+pub fn append(turn: &mut TenantTurn<'_>, entries: impl IntoIterator<Item = PendingRecord>) {
     let mut entries = entries.into_iter().peekable();
     if entries.peek().is_none() {
         return;
@@ -43,7 +43,7 @@ pub fn append(turn: &mut TenantTurn<'_>, entries: impl IntoIterator<Item = Entry
         if entry.record.time.as_second() <= now.as_second().saturating_add(AHEAD_SECONDS_MAX) {
             note(turn, &entry);
         }
-        if let Some(refused) = Refused::of(&entry)
+        if let Some(refused) = RepeatedRefusal::of(&entry)
             && folded(turn, refused, &entry.record)
         {
             continue;
@@ -76,7 +76,7 @@ pub(crate) fn append_mended(
         query: None,
         operation: format!("mend the data ({values} values)"),
         action: Action::Mend,
-        kind: Kind::Change,
+        kind: RecordKind::Change,
         outcome: Outcome::Success,
         status: 200,
         scim_type: None,
@@ -100,7 +100,7 @@ pub(crate) fn append_mended(
 }
 
 /// Whether a refusal is counted in the record of one before it, as long as the ring holds that.
-fn folded(turn: &mut TenantTurn<'_>, refused: Refused, entry: &Record) -> bool {
+fn folded(turn: &mut TenantTurn<'_>, refused: RepeatedRefusal, entry: &Record) -> bool {
     let next = turn.head.state.next_record;
     let Some(number) = turn.head.state.traffic.refusal(refused, entry.time, next) else {
         return false;
@@ -120,7 +120,7 @@ fn folded(turn: &mut TenantTurn<'_>, refused: Refused, entry: &Record) -> bool {
 }
 
 /// Brings the connection's times forward.
-fn note(turn: &mut TenantTurn<'_>, entry: &Entry) {
+fn note(turn: &mut TenantTurn<'_>, entry: &PendingRecord) {
     let number = turn.head.state.next_record;
     let rate = turn.settings().requests_per_second;
     turn.head.state.traffic.note(entry, number, rate);
@@ -159,11 +159,11 @@ fn forward(time: &mut Option<Timestamp>, to: Timestamp) {
 
 /// What to leave out of a list of records.
 #[derive(Default, Clone, Debug)]
-pub struct Filter {
+pub struct RecordFilter {
     /// Only this outcome.
     pub outcome: Option<Outcome>,
     /// Only changes or only reads.
-    pub kind: Option<Kind>,
+    pub kind: Option<RecordKind>,
     /// Only this action.
     pub action: Option<Action>,
     /// Only this status.
@@ -180,7 +180,7 @@ pub struct Filter {
     pub without_probes: bool,
 }
 
-impl Filter {
+impl RecordFilter {
     /// Whether a record stays.
     pub fn keeps(&self, record: &Record) -> bool {
         self.outcome.is_none_or(|outcome| outcome == record.outcome)
@@ -210,7 +210,7 @@ pub(crate) fn put(turn: &mut TenantTurn<'_>, slot: u64, record: Record) {
 }
 
 /// A page of records, newest first.
-pub struct Page {
+pub struct RecordPage {
     /// The records.
     pub records: Vec<Record>,
     /// What to pass as `before` to read on; nothing when the oldest record was reached.
@@ -221,7 +221,12 @@ pub struct Page {
 ///
 /// Looks at no more than [`Limits::journal_scan_max`](crate::settings::Limits::journal_scan_max) records, so a page may
 /// come back with fewer than `limit` and still have a `next`.
-pub fn page(view: &TenantView<'_>, before: Option<u64>, limit: usize, filter: &Filter) -> Result<Page, Error> {
+pub fn page(
+    view: &TenantView<'_>,
+    before: Option<u64>,
+    limit: usize,
+    filter: &RecordFilter,
+) -> Result<RecordPage, Error> {
     let head = view.head()?;
     let newest = before.unwrap_or(u64::MAX).min(head.state.next_record).saturating_sub(1);
     let oldest = head.state.oldest_record();
@@ -234,7 +239,7 @@ pub fn page(view: &TenantView<'_>, before: Option<u64>, limit: usize, filter: &F
         records.extend(record.filter(|record| record.number == number && filter.keeps(record)));
         number -= 1;
     }
-    Ok(Page { records, next: (number >= oldest).then_some(number + 1) })
+    Ok(RecordPage { records, next: (number >= oldest).then_some(number + 1) })
 }
 
 /// The record of this number, if the ring still holds it.

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// Why a text is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
+pub(crate) enum JsonError {
     /// It is no JSON; says where, counted from 1, and what is wrong, without a word of the text itself.
     Malformed {
         /// The line.
@@ -40,18 +40,20 @@ pub(crate) enum Bound {
     Names,
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::Malformed { line, column, what } => {
+            JsonError::Malformed { line, column, what } => {
                 write!(f, "expected JSON, found something else at line {line}, column {column}: {what}")
             }
-            Refusal::Encoded(found) => write!(f, "expected JSON in UTF-8, found {found}; send it in UTF-8"),
-            Refusal::Beyond(Bound::Values) => {
+            JsonError::Encoded(found) => write!(f, "expected JSON in UTF-8, found {found}; send it in UTF-8"),
+            JsonError::Beyond(Bound::Values) => {
                 write!(f, "expected at most {} values in all, found more", LIMITS.body_values_max)
             }
-            Refusal::Beyond(Bound::Depth) => write!(f, "expected at most {} levels, found more", LIMITS.body_depth_max),
-            Refusal::Beyond(Bound::Names) => {
+            JsonError::Beyond(Bound::Depth) => {
+                write!(f, "expected at most {} levels, found more", LIMITS.body_depth_max)
+            }
+            JsonError::Beyond(Bound::Names) => {
                 write!(f, "expected at most {} names in one object, found more", LIMITS.body_names_max)
             }
         }
@@ -65,13 +67,13 @@ const COUNTED_FIRST_BYTES: usize = 16 * 1024;
 const PATH_KEPT_BYTES: usize = 2 * LIMITS.path_bytes_max;
 
 /// Reads a text within the bounds of a request's body.
-pub(crate) fn parse(text: &[u8]) -> Result<Value, Refusal> {
+pub(crate) fn parse(text: &[u8]) -> Result<Value, JsonError> {
     parse_counted(text).map(|(value, _)| value)
 }
 
 /// Reads a text within the bounds of a request's body. Answers how many values it has, too: they are what the tree takes
 /// room by.
-pub(crate) fn parse_counted(text: &[u8]) -> Result<(Value, usize), Refusal> {
+pub(crate) fn parse_counted(text: &[u8]) -> Result<(Value, usize), JsonError> {
     #[cfg(test)]
     PARSED.set(PARSED.get() + 1);
     let count = Count::default();
@@ -90,7 +92,7 @@ thread_local! {
 }
 
 /// The same into a type. Nothing where the text is JSON of another shape.
-pub(crate) fn typed<T: DeserializeOwned>(text: &[u8]) -> Result<Option<T>, Refusal> {
+pub(crate) fn typed<T: DeserializeOwned>(text: &[u8]) -> Result<Option<T>, JsonError> {
     Ok(serde_json::from_value(parse(text)?).ok())
 }
 
@@ -99,7 +101,7 @@ pub(crate) fn typed<T: DeserializeOwned>(text: &[u8]) -> Result<Option<T>, Refus
 /// where a text is no JSON.
 pub(crate) fn beginning<'de, D: Deserializer<'de>>(document: D, bytes: usize) -> Option<(Value, bool)> {
     let left = Cell::new(bytes);
-    let value = Node { count: None, keep: Keep::Beginning(&left), depth: 0 }.deserialize(document).ok()?;
+    let value = ValueSeed { count: None, keep: Keep::Beginning(&left), depth: 0 }.deserialize(document).ok()?;
     Some((value, left.get() == 0))
 }
 
@@ -110,15 +112,15 @@ struct Count {
 }
 
 impl Count {
-    fn read(&self, text: &[u8], keep: Keep<'_>) -> Result<Value, Refusal> {
+    fn read(&self, text: &[u8], keep: Keep<'_>) -> Result<Value, JsonError> {
         let mut reader = serde_json::Deserializer::from_slice(text);
-        let read = Node { count: Some(self), keep, depth: 0 }.deserialize(&mut reader);
+        let read = ValueSeed { count: Some(self), keep, depth: 0 }.deserialize(&mut reader);
         let read = read.and_then(|value| reader.end().map(|()| value));
         read.map_err(|error| match self.beyond.get() {
-            Some(bound) => Refusal::Beyond(bound),
+            Some(bound) => JsonError::Beyond(bound),
             None => match encoding(text) {
-                Some(found) => Refusal::Encoded(found),
-                None => Refusal::Malformed { line: error.line(), column: error.column(), what: category(&error) },
+                Some(found) => JsonError::Encoded(found),
+                None => JsonError::Malformed { line: error.line(), column: error.column(), what: category(&error) },
             },
         })
     }
@@ -193,13 +195,13 @@ impl Keep<'_> {
 
 /// A value that is about to be read.
 #[derive(Clone, Copy)]
-struct Node<'n> {
+struct ValueSeed<'n> {
     count: Option<&'n Count>,
     keep: Keep<'n>,
     depth: usize,
 }
 
-impl Node<'_> {
+impl ValueSeed<'_> {
     fn scalar(self, value: Value) -> Value {
         self.keep.spend(1);
         value
@@ -207,7 +209,7 @@ impl Node<'_> {
 
     /// A value within this one.
     fn child<E: serde::de::Error>(self) -> Result<Self, E> {
-        let child = Node { depth: self.depth + 1, ..self };
+        let child = ValueSeed { depth: self.depth + 1, ..self };
         match self.count {
             Some(count) if child.depth > LIMITS.body_depth_max => Err(count.exceed(Bound::Depth)),
             Some(_) | None => Ok(child),
@@ -215,7 +217,7 @@ impl Node<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -229,7 +231,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -274,7 +276,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         loop {
             let keeps = self.keep.goes_on();
             let keep = if keeps { self.keep } else { Keep::Nothing };
-            match elements.next_element_seed(Node { keep, ..child })? {
+            match elements.next_element_seed(ValueSeed { keep, ..child })? {
                 Some(element) if keeps => kept.push(element),
                 Some(_) => {}
                 None => break,
@@ -296,11 +298,11 @@ impl<'de> Visitor<'de> for Node<'_> {
             match name {
                 Some(name) if matches!(self.keep, Keep::Beginning(_)) && is_path(&name) => {
                     let apart = Cell::new(PATH_KEPT_BYTES);
-                    kept.push((name, members.next_value_seed(Node { keep: Keep::Beginning(&apart), ..child })?));
+                    kept.push((name, members.next_value_seed(ValueSeed { keep: Keep::Beginning(&apart), ..child })?));
                     unclear |= apart.get() == 0;
                 }
                 Some(name) => kept.push((name, members.next_value_seed(child)?)),
-                None => drop(members.next_value_seed(Node { keep: Keep::Nothing, ..child })?),
+                None => drop(members.next_value_seed(ValueSeed { keep: Keep::Nothing, ..child })?),
             }
         }
         let mut object = Map::with_capacity(kept.len());
@@ -351,7 +353,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn refusal(text: &str) -> Refusal {
+    fn refusal(text: &str) -> JsonError {
         parse(text.as_bytes()).unwrap_err()
     }
 
@@ -376,10 +378,10 @@ mod tests {
             (utf_32.clone(), "UTF-32"),
             (with_mark(&[0, 0, 0xfe, 0xff], utf_32), "UTF-32"),
         ] {
-            assert_eq!(parse(&text), Err(Refusal::Encoded(name)));
+            assert_eq!(parse(&text), Err(JsonError::Encoded(name)));
         }
         for text in [&b""[..], b"{", b"\0", b"{\0", b"{\xff\xfe}", b"abcd"] {
-            assert!(matches!(parse(text), Err(Refusal::Malformed { .. })), "{text:?}");
+            assert!(matches!(parse(text), Err(JsonError::Malformed { .. })), "{text:?}");
         }
     }
 
@@ -399,7 +401,7 @@ mod tests {
         }
         for text in ["", "{", "[1,]", "{\"a\":1,}", "[] []", "nul", "\u{7f}", "1e999", "\"\\ud800\""] {
             assert!(serde_json::from_str::<Value>(text).is_err(), "{text}");
-            assert!(matches!(refusal(text), Refusal::Malformed { .. }), "{text}");
+            assert!(matches!(refusal(text), JsonError::Malformed { .. }), "{text}");
         }
         let found = "expected JSON, found something else at line 2, column 1: it is not well-formed";
         assert_eq!(refusal("[1,\n]").to_string(), found);
@@ -409,21 +411,21 @@ mod tests {
     fn values_levels_and_names_are_bounded_each() {
         let max = LIMITS.body_values_max;
         assert!(parse(values(max).as_bytes()).is_ok());
-        assert_eq!(refusal(&values(max + 1)), Refusal::Beyond(Bound::Values));
+        assert_eq!(refusal(&values(max + 1)), JsonError::Beyond(Bound::Values));
         let max = LIMITS.body_depth_max;
         let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(deep(max).as_bytes()).is_ok());
-        assert_eq!(refusal(&deep(max + 1)), Refusal::Beyond(Bound::Depth));
-        assert_eq!(refusal(&"[".repeat(1 << 20)), Refusal::Beyond(Bound::Depth));
-        assert_eq!(refusal(&r#"{"a":"#.repeat(1 << 17)), Refusal::Beyond(Bound::Depth));
+        assert_eq!(refusal(&deep(max + 1)), JsonError::Beyond(Bound::Depth));
+        assert_eq!(refusal(&"[".repeat(1 << 20)), JsonError::Beyond(Bound::Depth));
+        assert_eq!(refusal(&r#"{"a":"#.repeat(1 << 17)), JsonError::Beyond(Bound::Depth));
         let max = LIMITS.body_names_max;
         let wide = |names: usize| {
             let names: Vec<String> = (0..names).map(|n| format!("\"{n}\":0")).collect();
             format!("{{{}}}", names.join(","))
         };
         assert!(parse(wide(max).as_bytes()).is_ok());
-        assert_eq!(refusal(&wide(max + 1)), Refusal::Beyond(Bound::Names));
-        assert_eq!(refusal(&format!("{{{}\"a\":1}}", "\"a\":1,".repeat(max))), Refusal::Beyond(Bound::Names));
+        assert_eq!(refusal(&wide(max + 1)), JsonError::Beyond(Bound::Names));
+        assert_eq!(refusal(&format!("{{{}\"a\":1}}", "\"a\":1,".repeat(max))), JsonError::Beyond(Bound::Names));
     }
 
     #[test]

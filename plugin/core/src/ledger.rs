@@ -54,11 +54,11 @@ mod turn;
 
 pub use damage::Damage;
 pub use head::{Head, HeadState};
-pub use layout::{LAYOUT, Migrate, Step};
+pub use layout::{LAYOUT, Migrate, Migration};
 pub(crate) use queue::Queue;
 pub use queue::{Look, Tickets, Waiter};
 pub use read::{Read, View};
-pub(crate) use snapshot::{Mark, Snapshot, leavings};
+pub(crate) use snapshot::{Snapshot, SnapshotMark, leavings};
 pub use turn::Turn;
 
 use crate::ports::{Batches, Ports, StoreError};
@@ -133,7 +133,7 @@ pub struct Ledger<'a> {
 /// What an instance remembers of the turns that it asked for and of its store; nothing at first.
 #[derive(Default)]
 pub struct Memory {
-    capabilities: capabilities::Known,
+    capabilities: capabilities::ReportMemory,
     tickets: Tickets,
 }
 

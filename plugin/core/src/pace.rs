@@ -135,12 +135,12 @@ fn faded(count: u64, rate: u64, seconds: i64) -> u64 {
 /// What one instance knows of the tenants that it serves.
 #[derive(Default)]
 pub(crate) struct Limiter {
-    buckets: RefCell<BTreeMap<TenantId, Bucket>>,
+    buckets: RefCell<BTreeMap<TenantId, TokenBucket>>,
     /// Whose flood was found here and is not known to the others.
     untold: RefCell<BTreeSet<TenantId>>,
 }
 
-struct Bucket {
+struct TokenBucket {
     /// Requests that may come now, in thousandths.
     open: u64,
     at: Duration,
@@ -171,7 +171,7 @@ impl Limiter {
             idlest.map(|idlest| buckets.remove(&idlest));
         }
         let bucket = match buckets.entry(tenant.clone()) {
-            Entry::Vacant(place) => place.insert(Bucket::full(rate, now, demand())),
+            Entry::Vacant(place) => place.insert(TokenBucket::full(rate, now, demand())),
             Entry::Occupied(place) => {
                 let bucket = place.into_mut();
                 bucket.look(now, &demand);
@@ -202,15 +202,15 @@ impl Limiter {
     }
 }
 
-impl Bucket {
-    fn full(rate: u64, at: Duration, demand: u64) -> Bucket {
-        Bucket { open: size(rate), at, had: 0, looked: at, demand, share: 0, rush: Rush::default() }
+impl TokenBucket {
+    fn full(rate: u64, at: Duration, demand: u64) -> TokenBucket {
+        TokenBucket { open: size(rate), at, had: 0, looked: at, demand, share: 0, rush: Rush::default() }
     }
 
     fn look(&mut self, now: Duration, demand: impl FnOnce() -> u64) {
         self.had = self.had.saturating_add(1);
         if now.saturating_sub(self.looked) >= LOOK_EVERY && self.had > LOOK_FROM {
-            *self = Bucket { had: 0, looked: now, demand: demand(), ..*self };
+            *self = TokenBucket { had: 0, looked: now, demand: demand(), ..*self };
         }
     }
 

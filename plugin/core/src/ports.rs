@@ -54,7 +54,7 @@ pub trait Store {
 
     /// Carries out all changes at once, or none of them where the key of the condition has another value by then. Answers
     /// whether the condition held.
-    fn change_if(&self, condition: Condition<'_>, _changes: &[Change]) -> Result<bool, StoreError> {
+    fn change_if(&self, condition: Condition<'_>, _changes: &[KeyChange]) -> Result<bool, StoreError> {
         Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
     }
 }
@@ -114,7 +114,7 @@ pub struct Condition<'c> {
 }
 
 /// A key, and the value that it gets; nothing where the key is deleted.
-pub type Change = (String, Option<Vec<u8>>);
+pub type KeyChange = (String, Option<Vec<u8>>);
 
 impl StoreError {
     /// Whether the store has more keys than it lists in one answer. Spin's stores, and this project's own host, say that a

@@ -5,7 +5,7 @@
 
 pub mod activity;
 
-use crate::journal::record::{Entry, Outcome, Record, Refused};
+use crate::journal::record::{Outcome, PendingRecord, Record, RepeatedRefusal};
 use crate::pace::{AHEAD_SECONDS_MAX, Demand};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -29,11 +29,11 @@ const DAYS_KEPT: i64 = 30;
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Traffic {
-    hours: Vec<Bucket>,
-    days: Vec<Bucket>,
+    hours: Vec<PeriodCount>,
+    days: Vec<PeriodCount>,
     cycles: Vec<Cycle>,
     first_request: Option<First>,
-    latest_refusal: Option<Refusal>,
+    latest_refusal: Option<LatestRefusal>,
     #[serde(default)]
     refusals: Refusals,
     #[serde(default)]
@@ -66,7 +66,7 @@ struct Refusals {
 
 /// Requests of one hour or day, numbered from 1970.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
-struct Bucket {
+struct PeriodCount {
     #[serde(rename = "n")]
     index: i64,
     #[serde(rename = "s")]
@@ -98,7 +98,7 @@ pub struct First {
 /// The latest request that was refused for its token.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Refusal {
+pub struct LatestRefusal {
     time: Timestamp,
     status: u16,
     detail: Option<String>,
@@ -130,7 +130,7 @@ impl Traffic {
     }
 
     /// Takes a record in. Without a rate there is none that the tenant could be above.
-    pub(crate) fn note(&mut self, entry: &Entry, number: u64, rate: Option<u64>) {
+    pub(crate) fn note(&mut self, entry: &PendingRecord, number: u64, rate: Option<u64>) {
         let record = &entry.record;
         let failed = record.outcome == Outcome::Failure;
         let second = record.time.as_second();
@@ -138,7 +138,7 @@ impl Traffic {
         tally(&mut self.hours, second.div_euclid(HOUR), HOURS_KEPT, failed, requests);
         tally(&mut self.days, second.div_euclid(DAY), DAYS_KEPT, failed, requests);
         if entry.token_id.is_none() {
-            self.latest_refusal = Some(Refusal {
+            self.latest_refusal = Some(LatestRefusal {
                 time: record.time,
                 status: record.status,
                 detail: record.detail.clone(),
@@ -188,7 +188,7 @@ impl Traffic {
     }
 
     /// The record that has to stand for one more request that was refused alike; nothing where it gets its own, `number`.
-    pub(crate) fn refusal(&mut self, refused: Refused, time: Timestamp, number: u64) -> Option<u64> {
+    pub(crate) fn refusal(&mut self, refused: RepeatedRefusal, time: Timestamp, number: u64) -> Option<u64> {
         let hour = time.as_second().div_euclid(HOUR);
         let refusals = self.refusals_of(refused);
         if refusals.hour != hour {
@@ -201,10 +201,10 @@ impl Traffic {
         None
     }
 
-    fn refusals_of(&mut self, refused: Refused) -> &mut Refusals {
+    fn refusals_of(&mut self, refused: RepeatedRefusal) -> &mut Refusals {
         match refused {
-            Refused::Stranger => &mut self.refusals,
-            Refused::Throttled => &mut self.throttles,
+            RepeatedRefusal::Stranger => &mut self.refusals,
+            RepeatedRefusal::Throttled => &mut self.throttles,
         }
     }
 
@@ -219,7 +219,7 @@ impl Traffic {
     }
 
     /// The record that stood for others has left the ring; this one takes its place.
-    pub(crate) fn refusal_moved(&mut self, refused: Refused, number: u64) {
+    pub(crate) fn refusal_moved(&mut self, refused: RepeatedRefusal, number: u64) {
         self.refusals_of(refused).number = number;
     }
 
@@ -248,11 +248,11 @@ impl Traffic {
     }
 }
 
-fn tally(buckets: &mut Vec<Bucket>, index: i64, kept: i64, failed: bool, requests: u64) {
+fn tally(buckets: &mut Vec<PeriodCount>, index: i64, kept: i64, failed: bool, requests: u64) {
     let place = match buckets.binary_search_by_key(&index, |bucket| bucket.index) {
         Ok(place) => place,
         Err(place) => {
-            buckets.insert(place, Bucket { index, success: 0, failure: 0 });
+            buckets.insert(place, PeriodCount { index, success: 0, failure: 0 });
             place
         }
     };

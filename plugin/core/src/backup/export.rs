@@ -1,12 +1,12 @@
 //! A tenant as a file, read from a snapshot while the client takes it: what comes out is the tenant at one moment, the
 //! beginning, whatever changes meanwhile.
 
-use super::{Chain, FORMAT, Header, Line, Members, State, Totals};
+use super::{BackupHeader, BackupLine, BackupState, Chain, FORMAT, Members, Totals};
 use crate::connection::Connection;
 use crate::directory::{Document, roster};
 use crate::journal;
 use crate::keys::{Kind, Roll, Space, TenantId};
-use crate::ledger::{Error, LAYOUT, Ledger, Mark, Read as _, Snapshot};
+use crate::ledger::{Error, LAYOUT, Ledger, Read as _, Snapshot, SnapshotMark};
 use crate::ports::Ports;
 use crate::tenant::registry::{Profile, Tenant};
 use crate::tenant::schemas;
@@ -26,17 +26,17 @@ const MEMBERS_A_LINE: u64 = 100;
 pub(crate) struct Export {
     tenant: TenantId,
     profile: Profile,
-    mark: Mark,
+    mark: SnapshotMark,
     chain: Chain,
     totals: Totals,
-    place: Place,
+    place: BackupPosition,
     /// The trailer was written.
     is_whole: bool,
 }
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq)]
-enum Place {
+enum BackupPosition {
     Head,
     Resources(Kind, u64),
     /// The members of the group at this place in the roster, from this one on.
@@ -55,7 +55,7 @@ impl Export {
             mark: Snapshot::<TenantState>::make(ledger, Space::tenant(id))?,
             chain: Chain::default(),
             totals: Totals::default(),
-            place: Place::Head,
+            place: BackupPosition::Head,
             is_whole: false,
         })
     }
@@ -63,7 +63,7 @@ impl Export {
     /// The next piece of the file; nothing at its end. Where the store fails, or somebody else ended the snapshot, the
     /// file ends with a line that says so, because the status has long been sent; no import takes such a file for whole.
     pub(crate) fn next(&mut self, ledger: Ledger<'_>) -> Option<Vec<u8>> {
-        if self.place == Place::End {
+        if self.place == BackupPosition::End {
             return None;
         }
         let text = self.piece(ledger).unwrap_or_else(|error| {
@@ -81,8 +81,8 @@ impl Export {
 
     /// Gives the snapshot up, where the client went away before the end.
     pub(crate) fn end(&mut self, ledger: Ledger<'_>) {
-        if self.place != Place::End {
-            self.place = Place::End;
+        if self.place != BackupPosition::End {
+            self.place = BackupPosition::End;
             if let Err(error) = self.snapshot(ledger).end() {
                 ledger.ports.log.line(&format!("export: its snapshot was not ended: {error:?}"));
             }
@@ -97,18 +97,18 @@ impl Export {
         self.mark = self.snapshot(ledger).renewed()?;
         let snapshot = self.snapshot(ledger);
         let mut text = String::new();
-        while text.len() < PIECE_BYTES && self.place != Place::Trailer {
+        while text.len() < PIECE_BYTES && self.place != BackupPosition::Trailer {
             for line in self.lines(&snapshot, ledger.ports)? {
                 self.totals.count(&line);
                 text += &self.chain.print(&line);
             }
         }
         if !snapshot.stands()? {
-            self.place = Place::End;
+            self.place = BackupPosition::End;
             return Ok("# another export was begun; this file is not complete\n".to_owned());
         }
-        if self.place == Place::Trailer {
-            text += &self.chain.print(&Line::Trailer(self.totals.clone()));
+        if self.place == BackupPosition::Trailer {
+            text += &self.chain.print(&BackupLine::Trailer(self.totals.clone()));
             self.is_whole = true;
             self.end(ledger);
         }
@@ -116,19 +116,19 @@ impl Export {
     }
 
     /// The lines at this place, and on to the next.
-    fn lines(&mut self, snapshot: &Snapshot<'_, TenantState>, ports: &Ports) -> Result<Vec<Line>, Error> {
+    fn lines(&mut self, snapshot: &Snapshot<'_, TenantState>, ports: &Ports) -> Result<Vec<BackupLine>, Error> {
         match self.place {
-            Place::Head => self.head(snapshot, ports),
-            Place::Resources(kind, skip) => self.resources(snapshot, kind, skip),
-            Place::Members(group, skip) => self.members(snapshot, group, skip),
-            Place::Records(number) => self.records(snapshot, number),
-            Place::Trailer | Place::End => Ok(Vec::new()),
+            BackupPosition::Head => self.head(snapshot, ports),
+            BackupPosition::Resources(kind, skip) => self.resources(snapshot, kind, skip),
+            BackupPosition::Members(group, skip) => self.members(snapshot, group, skip),
+            BackupPosition::Records(number) => self.records(snapshot, number),
+            BackupPosition::Trailer | BackupPosition::End => Ok(Vec::new()),
         }
     }
 
-    fn head(&mut self, snapshot: &Snapshot<'_, TenantState>, ports: &Ports) -> Result<Vec<Line>, Error> {
+    fn head(&mut self, snapshot: &Snapshot<'_, TenantState>, ports: &Ports) -> Result<Vec<BackupLine>, Error> {
         let head = snapshot.head()?;
-        let header = Header {
+        let header = BackupHeader {
             format: FORMAT,
             layout: LAYOUT,
             tenant: self.tenant.to_string(),
@@ -137,56 +137,69 @@ impl Export {
             groups: head.state.groups.members,
             records: head.state.next_record - head.state.oldest_record(),
         };
-        let mut lines =
-            vec![Line::Header(header), Line::Tenant(self.profile.clone()), Line::State(Box::new(State::of(&head)))];
-        lines.extend(schemas::read(snapshot)?.into_iter().map(Line::Schema));
-        lines.extend(Connection::read(snapshot)?.map(Line::Connection));
-        self.place = Place::Resources(Kind::User, 0);
+        let mut lines = vec![
+            BackupLine::Header(header),
+            BackupLine::Tenant(self.profile.clone()),
+            BackupLine::State(Box::new(BackupState::of(&head))),
+        ];
+        lines.extend(schemas::read(snapshot)?.into_iter().map(BackupLine::Schema));
+        lines.extend(Connection::read(snapshot)?.map(BackupLine::Connection));
+        self.place = BackupPosition::Resources(Kind::User, 0);
         Ok(lines)
     }
 
-    fn resources(&mut self, snapshot: &Snapshot<'_, TenantState>, kind: Kind, skip: u64) -> Result<Vec<Line>, Error> {
+    fn resources(
+        &mut self,
+        snapshot: &Snapshot<'_, TenantState>,
+        kind: Kind,
+        skip: u64,
+    ) -> Result<Vec<BackupLine>, Error> {
         let seats = page(snapshot, &kind.roll(), skip, READ_AT_ONCE)?;
         let next = skip + READ_AT_ONCE;
         self.place = match (seats.is_empty(), kind) {
-            (false, _) => Place::Resources(kind, next),
-            (true, Kind::User) => Place::Resources(Kind::Group, 0),
-            (true, Kind::Group) => Place::Members(0, 0),
+            (false, _) => BackupPosition::Resources(kind, next),
+            (true, Kind::User) => BackupPosition::Resources(Kind::Group, 0),
+            (true, Kind::Group) => BackupPosition::Members(0, 0),
         };
         let mut lines = Vec::with_capacity(seats.len());
         for (_, id) in seats {
             let document = document(snapshot, kind, &id)?;
             lines.push(match kind {
-                Kind::User => Line::User(document),
-                Kind::Group => Line::Group(document),
+                Kind::User => BackupLine::User(document),
+                Kind::Group => BackupLine::Group(document),
             });
         }
         Ok(lines)
     }
 
-    fn members(&mut self, snapshot: &Snapshot<'_, TenantState>, group: u64, skip: u64) -> Result<Vec<Line>, Error> {
+    fn members(
+        &mut self,
+        snapshot: &Snapshot<'_, TenantState>,
+        group: u64,
+        skip: u64,
+    ) -> Result<Vec<BackupLine>, Error> {
         let Some((_, id)) = page(snapshot, &Roll::Groups, group, 1)?.pop() else {
-            self.place = Place::Records(snapshot.head()?.state.oldest_record());
+            self.place = BackupPosition::Records(snapshot.head()?.state.oldest_record());
             return Ok(Vec::new());
         };
         let seats = page(snapshot, &Roll::MembersOf(id.clone()), skip, MEMBERS_A_LINE)?;
         if seats.is_empty() {
-            self.place = Place::Members(group + 1, 0);
+            self.place = BackupPosition::Members(group + 1, 0);
             return Ok(Vec::new());
         }
-        self.place = Place::Members(group, skip + MEMBERS_A_LINE);
-        Ok(vec![Line::Members(Members { group: id, seats })])
+        self.place = BackupPosition::Members(group, skip + MEMBERS_A_LINE);
+        Ok(vec![BackupLine::Members(Members { group: id, seats })])
     }
 
-    fn records(&mut self, snapshot: &Snapshot<'_, TenantState>, from: u64) -> Result<Vec<Line>, Error> {
+    fn records(&mut self, snapshot: &Snapshot<'_, TenantState>, from: u64) -> Result<Vec<BackupLine>, Error> {
         let head = snapshot.head()?;
         let to = head.state.next_record.min(from + READ_AT_ONCE);
-        self.place = if to < head.state.next_record { Place::Records(to) } else { Place::Trailer };
+        self.place = if to < head.state.next_record { BackupPosition::Records(to) } else { BackupPosition::Trailer };
         let mut lines = Vec::new();
         for number in from..to {
             let record = journal::read(snapshot, number % head.state.journal_capacity.max(1))?
                 .filter(|record| record.number == number);
-            lines.extend(record.map(|record| Line::Record(Box::new(record))));
+            lines.extend(record.map(|record| BackupLine::Record(Box::new(record))));
         }
         Ok(lines)
     }

@@ -4,7 +4,7 @@
 //! The connection is written last, with the end of the import. Until then nobody has a token, and the tenant's SCIM URL
 //! says that it is being restored.
 
-use super::{Chain, FORMAT, Form, Header, Line, State, Totals, Typed, number_of, parse};
+use super::{BackupHeader, BackupLine, BackupState, Chain, FORMAT, Form, Totals, Typed, number_of, parse};
 use crate::connection::{Connection, provider};
 use crate::directory::audit::Position;
 use crate::directory::check;
@@ -30,7 +30,7 @@ const TRIED_FOR: Duration = Duration::from_secs(10);
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Import {
-    header: Header,
+    header: BackupHeader,
     /// The header's sum: what tells one file from another.
     file: String,
     chain: Chain,
@@ -50,7 +50,7 @@ pub(crate) struct Import {
 /// What a caller is told of an import.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Progress {
+pub(crate) struct ImportProgress {
     state: &'static str,
     /// Lines that were taken; the next part may begin behind them.
     lines: u64,
@@ -96,7 +96,7 @@ impl ImportError {
 }
 
 /// What a step answers.
-type Step<T> = Result<T, ImportError>;
+type ImportResult<T> = Result<T, ImportError>;
 
 impl Import {
     /// The import of a space: under way, finished, or none.
@@ -114,8 +114,8 @@ impl Import {
         self.connection
     }
 
-    pub(crate) fn progress(&self) -> Progress {
-        Progress {
+    pub(crate) fn progress(&self) -> ImportProgress {
+        ImportProgress {
             state: if self.is_under_way() { "underWay" } else { "done" },
             lines: self.chain.lines,
             totals: self.totals.clone(),
@@ -127,7 +127,7 @@ impl Import {
 
 /// Takes the next lines of a file. Lines that were taken before are passed over, so what a slow store has kept from being
 /// committed is taken once more here, and not by whoever would send the file again.
-pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
+pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> ImportResult<Import> {
     let begun = ledger.ports.clock.elapsed();
     loop {
         match taken(ledger, tenant, text) {
@@ -138,7 +138,7 @@ pub(crate) fn part(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Im
     }
 }
 
-fn taken(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> Step<Import> {
+fn taken(ledger: Ledger<'_>, tenant: &TenantId, text: &str) -> ImportResult<Import> {
     let restorer = Restorer { ledger, tenant };
     let mut lines = text.lines().filter(|line| !line.is_empty()).peekable();
     let mut file = None;
@@ -177,7 +177,7 @@ enum Taken {
 
 /// Refuses by what a turn has seen. A turn that cannot be given on was over meanwhile, and what it saw may be of two states,
 /// so its part is begun again.
-fn refuse<T>(turn: TenantTurn<'_>, refusal: ImportError) -> Step<T> {
+fn refuse<T>(turn: TenantTurn<'_>, refusal: ImportError) -> ImportResult<T> {
     match refusal {
         ImportError::Ledger(_) => Err(refusal),
         ImportError::NoSuchTenant
@@ -205,7 +205,7 @@ impl Restorer<'_> {
         mut turn: TenantTurn<'_>,
         file: Option<&str>,
         lines: &mut std::iter::Peekable<impl Iterator<Item = &'t str>>,
-    ) -> Step<Taken> {
+    ) -> ImportResult<Taken> {
         let mut import = Import::read(&turn)?;
         if file.is_some() && import.as_ref().map(|import| import.file.as_str()) != file {
             return refuse(turn, ImportError::GivenUp);
@@ -245,7 +245,7 @@ impl Restorer<'_> {
     }
 
     /// Takes one line.
-    fn line(&self, turn: &mut TenantTurn<'_>, import: &mut Option<Import>, text: &str) -> Step<Next> {
+    fn line(&self, turn: &mut TenantTurn<'_>, import: &mut Option<Import>, text: &str) -> ImportResult<Next> {
         let number = number_of(text);
         let Some(present) = import.as_mut().filter(|import| import.is_under_way() || is_of(import, text)) else {
             *import = Some(self.header(turn, text)?);
@@ -263,7 +263,7 @@ impl Restorer<'_> {
             Ok(line) => line,
             Err(what) => return refused(what),
         };
-        if let Line::Trailer(totals) = &line {
+        if let BackupLine::Trailer(totals) = &line {
             return if *totals == present.totals {
                 Ok(Next::Trailer)
             } else {
@@ -278,7 +278,7 @@ impl Restorer<'_> {
     }
 
     /// Begins an import.
-    fn header(&self, turn: &mut TenantTurn<'_>, text: &str) -> Step<Import> {
+    fn header(&self, turn: &mut TenantTurn<'_>, text: &str) -> ImportResult<Import> {
         let refused = |what: String| Err(ImportError::Line(1, what));
         let mut chain = Chain::default();
         let header = match readable(&mut chain, text) {
@@ -319,17 +319,17 @@ impl Restorer<'_> {
     }
 
     /// Carries out what a line says.
-    fn content(&self, turn: &mut TenantTurn<'_>, import: &mut Import, line: Line) -> Restored {
+    fn content(&self, turn: &mut TenantTurn<'_>, import: &mut Import, line: BackupLine) -> Restored {
         match line {
-            Line::Tenant(profile) if !profile.is_proper() => {
+            BackupLine::Tenant(profile) if !profile.is_proper() => {
                 return Err(RestoreError::Refused("name: expected one that a tenant may have".to_owned()));
             }
-            Line::Tenant(profile) => import.profile = Some(profile),
-            Line::State(state) => {
+            BackupLine::Tenant(profile) => import.profile = Some(profile),
+            BackupLine::State(state) => {
                 import.stated = true;
                 begin_at(turn, *state, self.ledger.ports.clock.now()).map_err(RestoreError::Refused)?;
             }
-            Line::Schema(own) => {
+            BackupLine::Schema(own) => {
                 schemas::put(turn, own).map_err(|error| match error {
                     SchemaError::Ledger(error) => RestoreError::Ledger(error),
                     SchemaError::Full | SchemaError::Confusable(_) | SchemaError::Extends(_) => {
@@ -337,18 +337,18 @@ impl Restorer<'_> {
                     }
                 })?;
             }
-            Line::Connection(connection) if !connection.has_known_provider() => {
+            BackupLine::Connection(connection) if !connection.has_known_provider() => {
                 let found: String = connection.identity_provider.chars().take(40).collect();
                 return Err(RestoreError::Refused(format!(
                     "identityProvider: expected {}, found {found:?}",
                     provider::ids()
                 )));
             }
-            Line::Connection(connection) => import.connection = Some(connection),
-            Line::User(document) => return restore::resource(turn, Kind::User, document),
-            Line::Group(document) => return restore::resource(turn, Kind::Group, document),
-            Line::Members(members) => return restore::members(turn, &members.group, &members.seats),
-            Line::Record(record) => {
+            BackupLine::Connection(connection) => import.connection = Some(connection),
+            BackupLine::User(document) => return restore::resource(turn, Kind::User, document),
+            BackupLine::Group(document) => return restore::resource(turn, Kind::Group, document),
+            BackupLine::Members(members) => return restore::members(turn, &members.group, &members.seats),
+            BackupLine::Record(record) => {
                 if let Some(name) = record.beyond_limits() {
                     let max = LIMITS.journal_body_bytes_max;
                     return Err(RestoreError::Refused(format!("{name}: expected at most {max} bytes, found more")));
@@ -367,7 +367,7 @@ impl Restorer<'_> {
                     journal::put(turn, slot, *record);
                 }
             }
-            Line::Header(_) | Line::Trailer(_) => {}
+            BackupLine::Header(_) | BackupLine::Trailer(_) => {}
         }
         Ok(())
     }
@@ -379,7 +379,7 @@ impl Restorer<'_> {
     }
 
     /// Everything of the file with this sum was read: the checker looks at it, and the tenant is opened.
-    fn finish(&self, file: &str) -> Step<Import> {
+    fn finish(&self, file: &str) -> ImportResult<Import> {
         let head = TenantView::new(self.ledger, Space::tenant(self.tenant)).head()?;
         let is_checked = head.state.main.members + head.state.groups.members <= LIMITS.import_checked_max;
         let mut next = Some(Position::start()).filter(|_| is_checked);
@@ -421,7 +421,7 @@ impl Restorer<'_> {
 }
 
 /// The header of a file that this version can read.
-fn readable(chain: &mut Chain, text: &str) -> Result<Header, String> {
+fn readable(chain: &mut Chain, text: &str) -> Result<BackupHeader, String> {
     let object = chain.open(text)?;
     let Form { format, layout } = parse(&object)?;
     if format != FORMAT {
@@ -446,11 +446,19 @@ enum Next {
 
 impl Import {
     /// Whether a line may stand where it stands.
-    fn in_order(&self, line: &Line) -> Result<(), String> {
+    fn in_order(&self, line: &BackupLine) -> Result<(), String> {
         let (was, is) = (rank(&self.latest), rank(line.word()));
         let once = match line {
-            Line::Header(_) | Line::Tenant(_) | Line::State(_) | Line::Connection(_) | Line::Trailer(_) => true,
-            Line::Schema(_) | Line::User(_) | Line::Group(_) | Line::Members(_) | Line::Record(_) => false,
+            BackupLine::Header(_)
+            | BackupLine::Tenant(_)
+            | BackupLine::State(_)
+            | BackupLine::Connection(_)
+            | BackupLine::Trailer(_) => true,
+            BackupLine::Schema(_)
+            | BackupLine::User(_)
+            | BackupLine::Group(_)
+            | BackupLine::Members(_)
+            | BackupLine::Record(_) => false,
         };
         let missing = is > rank("state") && !self.stated || is > rank("tenant") && self.profile.is_none();
         if is < was || once && is == was || missing {
@@ -474,7 +482,7 @@ fn is_of(import: &Import, text: &str) -> bool {
 }
 
 /// Sets the head to where the exported tenant stood, but for what is counted anew while users and groups come in.
-fn begin_at(turn: &mut TenantTurn<'_>, state: State, now: Timestamp) -> Result<(), String> {
+fn begin_at(turn: &mut TenantTurn<'_>, state: BackupState, now: Timestamp) -> Result<(), String> {
     let within = |name: &str, found: u64, least: u64, most: u64| {
         let fits = (least..=most).contains(&found);
         fits.then_some(()).ok_or_else(|| format!("{name}: expected {least} to {most}, found {found}"))

@@ -31,10 +31,10 @@ pub(crate) const FORMAT: u32 = 1;
 
 /// What a line holds. The order of the cases is the order in the file.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Line {
-    Header(Header),
+pub(crate) enum BackupLine {
+    Header(BackupHeader),
     Tenant(Profile),
-    State(Box<State>),
+    State(Box<BackupState>),
     Schema(OwnSchema),
     Connection(Connection),
     User(Document),
@@ -44,37 +44,37 @@ pub(crate) enum Line {
     Trailer(Totals),
 }
 
-impl Line {
+impl BackupLine {
     /// The line as an object without its type.
     fn object(&self) -> String {
         let object = match self {
-            Line::Header(header) => serde_json::to_string(header),
-            Line::Tenant(profile) => serde_json::to_string(profile),
-            Line::State(state) => serde_json::to_string(state),
-            Line::Schema(own) => serde_json::to_string(&own.to_json()),
-            Line::Connection(connection) => serde_json::to_string(connection),
-            Line::User(document) | Line::Group(document) => serde_json::to_string(document),
-            Line::Members(members) => serde_json::to_string(members),
-            Line::Record(record) => serde_json::to_string(record),
-            Line::Trailer(totals) => serde_json::to_string(totals),
+            BackupLine::Header(header) => serde_json::to_string(header),
+            BackupLine::Tenant(profile) => serde_json::to_string(profile),
+            BackupLine::State(state) => serde_json::to_string(state),
+            BackupLine::Schema(own) => serde_json::to_string(&own.to_json()),
+            BackupLine::Connection(connection) => serde_json::to_string(connection),
+            BackupLine::User(document) | BackupLine::Group(document) => serde_json::to_string(document),
+            BackupLine::Members(members) => serde_json::to_string(members),
+            BackupLine::Record(record) => serde_json::to_string(record),
+            BackupLine::Trailer(totals) => serde_json::to_string(totals),
         };
         object.expect("lines are plain data")
     }
 
     /// Reads an object that says its type.
-    fn parse(object: &str) -> Result<Line, String> {
+    fn parse(object: &str) -> Result<BackupLine, String> {
         let Typed { word } = parse(object)?;
         Ok(match word.as_str() {
-            "header" => Line::Header(parse(object)?),
-            "tenant" => Line::Tenant(parse(object)?),
-            "state" => Line::State(parse(object)?),
-            "schema" => Line::Schema(schema(parse(object)?)?),
-            "connection" => Line::Connection(parse(object)?),
-            "user" => Line::User(parse(object)?),
-            "group" => Line::Group(parse(object)?),
-            "members" => Line::Members(parse(object)?),
-            "record" => Line::Record(parse(object)?),
-            "trailer" => Line::Trailer(parse(object)?),
+            "header" => BackupLine::Header(parse(object)?),
+            "tenant" => BackupLine::Tenant(parse(object)?),
+            "state" => BackupLine::State(parse(object)?),
+            "schema" => BackupLine::Schema(schema(parse(object)?)?),
+            "connection" => BackupLine::Connection(parse(object)?),
+            "user" => BackupLine::User(parse(object)?),
+            "group" => BackupLine::Group(parse(object)?),
+            "members" => BackupLine::Members(parse(object)?),
+            "record" => BackupLine::Record(parse(object)?),
+            "trailer" => BackupLine::Trailer(parse(object)?),
             other => return Err(format!("type: expected one that this version knows, found {}", glimpse(other))),
         })
     }
@@ -82,16 +82,16 @@ impl Line {
     /// The name of the type, as the line says it.
     pub(crate) fn word(&self) -> &'static str {
         match self {
-            Line::Header(_) => "header",
-            Line::Tenant(_) => "tenant",
-            Line::State(_) => "state",
-            Line::Schema(_) => "schema",
-            Line::Connection(_) => "connection",
-            Line::User(_) => "user",
-            Line::Group(_) => "group",
-            Line::Members(_) => "members",
-            Line::Record(_) => "record",
-            Line::Trailer(_) => "trailer",
+            BackupLine::Header(_) => "header",
+            BackupLine::Tenant(_) => "tenant",
+            BackupLine::State(_) => "state",
+            BackupLine::Schema(_) => "schema",
+            BackupLine::Connection(_) => "connection",
+            BackupLine::User(_) => "user",
+            BackupLine::Group(_) => "group",
+            BackupLine::Members(_) => "members",
+            BackupLine::Record(_) => "record",
+            BackupLine::Trailer(_) => "trailer",
         }
     }
 }
@@ -113,7 +113,7 @@ struct Form {
 /// What the file is.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Header {
+pub(crate) struct BackupHeader {
     format: u32,
     /// [`LAYOUT`](crate::ledger::LAYOUT) of the values.
     layout: u32,
@@ -129,7 +129,7 @@ pub(crate) struct Header {
 /// Where the tenant stood, beside its users and groups.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct State {
+pub(crate) struct BackupState {
     next_user_slot: u64,
     next_group_slot: u64,
     next_record: u64,
@@ -141,9 +141,9 @@ pub(crate) struct State {
     traffic: Traffic,
 }
 
-impl State {
-    fn of(head: &TenantHead) -> State {
-        State {
+impl BackupState {
+    fn of(head: &TenantHead) -> BackupState {
+        BackupState {
             next_user_slot: head.state.main.next_slot,
             next_group_slot: head.state.groups.next_slot,
             next_record: head.state.next_record,
@@ -181,18 +181,18 @@ impl std::fmt::Display for Totals {
 }
 
 impl Totals {
-    fn count(&mut self, line: &Line) {
+    fn count(&mut self, line: &BackupLine) {
         match line {
-            Line::User(_) => self.users += 1,
-            Line::Group(_) => self.groups += 1,
-            Line::Members(members) => self.members += u64::try_from(members.seats.len()).unwrap_or(u64::MAX),
-            Line::Record(_) => self.records += 1,
-            Line::Header(_)
-            | Line::Tenant(_)
-            | Line::State(_)
-            | Line::Schema(_)
-            | Line::Connection(_)
-            | Line::Trailer(_) => {}
+            BackupLine::User(_) => self.users += 1,
+            BackupLine::Group(_) => self.groups += 1,
+            BackupLine::Members(members) => self.members += u64::try_from(members.seats.len()).unwrap_or(u64::MAX),
+            BackupLine::Record(_) => self.records += 1,
+            BackupLine::Header(_)
+            | BackupLine::Tenant(_)
+            | BackupLine::State(_)
+            | BackupLine::Schema(_)
+            | BackupLine::Connection(_)
+            | BackupLine::Trailer(_) => {}
         }
     }
 }
@@ -206,7 +206,7 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// The text of the next line.
-    fn print(&mut self, line: &Line) -> String {
+    fn print(&mut self, line: &BackupLine) -> String {
         let object = line.object();
         let inside = object.strip_prefix('{').and_then(|object| object.strip_suffix('}')).unwrap_or_default();
         let front = format!("{}\"type\":\"{}\",{inside}", opening(self.lines + 1), line.word());
@@ -217,8 +217,8 @@ impl Chain {
     }
 
     /// Reads the next line. The refusal says what was expected and what was found.
-    fn read(&mut self, text: &str) -> Result<Line, String> {
-        Line::parse(&self.open(text)?)
+    fn read(&mut self, text: &str) -> Result<BackupLine, String> {
+        BackupLine::parse(&self.open(text)?)
     }
 
     /// The next line as it was before it got its number and its sum.

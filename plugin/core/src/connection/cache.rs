@@ -16,9 +16,9 @@ pub const FRESH: Duration = Duration::from_secs(1);
 
 /// The memory of one instance.
 #[derive(Default)]
-pub(crate) struct Cache(RefCell<BTreeMap<TenantId, Seen>>);
+pub(crate) struct Cache(RefCell<BTreeMap<TenantId, CachedConnection>>);
 
-struct Seen {
+struct CachedConnection {
     /// Before it was read: a change that came later is younger than this.
     at: Duration,
     connection: Rc<Connection>,
@@ -39,7 +39,7 @@ impl Cache {
             seen.retain(|_, seen| at.saturating_sub(seen.at) < FRESH);
         }
         if seen.len() < LIMITS.connections_remembered_max {
-            seen.insert(tenant.clone(), Seen { at, connection: connection.clone() });
+            seen.insert(tenant.clone(), CachedConnection { at, connection: connection.clone() });
         }
     }
 

@@ -72,7 +72,7 @@ pub struct Token {
 /// Where a connection stands.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum ConnectionState {
     /// Set up; the provider has not yet shown a valid token.
     Started,
     /// The provider has been here with a valid token.
@@ -120,13 +120,13 @@ impl Connection {
     }
 
     /// Where the connection stands.
-    pub fn state(&self, head: &TenantHead) -> State {
+    pub fn state(&self, head: &TenantHead) -> ConnectionState {
         if self.ended_at.is_some() {
-            State::Ended
+            ConnectionState::Ended
         } else if self.tokens.iter().any(|token| head.state.tokens.iter().any(|used| used.id == token.id)) {
-            State::Active
+            ConnectionState::Active
         } else {
-            State::Started
+            ConnectionState::Started
         }
     }
 
@@ -226,7 +226,7 @@ pub fn rotate(
 
 /// What may be changed of a connection while it lasts.
 #[derive(Default, Debug)]
-pub struct Change {
+pub struct ConnectionChange {
     /// Switches groups on or off. What was synchronised before stays, as users stay when a connection ends.
     pub groups: Option<bool>,
     /// Another provider. URL, tokens, users and journal stay; the next request is read in the new provider's dialect, and
@@ -237,7 +237,7 @@ pub struct Change {
 }
 
 /// Changes a connection.
-pub fn change(turn: &mut TenantTurn<'_>, change: &Change) -> Result<Connection, ConnectionError> {
+pub fn change(turn: &mut TenantTurn<'_>, change: &ConnectionChange) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
         return Err(ConnectionError::NotConnected);
     };

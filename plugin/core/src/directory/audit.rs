@@ -30,7 +30,7 @@ use crate::ledger::{Error, HOLD, Read};
 use crate::settings::LIMITS;
 use crate::tenant::schemas;
 use crate::tenant::state::TenantTurn;
-use position::Place;
+use position::AuditPosition;
 use roster::Seat;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -116,7 +116,7 @@ struct Audit<'t, 'a> {
 }
 
 /// A document as it was found.
-enum Stored {
+enum FoundDocument {
     Document(Box<Document>),
     /// It cannot be read, so it stays as it is, and so does whatever leads to it.
     Unread(String),
@@ -133,26 +133,26 @@ impl<'a> Audit<'_, 'a> {
     }
 
     /// Looks at what is at a place, and answers the next place.
-    fn look(&mut self, place: Place) -> Result<Option<Place>, Error> {
+    fn look(&mut self, place: AuditPosition) -> Result<Option<AuditPosition>, Error> {
         Ok(Some(match place {
-            Place::Documents(cursor) => match self.keys(cursor, Audit::truth)? {
-                Some(cursor) => Place::Documents(cursor),
-                None => Place::Seats(Kind::User, 0),
+            AuditPosition::Documents(cursor) => match self.keys(cursor, Audit::truth)? {
+                Some(cursor) => AuditPosition::Documents(cursor),
+                None => AuditPosition::Seats(Kind::User, 0),
             },
-            Place::Seats(kind, slot) => match self.seats(kind, slot)? {
-                Some(slot) => Place::Seats(kind, slot),
-                None if kind == Kind::User => Place::Seats(Kind::Group, 0),
-                None => Place::Members(0, 0),
+            AuditPosition::Seats(kind, slot) => match self.seats(kind, slot)? {
+                Some(slot) => AuditPosition::Seats(kind, slot),
+                None if kind == Kind::User => AuditPosition::Seats(Kind::Group, 0),
+                None => AuditPosition::Members(0, 0),
             },
-            Place::Members(group, leaf) => match self.members(group, leaf)? {
-                Some((group, leaf)) => Place::Members(group, leaf),
-                None => Place::Strays(None),
+            AuditPosition::Members(group, leaf) => match self.members(group, leaf)? {
+                Some((group, leaf)) => AuditPosition::Members(group, leaf),
+                None => AuditPosition::Strays(None),
             },
-            Place::Strays(cursor) => match self.keys(cursor, Audit::stray)? {
-                Some(cursor) => Place::Strays(cursor),
-                None => Place::Close,
+            AuditPosition::Strays(cursor) => match self.keys(cursor, Audit::stray)? {
+                Some(cursor) => AuditPosition::Strays(cursor),
+                None => AuditPosition::Close,
             },
-            Place::Close => {
+            AuditPosition::Close => {
                 self.close()?;
                 return Ok(None);
             }
@@ -238,15 +238,17 @@ impl<'a> Audit<'_, 'a> {
         readable(self.scene.read(key))
     }
 
-    fn stored(&self, kind: Kind, id: &str) -> Result<Stored, Error> {
+    fn stored(&self, kind: Kind, id: &str) -> Result<FoundDocument, Error> {
         let Some(key) = self.scene.space().document(kind, id) else {
-            return Ok(Stored::None);
+            return Ok(FoundDocument::None);
         };
         match self.scene.read::<Document>(&key) {
-            Ok(Some(document)) if document.resource.id == id => Ok(Stored::Document(Box::new(document))),
-            Ok(Some(document)) => Ok(Stored::Unread(format!("{key}: has the id {:?}", short(&document.resource.id)))),
-            Ok(None) => Ok(Stored::None),
-            Err(Error::Corrupt(what)) => Ok(Stored::Unread(what)),
+            Ok(Some(document)) if document.resource.id == id => Ok(FoundDocument::Document(Box::new(document))),
+            Ok(Some(document)) => {
+                Ok(FoundDocument::Unread(format!("{key}: has the id {:?}", short(&document.resource.id))))
+            }
+            Ok(None) => Ok(FoundDocument::None),
+            Err(Error::Corrupt(what)) => Ok(FoundDocument::Unread(what)),
             Err(error) => Err(error),
         }
     }

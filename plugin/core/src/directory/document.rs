@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 /// The truth about one user or group; everything else can be made anew from it, but for the members of a group, whose
 /// roster and edges are the truth themselves.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(from = "Stored")]
+#[serde(from = "StoredDocument")]
 pub struct Document {
     /// Its place in the roster.
     pub slot: u64,
@@ -23,7 +23,7 @@ pub struct Document {
 /// The same as one flat object: read like this, no value is read into anything but its place.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Stored {
+struct StoredDocument {
     slot: u64,
     #[serde(default)]
     members: Extent,
@@ -33,9 +33,9 @@ struct Stored {
     attributes: Map<String, Value>,
 }
 
-impl From<Stored> for Document {
-    fn from(stored: Stored) -> Document {
-        let Stored { slot, members, id, external_id, meta, attributes } = stored;
+impl From<StoredDocument> for Document {
+    fn from(stored: StoredDocument) -> Document {
+        let StoredDocument { slot, members, id, external_id, meta, attributes } = stored;
         Document { slot, members, resource: Resource::stored(id, external_id, meta, attributes) }
     }
 }

@@ -75,13 +75,13 @@ pub(super) fn difference(
     steps: &[RelationStep],
 ) -> Result<Difference, Error> {
     let Terms { base, effort, .. } = terms;
-    let mut wish = Wish::default();
+    let mut wish = DesiredMembers::default();
     let mut crowd = Crowd { view, base, present, standing: None, elements: BTreeMap::new(), effort };
     for step in steps {
         match step {
             RelationStep::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
             RelationStep::Remove(ids) => ids.iter().for_each(|id| wish.set(id, false)),
-            RelationStep::Clear => wish = Wish { cleared: true, ..Wish::default() },
+            RelationStep::Clear => wish = DesiredMembers { cleared: true, ..DesiredMembers::default() },
             RelationStep::RemoveFitting(filter) => {
                 crowd.fitting(filter, &wish)?.iter().for_each(|id| wish.set(id, false));
             }
@@ -92,13 +92,13 @@ pub(super) fn difference(
 
 /// What shall be so in the end, by id, in the order in which the ids came.
 #[derive(Default)]
-struct Wish {
+struct DesiredMembers {
     cleared: bool,
     order: Vec<String>,
     there: BTreeMap<String, bool>,
 }
 
-impl Wish {
+impl DesiredMembers {
     fn set(&mut self, id: &str, there: bool) {
         if self.there.insert(id.to_owned(), there).is_none() {
             self.order.push(id.to_owned());
@@ -154,7 +154,7 @@ struct Crowd<'c, V: Read> {
 
 impl<V: Read> Crowd<'_, V> {
     /// The ids that are members by now and that fit.
-    fn fitting(&mut self, filter: &ElementFilter<'_>, wish: &Wish) -> Result<Vec<String>, Error> {
+    fn fitting(&mut self, filter: &ElementFilter<'_>, wish: &DesiredMembers) -> Result<Vec<String>, Error> {
         self.know(wish)?;
         let nobody = (Vec::new(), BTreeSet::new());
         let (old, known) = self.standing.as_ref().filter(|_| !wish.cleared).unwrap_or(&nobody);
@@ -172,7 +172,7 @@ impl<V: Read> Crowd<'_, V> {
     }
 
     /// Reads whoever may be a member by now and was not read yet.
-    fn know(&mut self, wish: &Wish) -> Result<(), Error> {
+    fn know(&mut self, wish: &DesiredMembers) -> Result<(), Error> {
         let max = LIMITS.scan_max;
         if !wish.cleared && self.standing.is_none() {
             if self.present.is_some_and(|group| group.members.members > max) {

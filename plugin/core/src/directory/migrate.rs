@@ -16,7 +16,7 @@
 use super::entry::{self, Entry};
 use super::{Document, entries, roster};
 use crate::keys::{EntryName, IndexKind, Kind, Roll};
-use crate::ledger::{Error, HOLD, Migrate, Read as _, Step};
+use crate::ledger::{Error, HOLD, Migrate, Migration, Read as _};
 use crate::scim::Resource;
 use crate::scim::text::fold_before_layout_4;
 use crate::tenant::state::{TenantState, TenantTurn};
@@ -30,7 +30,7 @@ const PIECE_MAX: usize = 100;
 
 /// What comes next.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
-enum Place {
+enum MigrationPosition {
     /// The resources of a kind, from this slot on.
     Resources(Kind, u64),
     /// The members of the group in this slot, from this slot of its own roster on.
@@ -39,31 +39,31 @@ enum Place {
 
 /// The steps of a tenant.
 impl Migrate for TenantState {
-    const STEPS: &'static [Step<TenantState>] =
+    const STEPS: &'static [Migration<TenantState>] =
         &[USERS_UNDER_THEIR_NAMES, BODIES_BEHIND_RECORDS, FOLDED_NAMES_AND_BOUNDED_ENTRIES];
 }
 
 /// Layout 2 keeps a user under its name, too. The id alone, which layout 1 had there, still reads, and gives way when the
 /// user changes; so there is nothing to rewrite.
-const USERS_UNDER_THEIR_NAMES: Step<TenantState> = Step::without_pieces(1);
+const USERS_UNDER_THEIR_NAMES: Migration<TenantState> = Migration::without_pieces(1);
 
 /// Layout 3 keeps the bodies of a record behind its JSON. Those within it still read, and the ring wears them away.
-const BODIES_BEHIND_RECORDS: Step<TenantState> = Step::without_pieces(2);
+const BODIES_BEHIND_RECORDS: Migration<TenantState> = Migration::without_pieces(2);
 
 /// Layout 4 names index entries by full case folding and with the number of the connection, and bounds their size.
-const FOLDED_NAMES_AND_BOUNDED_ENTRIES: Step<TenantState> = Step { from: 3, piece };
+const FOLDED_NAMES_AND_BOUNDED_ENTRIES: Migration<TenantState> = Migration { from: 3, piece };
 
 /// Stages one piece, from where the one before ended, and says where it ended itself; nothing after the last one.
 fn piece(turn: &mut TenantTurn<'_>, ended: Option<String>) -> Result<Option<String>, Error> {
     let begun = ended.map(|ended| serde_json::from_str(&ended)).transpose();
     let begun =
         begun.map_err(|_| Error::Corrupt(format!("{}: a migration that does not read", turn.space().head())))?;
-    let mut place = Some(begun.unwrap_or(Place::Resources(Kind::User, 0)));
+    let mut place = Some(begun.unwrap_or(MigrationPosition::Resources(Kind::User, 0)));
     let mut left = PIECE_MAX;
     while let Some(next) = place.filter(|_| left > 0 && !is_long(turn)) {
         place = match next {
-            Place::Resources(kind, from) => resources(turn, kind, from, &mut left)?,
-            Place::Members(group, from) => members(turn, group, from, &mut left)?,
+            MigrationPosition::Resources(kind, from) => resources(turn, kind, from, &mut left)?,
+            MigrationPosition::Members(group, from) => members(turn, group, from, &mut left)?,
         };
     }
     Ok(place.map(|place| serde_json::to_string(&place).expect("a place is plain data")))
@@ -74,23 +74,33 @@ fn is_long(turn: &TenantTurn<'_>) -> bool {
     turn.spent() > HOLD / 4
 }
 
-fn resources(turn: &mut TenantTurn<'_>, kind: Kind, from: u64, left: &mut usize) -> Result<Option<Place>, Error> {
+fn resources(
+    turn: &mut TenantTurn<'_>,
+    kind: Kind,
+    from: u64,
+    left: &mut usize,
+) -> Result<Option<MigrationPosition>, Error> {
     let (seats, last) = seats(turn, &kind.roll(), from, *left)?;
     for (slot, id) in seats {
         resource(turn, kind, &id)?;
         *left -= 1;
         if is_long(turn) {
-            return Ok(Some(Place::Resources(kind, slot + 1)));
+            return Ok(Some(MigrationPosition::Resources(kind, slot + 1)));
         }
     }
     Ok(Some(match (last, kind) {
-        (Some(last), _) => Place::Resources(kind, last + 1),
-        (None, Kind::User) => Place::Resources(Kind::Group, 0),
-        (None, Kind::Group) => Place::Members(0, 0),
+        (Some(last), _) => MigrationPosition::Resources(kind, last + 1),
+        (None, Kind::User) => MigrationPosition::Resources(Kind::Group, 0),
+        (None, Kind::Group) => MigrationPosition::Members(0, 0),
     }))
 }
 
-fn members(turn: &mut TenantTurn<'_>, group: u64, from: u64, left: &mut usize) -> Result<Option<Place>, Error> {
+fn members(
+    turn: &mut TenantTurn<'_>,
+    group: u64,
+    from: u64,
+    left: &mut usize,
+) -> Result<Option<MigrationPosition>, Error> {
     let Some((slot, id)) = seats(turn, &Roll::Groups, group, 1)?.0.pop() else {
         return Ok(None);
     };
@@ -105,10 +115,10 @@ fn members(turn: &mut TenantTurn<'_>, group: u64, from: u64, left: &mut usize) -
         entry::join(turn, &groups, slot, &id)?;
         *left = left.saturating_sub(1);
         if is_long(turn) {
-            return Ok(Some(Place::Members(slot, member_slot + 1)));
+            return Ok(Some(MigrationPosition::Members(slot, member_slot + 1)));
         }
     }
-    Ok(Some(last.map_or(Place::Members(slot + 1, 0), |last| Place::Members(slot, last + 1))))
+    Ok(Some(last.map_or(MigrationPosition::Members(slot + 1, 0), |last| MigrationPosition::Members(slot, last + 1))))
 }
 
 /// So many seats from a slot on; and the slot of the last one, unless nobody is behind it who can be read.

@@ -22,8 +22,8 @@ use crate::tenant::state::{TenantHead, TenantTurn, TenantView};
 pub use document::Document;
 use entry::Entry;
 pub use membership::{Difference, Member, Relations, Wanted};
-pub use search::{Found, Query, Sieve, search, sift};
-pub use walk::{Page, Place, Stretch, walk};
+pub use search::{Query, ResourcePage, Sieve, search, sift};
+pub use walk::{CursorPage, SortPosition, WalkedPage, walk};
 
 use crate::directory::roster::Extent;
 use crate::keys::{EntryName, IndexKind, Kind};

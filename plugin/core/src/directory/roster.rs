@@ -95,7 +95,7 @@ pub(crate) fn seat(
 
 fn seat_at_end(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, member: &str) -> Result<bool, Error> {
     let key = turn.space().roster(roll, 0, leaf_of(slot));
-    let mut leaf = Line::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
+    let mut leaf = OpenArray::of(turn.get(&key)?).ok_or_else(|| not_as_written(&key))?;
     if leaf.last_slot().map_err(|_| not_as_written(&key))?.is_some_and(|taken| taken >= slot) {
         return Ok(false);
     }
@@ -345,15 +345,15 @@ fn not_as_written(key: &str) -> Error {
     Error::Corrupt(format!("{key}: expected an array of a roster, found something else"))
 }
 
-/// An array as it is stored, but for its last bracket. Who comes is put behind all others, and a turn may let many come:
-/// so that is done without reading the others.
-struct Line(Vec<u8>);
+/// A stored JSON array without its last bracket. Appending an element must not parse the elements before it: one turn may
+/// append many members to a leaf.
+struct OpenArray(Vec<u8>);
 
-impl Line {
+impl OpenArray {
     /// Nothing where it is not as we write it.
-    fn of(stored: Option<Vec<u8>>) -> Option<Line> {
+    fn of(stored: Option<Vec<u8>>) -> Option<OpenArray> {
         let mut text = stored.unwrap_or_else(|| b"[]".to_vec());
-        (text.first() == Some(&b'[') && text.len() > 1 && text.pop() == Some(b']')).then_some(Line(text))
+        (text.first() == Some(&b'[') && text.len() > 1 && text.pop() == Some(b']')).then_some(OpenArray(text))
     }
 
     fn elements(&self) -> &[u8] {
@@ -418,7 +418,7 @@ fn count(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, change: i6
         let place = usize::try_from(place).expect("a roster has fewer slots than this machine has addresses");
         let key = turn.space().roster(roll, level, index);
         // What becomes empty is looked at whole.
-        let line = if prunes && change < 0 { None } else { Line::of(turn.get(&key)?) };
+        let line = if prunes && change < 0 { None } else { OpenArray::of(turn.get(&key)?) };
         match line.and_then(|mut line| line.add_at_end(place, change).then(|| line.stored())) {
             Some(stored) => turn.put(key, stored),
             None => {
@@ -449,8 +449,8 @@ fn node(view: &impl Read, roll: &Roll, level: u8, index: u64) -> Result<Vec<u64>
 mod tests {
     use super::*;
 
-    fn line(stored: &str) -> Option<Line> {
-        Line::of(Some(stored.as_bytes().to_vec()))
+    fn line(stored: &str) -> Option<OpenArray> {
+        OpenArray::of(Some(stored.as_bytes().to_vec()))
     }
 
     fn added(stored: &str, place: usize, change: i64) -> Option<String> {
@@ -470,7 +470,7 @@ mod tests {
             line.push(&(7, "b"));
             assert_eq!(String::from_utf8(line.stored()).unwrap(), after);
         }
-        assert_eq!(Line::of(None).unwrap().stored(), b"[]");
+        assert_eq!(OpenArray::of(None).unwrap().stored(), b"[]");
     }
 
     #[test]

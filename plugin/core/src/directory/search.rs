@@ -18,7 +18,7 @@ use roster::{Seat, Way};
 use std::ops::ControlFlow;
 
 /// A page of resources.
-pub struct Found {
+pub struct ResourcePage {
     /// The resources of the page, as they are stored.
     pub documents: Vec<(Kind, Document)>,
     /// How many there are on all pages.
@@ -100,7 +100,7 @@ pub fn search(
     skip: u64,
     count: usize,
     effort: &Effort,
-) -> Result<Found, Error> {
+) -> Result<ResourcePage, Error> {
     let leads = Leads::of_all(view, queries)?;
     if queries.iter().zip(&leads).all(|(query, leads)| query.sort.is_none() && leads.are_matches(query)) {
         return pages(view, queries, &leads, skip, count);
@@ -251,9 +251,9 @@ impl Window {
     }
 }
 
-impl From<Window> for Found {
-    fn from(window: Window) -> Found {
-        Found { documents: window.page.documents, total: window.total }
+impl From<Window> for ResourcePage {
+    fn from(window: Window) -> ResourcePage {
+        ResourcePage { documents: window.page.documents, total: window.total }
     }
 }
 
@@ -361,7 +361,12 @@ fn each(
 }
 
 /// Users that a test lets through, found by reading all of them: refused where there are too many for that.
-pub fn sift(view: &TenantView<'_>, keeps: impl Fn(&Resource) -> bool, skip: u64, count: usize) -> Result<Found, Error> {
+pub fn sift(
+    view: &TenantView<'_>,
+    keeps: impl Fn(&Resource) -> bool,
+    skip: u64,
+    count: usize,
+) -> Result<ResourcePage, Error> {
     let mut page = Window::new(skip, count);
     everything(view, Kind::User, &Leads::All, FullScanReason::Search, &mut |document| {
         if keeps(&document.resource) { page.pass(Kind::User, || Ok(Some(document))) } else { Ok(()) }
@@ -395,7 +400,7 @@ fn pages(
     leads: &[Leads],
     mut skip: u64,
     count: usize,
-) -> Result<Found, Error> {
+) -> Result<ResourcePage, Error> {
     let (mut page, mut total) = (Sheet::new(count), 0);
     for (Query { kind, .. }, leads) in queries.iter().zip(leads) {
         let members = leads.count(view, *kind)?;
@@ -413,5 +418,5 @@ fn pages(
         skip = skip.saturating_sub(members);
         total += members;
     }
-    Ok(Found { documents: page.documents, total })
+    Ok(ResourcePage { documents: page.documents, total })
 }

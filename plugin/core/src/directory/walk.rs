@@ -20,7 +20,7 @@ use std::ops::ControlFlow;
 
 /// A place in a list, ahead of the resource that is there.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-pub struct Place {
+pub struct SortPosition {
     /// Among which resources.
     kind: Kind,
     /// At which slot of their roster.
@@ -32,24 +32,24 @@ pub struct Place {
 
 /// Which page.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-pub struct Page {
+pub struct CursorPage {
     /// The one behind the place, or the one ahead of it.
     forth: bool,
-    place: Place,
+    place: SortPosition,
     /// Whether the walk met anything on the other side of the place.
     met: bool,
 }
 
 /// A page of a walk.
-pub struct Stretch {
+pub struct WalkedPage {
     /// The resources of the page, as they are stored.
     pub documents: Vec<(Kind, Document)>,
     /// How many there are on all pages, where that is known without reading them.
     pub total: Option<u64>,
     /// The page behind this one, if there is any.
-    pub next: Option<Page>,
+    pub next: Option<CursorPage>,
     /// The page ahead of this one, if there is any.
-    pub previous: Option<Page>,
+    pub previous: Option<CursorPage>,
 }
 
 /// The page that is asked for, or the first one: `count` resources, fewer where a filter has looked at enough.
@@ -57,13 +57,13 @@ pub fn walk(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
     descending: bool,
-    page: Option<&Page>,
+    page: Option<&CursorPage>,
     count: usize,
     effort: &Effort,
-) -> Result<Stretch, Error> {
+) -> Result<WalkedPage, Error> {
     if count == 0 {
         let total = super::search(view, queries, descending, 0, 0, effort)?.total;
-        return Ok(Stretch { documents: Vec::new(), total: Some(total), next: None, previous: None });
+        return Ok(WalkedPage { documents: Vec::new(), total: Some(total), next: None, previous: None });
     }
     let sorted = queries.iter().any(|query| query.sort.is_some());
     let leads = Leads::of_all(view, queries)?;
@@ -80,18 +80,19 @@ fn through_all(
     queries: &[Query<'_>],
     leads: Vec<Leads>,
     descending: bool,
-    page: Option<&Page>,
+    page: Option<&CursorPage>,
     count: usize,
     effort: &Effort,
-) -> Result<Stretch, Error> {
-    let place = |hit: Hit| (Place { kind: hit.kind, slot: hit.slot, key: hit.key.clone() }, hit);
-    let mut all: Vec<(Place, Hit)> = hits(view, queries, leads, effort)?.into_iter().map(place).collect();
+) -> Result<WalkedPage, Error> {
+    let place = |hit: Hit| (SortPosition { kind: hit.kind, slot: hit.slot, key: hit.key.clone() }, hit);
+    let mut all: Vec<(SortPosition, Hit)> = hits(view, queries, leads, effort)?.into_iter().map(place).collect();
     all.sort_by(|(one, _), (other, _)| one.compare(other, descending));
-    let at = |place: &Place| all.partition_point(|(other, _)| other.compare(place, descending) == Ordering::Less);
+    let at =
+        |place: &SortPosition| all.partition_point(|(other, _)| other.compare(place, descending) == Ordering::Less);
     let (start, end) = match page {
         None => (0, count),
-        Some(Page { forth: true, place, .. }) => (at(place), at(place) + count),
-        Some(Page { forth: false, place, .. }) => (at(place).saturating_sub(count), at(place)),
+        Some(CursorPage { forth: true, place, .. }) => (at(place), at(place) + count),
+        Some(CursorPage { forth: false, place, .. }) => (at(place).saturating_sub(count), at(place)),
     };
     let (mut start, mut end) = (start, end.min(all.len()));
     let mut sheet = Sheet::new(count);
@@ -115,20 +116,20 @@ fn through_all(
     }
     let next = all.get(end).map(|(place, _)| place.clone());
     let previous = start.checked_sub(1).and_then(|last| all.get(last)).map(|(place, _)| place.behind());
-    let next = next.map(|place| Page { forth: true, place, met: end > 0 });
-    let previous = previous.map(|place| Page { forth: false, place, met: start < all.len() });
-    Ok(Stretch { documents, total: u64::try_from(all.len()).ok(), next, previous })
+    let next = next.map(|place| CursorPage { forth: true, place, met: end > 0 });
+    let previous = previous.map(|place| CursorPage { forth: false, place, met: start < all.len() });
+    Ok(WalkedPage { documents, total: u64::try_from(all.len()).ok(), next, previous })
 }
 
-impl Place {
-    fn compare(&self, other: &Place, descending: bool) -> Ordering {
+impl SortPosition {
+    fn compare(&self, other: &SortPosition, descending: bool) -> Ordering {
         let order = sort::compare(self.key.as_ref(), other.key.as_ref(), descending);
         order.then(self.kind.cmp(&other.kind)).then(self.slot.cmp(&other.slot))
     }
 
     /// The place behind the resource that is here.
-    fn behind(&self) -> Place {
-        Place { slot: self.slot.saturating_add(1), ..self.clone() }
+    fn behind(&self) -> SortPosition {
+        SortPosition { slot: self.slot.saturating_add(1), ..self.clone() }
     }
 }
 
@@ -137,10 +138,10 @@ fn through_slots(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
     leads: &[Leads],
-    page: Option<&Page>,
+    page: Option<&CursorPage>,
     count: usize,
     effort: &Effort,
-) -> Result<Stretch, Error> {
+) -> Result<WalkedPage, Error> {
     let (forth, place, met) = page.map_or((true, None, false), |page| (page.forth, Some(&page.place), page.met));
     let mut leg = Leg { sheet: Sheet::new(count), left: LIMITS.cursor_scan_max, stop: None, effort };
     leg.go(view, queries, leads, forth, place)?;
@@ -161,9 +162,9 @@ fn through_slots(
         (false, None, None) => u64::try_from(documents.len()).ok(),
         (false, ..) => None,
     };
-    let next = next.map(|(place, met)| Page { forth: true, place, met });
-    let previous = previous.map(|(place, met)| Page { forth: false, place, met });
-    Ok(Stretch { documents, total, next, previous })
+    let next = next.map(|(place, met)| CursorPage { forth: true, place, met });
+    let previous = previous.map(|(place, met)| CursorPage { forth: false, place, met });
+    Ok(WalkedPage { documents, total, next, previous })
 }
 
 fn population(view: &TenantView<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result<u64, Error> {
@@ -177,7 +178,7 @@ struct Leg<'e> {
     /// How many more may be looked at.
     left: usize,
     /// The first match beyond the page, or where enough was looked at.
-    stop: Option<Place>,
+    stop: Option<SortPosition>,
     effort: &'e Effort,
 }
 
@@ -188,7 +189,7 @@ impl Leg<'_> {
         queries: &[Query<'_>],
         leads: &[Leads],
         forth: bool,
-        place: Option<&Place>,
+        place: Option<&SortPosition>,
     ) -> Result<(), Error> {
         let ahead = |(query, _): &(&Query<'_>, &Leads)| match place {
             Some(place) if forth => query.kind >= place.kind,
@@ -223,7 +224,7 @@ impl Leg<'_> {
             let full = self.sheet.is_full();
             // A walk is never refused: where it has computed enough the page ends, full or not.
             if self.left == 0 || !self.effort.affords(1) || full && query.sieve.is_none() {
-                self.stop = Some(Place { kind, slot, key: None });
+                self.stop = Some(SortPosition { kind, slot, key: None });
                 return Ok(ControlFlow::Break(()));
             }
             self.left -= 1;
@@ -238,7 +239,7 @@ impl Leg<'_> {
             match kept {
                 Some(_) if full => {
                     // There is another page, and this is where it begins.
-                    self.stop = Some(Place { kind, slot, key: None });
+                    self.stop = Some(SortPosition { kind, slot, key: None });
                     return Ok(ControlFlow::Break(()));
                 }
                 Some(document) => self.sheet.put(kind, document),

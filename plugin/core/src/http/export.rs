@@ -3,7 +3,7 @@
 use super::{Body, Rollcall};
 use crate::backup::export::Export;
 use crate::http::json_text;
-use crate::journal::{self, Filter, Record};
+use crate::journal::{self, Record, RecordFilter};
 use crate::keys::TenantId;
 use http::header::{HeaderMap, HeaderName, HeaderValue, TE, TRAILER};
 use http::{Request, Response};
@@ -58,12 +58,12 @@ enum File {
 struct Journal {
     tenant: TenantId,
     format: Format,
-    filter: Filter,
-    place: Place,
+    filter: RecordFilter,
+    place: ExportPosition,
 }
 
 #[derive(Debug)]
-enum Place {
+enum ExportPosition {
     Start,
     Before(u64),
     End,
@@ -72,8 +72,8 @@ enum Place {
 }
 
 impl Stream {
-    pub(super) fn of_journal(tenant: TenantId, format: Format, filter: Filter) -> Stream {
-        Stream::of(File::Journal(Journal { tenant, format, filter, place: Place::Start }))
+    pub(super) fn of_journal(tenant: TenantId, format: Format, filter: RecordFilter) -> Stream {
+        Stream::of(File::Journal(Journal { tenant, format, filter, place: ExportPosition::Start }))
     }
 
     pub(super) fn of_tenant(export: Export) -> Stream {
@@ -88,7 +88,7 @@ impl Stream {
     /// the connection, because the client would take the end of the body for the end of the file.
     pub fn is_whole(&self) -> bool {
         match &self.file {
-            File::Journal(journal) => matches!(journal.place, Place::End),
+            File::Journal(journal) => matches!(journal.place, ExportPosition::End),
             File::Tenant(export) => export.is_whole(),
         }
     }
@@ -135,26 +135,26 @@ impl Rollcall {
     fn next_records(&self, stream: &mut Journal) -> Option<Vec<u8>> {
         let mut text = String::new();
         let before = match stream.place {
-            Place::Start => {
+            ExportPosition::Start => {
                 if stream.format == Format::Csv {
                     text.push_str(CSV_HEADING);
                 }
                 None
             }
-            Place::Before(number) => Some(number),
-            Place::End | Place::Cut => return None,
+            ExportPosition::Before(number) => Some(number),
+            ExportPosition::End | ExportPosition::Cut => return None,
         };
         match journal::page(&self.view(&stream.tenant), before, RECORDS_A_CHUNK, &stream.filter) {
             Ok(page) => {
                 for record in &page.records {
                     text.push_str(&line(stream.format, record));
                 }
-                stream.place = page.next.map_or(Place::End, Place::Before);
+                stream.place = page.next.map_or(ExportPosition::End, ExportPosition::Before);
             }
             Err(error) => {
                 self.ports.log.line(&format!("export: {error:?}"));
                 text.push_str("# the store did not answer; this file is not complete\r\n");
-                stream.place = Place::Cut;
+                stream.place = ExportPosition::Cut;
             }
         }
         Some(text.into_bytes())

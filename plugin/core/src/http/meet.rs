@@ -12,12 +12,12 @@ use http::{Method, Request, Response};
 /// A request whose head was looked at.
 pub struct Met {
     pub(super) route: Route,
-    pub(super) known: Known,
+    pub(super) known: KnownCaller,
     body_bytes_max: usize,
 }
 
 /// What the head led to, so that nothing of it is asked of the store twice.
-pub(super) enum Known {
+pub(super) enum KnownCaller {
     /// Nothing was looked up.
     Nothing,
     /// Who calls below a tenant URL.
@@ -26,12 +26,12 @@ pub(super) enum Known {
     Admin(Result<(), Response<Vec<u8>>>),
 }
 
-impl Known {
+impl KnownCaller {
     /// Who calls below a tenant URL, where that was looked up.
     pub(super) fn caller(self) -> Option<Caller> {
         match self {
-            Known::Caller(caller) => Some(caller),
-            Known::Nothing | Known::Admin(_) => None,
+            KnownCaller::Caller(caller) => Some(caller),
+            KnownCaller::Nothing | KnownCaller::Admin(_) => None,
         }
     }
 }
@@ -54,29 +54,31 @@ impl Rollcall {
                     Some(presented) => {
                         let caller = self.scim().caller(tenant, presented.token);
                         let max = if caller.is_known() { LIMITS.body_bytes_max } else { 0 };
-                        (Known::Caller(caller), max)
+                        (KnownCaller::Caller(caller), max)
                     }
-                    None => (Known::Nothing, 0),
+                    None => (KnownCaller::Nothing, 0),
                 }
             }
             Route::Admin(admin) => self.meet_admin(admin, head),
-            Route::Scim(_) | Route::Health | Route::OpenApi | Route::Page(_) | Route::Nowhere => (Known::Nothing, 0),
+            Route::Scim(_) | Route::Health | Route::OpenApi | Route::Page(_) | Route::Nowhere => {
+                (KnownCaller::Nothing, 0)
+            }
         };
         Met { route, known, body_bytes_max }
     }
 
-    fn meet_admin(&self, admin: &Admin, head: &Parts) -> (Known, usize) {
+    fn meet_admin(&self, admin: &Admin, head: &Parts) -> (KnownCaller, usize) {
         let reads = [Method::GET, Method::HEAD].contains(&head.method);
         if reads || route::check_method(&head.method, admin.methods()).is_err() {
-            return (Known::Nothing, 0);
+            return (KnownCaller::Nothing, 0);
         }
         match admin.door() {
-            Door::Open => (Known::Nothing, 0),
-            Door::SignIn => (Known::Nothing, LIMITS.session_body_bytes_max),
+            Door::Open => (KnownCaller::Nothing, 0),
+            Door::SignIn => (KnownCaller::Nothing, LIMITS.session_body_bytes_max),
             Door::Secret | Door::Token => {
                 let admitted = self.sessions().admit(&Request::from_parts(head.clone(), Vec::new()));
                 let max = if admitted.is_ok() { LIMITS.body_bytes_max } else { 0 };
-                (Known::Admin(admitted), max)
+                (KnownCaller::Admin(admitted), max)
             }
         }
     }

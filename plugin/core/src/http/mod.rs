@@ -352,10 +352,15 @@ impl Rollcall {
     }
 
     /// Records of the journal, newest first.
-    pub fn records(&self, tenant: &TenantId, before: Option<u64>, limit: usize) -> Result<journal::Page, Unanswered> {
+    pub fn records(
+        &self,
+        tenant: &TenantId,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<journal::RecordPage, Unanswered> {
         within("limit", limit)?;
         self.flush_tenant(tenant);
-        journal::page(&self.view(tenant), before, limit, &journal::Filter::default())
+        journal::page(&self.view(tenant), before, limit, &journal::RecordFilter::default())
             .map_err(|error| self.failed(&error))
     }
 

@@ -46,7 +46,7 @@ pub(crate) enum Problem {
     /// The body is larger than the limit.
     TooLarge(usize),
     /// The body is no JSON, or too much of it.
-    Unread(json::Refusal),
+    Unread(json::JsonError),
     /// A bulk request beyond one of its bounds; says which, RFC 7644 §3.7.4.
     TooMuch(String),
     /// An operation of a bulk request that refers to what the request did not make, or could not.
@@ -97,7 +97,7 @@ impl From<Misrouted> for Problem {
 
 /// The answer to a request whose body ended before its end (RFC 9112 §8): 400, in the form that its path has.
 pub fn broken_off(path: &str) -> Response<Body> {
-    let refusal = Refusal::plain(StatusCode::BAD_REQUEST, "body: expected all of it, found that it breaks off");
+    let refusal = ErrorBody::plain(StatusCode::BAD_REQUEST, "body: expected all of it, found that it breaks off");
     let response = match Route::of(path) {
         Route::Scim(_) => refusal.scim(),
         Route::Admin(_) | Route::OpenApi | Route::Health | Route::Page(_) | Route::Nowhere => {
@@ -108,7 +108,7 @@ pub fn broken_off(path: &str) -> Response<Body> {
 }
 
 /// A refusal as the client and the journal see it.
-pub(crate) struct Refusal {
+pub(crate) struct ErrorBody {
     pub(crate) status: StatusCode,
     pub(crate) scim_type: Option<&'static str>,
     pub(crate) detail: String,
@@ -123,82 +123,82 @@ const UNAUTHORIZED: &str = "authorization: expected \"Bearer\" and the secret to
 
 impl Problem {
     /// The one place where problems become statuses. Store text goes to the error output under the request's id.
-    pub(crate) fn refusal(&self, ports: &Ports, request_id: &str) -> Refusal {
+    pub(crate) fn refusal(&self, ports: &Ports, request_id: &str) -> ErrorBody {
         match self {
             Problem::Misrouted(Misrouted::NotFound) => {
-                Refusal::plain(StatusCode::NOT_FOUND, "path: nothing is here; the tenant URL ends before /Users")
+                ErrorBody::plain(StatusCode::NOT_FOUND, "path: nothing is here; the tenant URL ends before /Users")
             }
             Problem::Misrouted(Misrouted::Method(known)) => {
                 let allow = route::allow(known);
                 let known: Vec<&str> = known.iter().map(Method::as_str).collect();
                 let detail = format!("method: expected {}", known.join(", "));
-                Refusal::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, allow)
+                ErrorBody::plain(StatusCode::METHOD_NOT_ALLOWED, &detail).with(ALLOW, allow)
             }
             Problem::Unauthorized { why, presented } => {
                 let error = if *presented { ", error=\"invalid_token\"" } else { "" };
-                let refusal = Refusal::plain(StatusCode::UNAUTHORIZED, UNAUTHORIZED)
+                let refusal = ErrorBody::plain(StatusCode::UNAUTHORIZED, UNAUTHORIZED)
                     .with(WWW_AUTHENTICATE, format!("Bearer realm=\"SCIM\"{error}"));
-                Refusal { noted: Some(why), ..refusal }
+                ErrorBody { noted: Some(why), ..refusal }
             }
             Problem::TooMany { rate } => {
                 let after = pace::RETRY_AFTER.as_secs().to_string();
                 let detail = format!(
                     "rate: expected at most {rate} requests a second, found more; wait {after} s and send it again"
                 );
-                Refusal::plain(StatusCode::TOO_MANY_REQUESTS, &detail).with(RETRY_AFTER, after)
+                ErrorBody::plain(StatusCode::TOO_MANY_REQUESTS, &detail).with(RETRY_AFTER, after)
             }
-            Problem::TooLarge(max) => Refusal::plain(
+            Problem::TooLarge(max) => ErrorBody::plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("body: expected at most {max} bytes, found more"),
             ),
             Problem::Unread(refusal) => unread(refusal),
-            Problem::TooMuch(detail) => Refusal::plain(StatusCode::PAYLOAD_TOO_LARGE, detail),
-            Problem::Unresolved(detail) => Refusal::plain(StatusCode::CONFLICT, detail),
-            Problem::MediaType(found) => Refusal::plain(
+            Problem::TooMuch(detail) => ErrorBody::plain(StatusCode::PAYLOAD_TOO_LARGE, detail),
+            Problem::Unresolved(detail) => ErrorBody::plain(StatusCode::CONFLICT, detail),
+            Problem::MediaType(found) => ErrorBody::plain(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 &format!("content-type: expected application/scim+json or application/json, found {found}"),
             ),
-            Problem::Coding(found) => Refusal::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, &unpacked(found))
+            Problem::Coding(found) => ErrorBody::plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, &unpacked(found))
                 .with(ACCEPT_ENCODING, IDENTITY.into()),
-            Problem::NotImplemented(detail) => Refusal::plain(StatusCode::NOT_IMPLEMENTED, detail),
-            Problem::NotFound(detail) => Refusal::plain(StatusCode::NOT_FOUND, detail),
+            Problem::NotImplemented(detail) => ErrorBody::plain(StatusCode::NOT_IMPLEMENTED, detail),
+            Problem::NotFound(detail) => ErrorBody::plain(StatusCode::NOT_FOUND, detail),
             Problem::NotModified(version) => {
-                Refusal::plain(StatusCode::NOT_MODIFIED, "").with(http::header::ETAG, version.clone())
+                ErrorBody::plain(StatusCode::NOT_MODIFIED, "").with(http::header::ETAG, version.clone())
             }
-            Problem::Unwanted(version) => Refusal::plain(
+            Problem::Unwanted(version) => ErrorBody::plain(
                 StatusCode::PRECONDITION_FAILED,
                 &format!("if-none-match: expected another version than the present one, found {version}"),
             ),
-            Problem::Forbidden(detail) => Refusal::plain(StatusCode::FORBIDDEN, detail),
+            Problem::Forbidden(detail) => ErrorBody::plain(StatusCode::FORBIDDEN, detail),
             Problem::BeingRestored => being_restored(),
             Problem::Directory(error) => of_directory(error, ports, request_id),
         }
     }
 }
 
-fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Refusal {
+fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> ErrorBody {
     match error {
         directory::Error::NotFound(kind, id) => {
             let (of, noun) = (kind.resource_type(), kind.noun());
             let place = of.endpoint.trim_start_matches('/');
-            Refusal::plain(StatusCode::NOT_FOUND, &format!("{place}/{id}: no {noun} has this id"))
+            ErrorBody::plain(StatusCode::NOT_FOUND, &format!("{place}/{id}: no {noun} has this id"))
         }
         directory::Error::NameTaken(kind) => {
             let detail = format!("{}: already used by another {}", kind.resource_type().naming, kind.noun());
-            Refusal { scim_type: Some("uniqueness"), ..Refusal::plain(StatusCode::CONFLICT, &detail) }
+            ErrorBody { scim_type: Some("uniqueness"), ..ErrorBody::plain(StatusCode::CONFLICT, &detail) }
         }
-        directory::Error::Stale { expected, found } => Refusal::plain(
+        directory::Error::Stale { expected, found } => ErrorBody::plain(
             StatusCode::PRECONDITION_FAILED,
             &format!("if-match: expected version {found}, found {expected}"),
         ),
-        directory::Error::NoSeat { used, seats } => Refusal::plain(
+        directory::Error::NoSeat { used, seats } => ErrorBody::plain(
             StatusCode::FORBIDDEN,
             &format!("active: no seat is left, {used} of {seats} are used; disable a user or raise the limit"),
         ),
         directory::Error::BeingRestored => being_restored(),
-        directory::Error::Scim(error) => Refusal {
+        directory::Error::Scim(error) => ErrorBody {
             scim_type: error.scim_type().map(|scim_type| scim_type.as_str()),
-            ..Refusal::plain(StatusCode::BAD_REQUEST, &error.to_string())
+            ..ErrorBody::plain(StatusCode::BAD_REQUEST, &error.to_string())
         },
         directory::Error::Ledger(error) => of_ledger(error, ports, request_id),
     }
@@ -206,24 +206,24 @@ fn of_directory(error: &directory::Error, ports: &Ports, request_id: &str) -> Re
 
 /// RFC 9110 §15.5.14 for a body with more than we read; what is no JSON, or has a shape that no message of SCIM has, is not
 /// well-formed for us (RFC 7644 §3.12).
-fn unread(refusal: &json::Refusal) -> Refusal {
+fn unread(refusal: &json::JsonError) -> ErrorBody {
     let (status, scim_type) = match refusal {
-        json::Refusal::Beyond(json::Bound::Values) => (StatusCode::PAYLOAD_TOO_LARGE, None),
-        json::Refusal::Malformed { .. }
-        | json::Refusal::Encoded(_)
-        | json::Refusal::Beyond(json::Bound::Depth | json::Bound::Names) => {
+        json::JsonError::Beyond(json::Bound::Values) => (StatusCode::PAYLOAD_TOO_LARGE, None),
+        json::JsonError::Malformed { .. }
+        | json::JsonError::Encoded(_)
+        | json::JsonError::Beyond(json::Bound::Depth | json::Bound::Names) => {
             (StatusCode::BAD_REQUEST, Some("invalidSyntax"))
         }
     };
-    Refusal { scim_type, ..Refusal::plain(status, &format!("body: {refusal}")) }
+    ErrorBody { scim_type, ..ErrorBody::plain(status, &format!("body: {refusal}")) }
 }
 
-fn being_restored() -> Refusal {
+fn being_restored() -> ErrorBody {
     let detail = "service: the data of this tenant are being restored; try again later";
-    Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "60".to_owned())
+    ErrorBody::plain(StatusCode::SERVICE_UNAVAILABLE, detail).with(RETRY_AFTER, "60".to_owned())
 }
 
-fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal {
+fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> ErrorBody {
     let (line, detail) = match error {
         ledger::Error::Store(error) => (error.to_string(), "the store did not answer"),
         ledger::Error::Corrupt(what) => (what.clone(), "the store holds something unreadable"),
@@ -239,17 +239,17 @@ fn of_ledger(error: &ledger::Error, ports: &Ports, request_id: &str) -> Refusal 
         }
     };
     ports.log.line(&format!("request {request_id}: {line}"));
-    Refusal::plain(StatusCode::SERVICE_UNAVAILABLE, &format!("service: {detail}; try again (request {request_id})"))
+    ErrorBody::plain(StatusCode::SERVICE_UNAVAILABLE, &format!("service: {detail}; try again (request {request_id})"))
         .with(RETRY_AFTER, "1".to_owned())
 }
 
-impl Refusal {
-    fn plain(status: StatusCode, detail: &str) -> Refusal {
+impl ErrorBody {
+    fn plain(status: StatusCode, detail: &str) -> ErrorBody {
         // A detail may quote a name as long as the body; it has to fit into a record.
-        Refusal { status, scim_type: None, detail: journal::cut(detail), noted: None, headers: Vec::new() }
+        ErrorBody { status, scim_type: None, detail: journal::cut(detail), noted: None, headers: Vec::new() }
     }
 
-    fn with(mut self, name: HeaderName, value: String) -> Refusal {
+    fn with(mut self, name: HeaderName, value: String) -> ErrorBody {
         self.headers.push((name, value));
         self
     }

@@ -26,7 +26,7 @@ pub enum Route {
 
 /// What lies below a tenant URL.
 #[derive(Debug, PartialEq, Clone)]
-pub enum Scim {
+pub enum ScimRoute {
     /// The tenant URL itself
     Root,
     /// `/Users`, `/Groups`
@@ -152,18 +152,18 @@ impl Route {
     }
 }
 
-impl Scim {
+impl ScimRoute {
     /// Reads a path below the tenant URL.
-    pub fn of(path: &str) -> Scim {
-        Scim::spelt(path).0
+    pub fn of(path: &str) -> ScimRoute {
+        ScimRoute::spelt(path).0
     }
 
     /// Reads a path below the tenant URL, and how it was spelled. A client that puts the path behind a tenant URL with a slash
     /// at its end makes two slashes; an empty segment names nothing, so it can only be meant as none. Whatever could be read
     /// in two ways stays nowhere.
-    pub(super) fn spelt(path: &str) -> (Scim, Spelling) {
+    pub(super) fn spelt(path: &str) -> (ScimRoute, Spelling) {
         let Some(raw) = raw_segments(path) else {
-            return (Scim::Nowhere, Spelling::default());
+            return (ScimRoute::Nowhere, Spelling::default());
         };
         let mut spelling = Spelling::default();
         let mut segments = Vec::new();
@@ -173,7 +173,7 @@ impl Scim {
                 continue;
             }
             let Some(text) = segment(raw) else {
-                return (Scim::Nowhere, Spelling::default());
+                return (ScimRoute::Nowhere, Spelling::default());
             };
             let name = scim_name(segments.len(), &text).filter(|name| **name != text);
             spelling.letter_case |= name.is_some();
@@ -181,24 +181,24 @@ impl Scim {
         }
         match scim(&segments) {
             Some(route) => (route, spelling),
-            None => (Scim::Nowhere, Spelling::default()),
+            None => (ScimRoute::Nowhere, Spelling::default()),
         }
     }
 
     /// The methods that the resource knows, RFC 7644 §3.2. What knows GET knows HEAD, RFC 9110 §9.1.
     pub fn methods(&self) -> &'static [Method] {
         match self {
-            Scim::Resources(_) => &[Method::GET, Method::HEAD, Method::POST],
-            Scim::Resource(..) => &[Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE],
-            Scim::Root
-            | Scim::ServiceProviderConfig
-            | Scim::ResourceTypes
-            | Scim::ResourceType(_)
-            | Scim::Schemas
-            | Scim::Schema(_) => &[Method::GET, Method::HEAD],
-            Scim::Me => &[Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
-            Scim::Bulk | Scim::Search(_) => &[Method::POST],
-            Scim::Nowhere => &[],
+            ScimRoute::Resources(_) => &[Method::GET, Method::HEAD, Method::POST],
+            ScimRoute::Resource(..) => &[Method::GET, Method::HEAD, Method::PUT, Method::PATCH, Method::DELETE],
+            ScimRoute::Root
+            | ScimRoute::ServiceProviderConfig
+            | ScimRoute::ResourceTypes
+            | ScimRoute::ResourceType(_)
+            | ScimRoute::Schemas
+            | ScimRoute::Schema(_) => &[Method::GET, Method::HEAD],
+            ScimRoute::Me => &[Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE],
+            ScimRoute::Bulk | ScimRoute::Search(_) => &[Method::POST],
+            ScimRoute::Nowhere => &[],
         }
     }
 }
@@ -318,22 +318,22 @@ macro_rules! routes {
     };
 }
 
-routes!(scim, SCIM_PATHS, Scim, {
-    [] => Some(Scim::Root),
-    ["Users"] => Some(Scim::Resources(Kind::User)),
-    ["Groups"] => Some(Scim::Resources(Kind::Group)),
-    [".search"] => Some(Scim::Search(None)),
-    ["Users", ".search"] => Some(Scim::Search(Some(Kind::User))),
-    ["Groups", ".search"] => Some(Scim::Search(Some(Kind::Group))),
-    ["Users", id] => Some(Scim::Resource(Kind::User, (*id).to_owned())),
-    ["Groups", id] => Some(Scim::Resource(Kind::Group, (*id).to_owned())),
-    ["ServiceProviderConfig"] => Some(Scim::ServiceProviderConfig),
-    ["ResourceTypes"] => Some(Scim::ResourceTypes),
-    ["ResourceTypes", name] => Some(Scim::ResourceType((*name).to_owned())),
-    ["Schemas"] => Some(Scim::Schemas),
-    ["Schemas", urn] => Some(Scim::Schema((*urn).to_owned())),
-    ["Me"] => Some(Scim::Me),
-    ["Bulk"] => Some(Scim::Bulk),
+routes!(scim, SCIM_PATHS, ScimRoute, {
+    [] => Some(ScimRoute::Root),
+    ["Users"] => Some(ScimRoute::Resources(Kind::User)),
+    ["Groups"] => Some(ScimRoute::Resources(Kind::Group)),
+    [".search"] => Some(ScimRoute::Search(None)),
+    ["Users", ".search"] => Some(ScimRoute::Search(Some(Kind::User))),
+    ["Groups", ".search"] => Some(ScimRoute::Search(Some(Kind::Group))),
+    ["Users", id] => Some(ScimRoute::Resource(Kind::User, (*id).to_owned())),
+    ["Groups", id] => Some(ScimRoute::Resource(Kind::Group, (*id).to_owned())),
+    ["ServiceProviderConfig"] => Some(ScimRoute::ServiceProviderConfig),
+    ["ResourceTypes"] => Some(ScimRoute::ResourceTypes),
+    ["ResourceTypes", name] => Some(ScimRoute::ResourceType((*name).to_owned())),
+    ["Schemas"] => Some(ScimRoute::Schemas),
+    ["Schemas", urn] => Some(ScimRoute::Schema((*urn).to_owned())),
+    ["Me"] => Some(ScimRoute::Me),
+    ["Bulk"] => Some(ScimRoute::Bulk),
 });
 
 routes!(admin, ADMIN_PATHS, Admin, {
@@ -369,7 +369,7 @@ routes!(open, OPEN_PATHS, Route, {
 /// Whether a body means anything in a request of this method to this path below a tenant URL.
 pub(super) fn takes_body(method: &Method, path: &str) -> bool {
     [Method::POST, Method::PUT, Method::PATCH].contains(method)
-        && check_method(method, Scim::of(path).methods()).is_ok()
+        && check_method(method, ScimRoute::of(path).methods()).is_ok()
 }
 
 /// What an answer says of the methods of a resource, RFC 9110 §10.2.1: those that it knows, with HEAD where it knows GET
@@ -493,10 +493,10 @@ mod tests {
         for below in
             ["/../tenants", "/%2e%2e/admin", "/Users/%2525", "/%ff", "//../tenants", "/Users//..", "/Users%2f", "Users"]
         {
-            assert_eq!(Scim::of(below), Scim::Nowhere, "{below}");
+            assert_eq!(ScimRoute::of(below), ScimRoute::Nowhere, "{below}");
         }
         for below in ["", "/"] {
-            assert_eq!(Scim::of(below), Scim::Root, "{below}");
+            assert_eq!(ScimRoute::of(below), ScimRoute::Root, "{below}");
         }
         for path in [
             "/scim/v2/",
@@ -511,11 +511,11 @@ mod tests {
 
     #[test]
     fn a_slash_at_the_end_changes_nothing() {
-        assert_eq!(Scim::of("/Users/"), Scim::Resources(Kind::User));
+        assert_eq!(ScimRoute::of("/Users/"), ScimRoute::Resources(Kind::User));
         assert_eq!(Route::of("/"), Route::Page("index.html".into()));
-        assert_eq!(Scim::spelt("/Users/"), (Scim::Resources(Kind::User), Spelling::default()));
-        assert_eq!(Scim::spelt("/"), (Scim::Root, Spelling::default()));
-        assert_eq!(Scim::spelt("/users"), (Scim::Resources(Kind::User), OTHER_CASE));
+        assert_eq!(ScimRoute::spelt("/Users/"), (ScimRoute::Resources(Kind::User), Spelling::default()));
+        assert_eq!(ScimRoute::spelt("/"), (ScimRoute::Root, Spelling::default()));
+        assert_eq!(ScimRoute::spelt("/users"), (ScimRoute::Resources(Kind::User), OTHER_CASE));
     }
 
     const DOUBLED: Spelling = Spelling { double_slash: true, letter_case: false };
@@ -524,11 +524,11 @@ mod tests {
     #[test]
     fn a_slash_too_many_below_a_tenant_url_is_passed_over_and_told() {
         for path in ["//Users", "//Users/", "/Users//", "///Users"] {
-            assert_eq!(Scim::spelt(path), (Scim::Resources(Kind::User), DOUBLED), "{path}");
+            assert_eq!(ScimRoute::spelt(path), (ScimRoute::Resources(Kind::User), DOUBLED), "{path}");
         }
-        assert_eq!(Scim::spelt("/Users//a"), (Scim::Resource(Kind::User, "a".into()), DOUBLED));
-        assert_eq!(Scim::spelt("//"), (Scim::Root, DOUBLED));
-        assert_eq!(Scim::spelt("//Devices"), (Scim::Nowhere, Spelling::default()));
+        assert_eq!(ScimRoute::spelt("/Users//a"), (ScimRoute::Resource(Kind::User, "a".into()), DOUBLED));
+        assert_eq!(ScimRoute::spelt("//"), (ScimRoute::Root, DOUBLED));
+        assert_eq!(ScimRoute::spelt("//Devices"), (ScimRoute::Nowhere, Spelling::default()));
     }
 
     #[test]
@@ -540,24 +540,24 @@ mod tests {
             let expected = if names { OTHER_CASE } else { Spelling::default() };
             let route = scim(&segments).unwrap();
             for other in [exact.to_lowercase(), exact.to_uppercase()].into_iter().filter(|other| *other != exact) {
-                assert_eq!(Scim::spelt(&other), (route.clone(), expected), "{template}: {other}");
+                assert_eq!(ScimRoute::spelt(&other), (route.clone(), expected), "{template}: {other}");
             }
-            assert_eq!(Scim::spelt(&exact).1, Spelling::default(), "{template}");
+            assert_eq!(ScimRoute::spelt(&exact).1, Spelling::default(), "{template}");
         }
-        assert_eq!(Scim::of("/USERS/aB"), Scim::Resource(Kind::User, "aB".into()));
+        assert_eq!(ScimRoute::of("/USERS/aB"), ScimRoute::Resource(Kind::User, "aB".into()));
     }
 
     #[test]
     fn what_knows_get_allows_head_and_everything_allows_options() {
-        assert_eq!(allow(Scim::Root.methods()), "GET, HEAD, OPTIONS");
-        assert_eq!(allow(Scim::Bulk.methods()), "POST, OPTIONS");
+        assert_eq!(allow(ScimRoute::Root.methods()), "GET, HEAD, OPTIONS");
+        assert_eq!(allow(ScimRoute::Bulk.methods()), "POST, OPTIONS");
         assert_eq!(allow(Admin::Tenants.methods()), "GET, HEAD, POST, OPTIONS");
     }
 
     #[test]
     fn an_encoded_id_is_decoded_once() {
-        assert_eq!(Scim::of("/Users/a%2Db"), Scim::Resource(Kind::User, "a-b".into()));
-        assert_eq!(Scim::of("/Users/a%252Db"), Scim::Nowhere);
+        assert_eq!(ScimRoute::of("/Users/a%2Db"), ScimRoute::Resource(Kind::User, "a-b".into()));
+        assert_eq!(ScimRoute::of("/Users/a%252Db"), ScimRoute::Nowhere);
     }
 
     #[test]
@@ -568,7 +568,7 @@ mod tests {
             let path: Vec<&str> =
                 row.template.split('/').map(|part| if part.starts_with('{') { "2222222222" } else { part }).collect();
             let (methods, door) = match Route::of(&path.join("/")) {
-                Route::Scim(_) => (Scim::of(&format!("/{}", path[4..].join("/"))).methods(), Door::Token),
+                Route::Scim(_) => (ScimRoute::of(&format!("/{}", path[4..].join("/"))).methods(), Door::Token),
                 Route::Admin(admin) => (admin.methods(), admin.door()),
                 Route::OpenApi | Route::Health => (FILE_METHODS, Door::Open),
                 Route::Page(_) | Route::Nowhere => panic!("{}", row.template),
@@ -580,8 +580,8 @@ mod tests {
     #[test]
     fn a_schema_is_asked_for_by_its_urn() {
         assert_eq!(
-            Scim::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
-            Scim::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into())
+            ScimRoute::of("/Schemas/urn:ietf:params:scim:schemas:core:2.0:User"),
+            ScimRoute::Schema("urn:ietf:params:scim:schemas:core:2.0:User".into())
         );
     }
 }

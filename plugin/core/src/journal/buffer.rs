@@ -1,6 +1,6 @@
 //! Records that wait in the memory of an instance until they are written, many at once.
 
-use super::record::Entry;
+use super::record::PendingRecord;
 use crate::keys::TenantId;
 use crate::pace::place_in_millisecond;
 use crate::settings::LIMITS;
@@ -34,9 +34,9 @@ pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Entries that wait for a batch.
 #[derive(Default)]
 pub struct Buffer {
-    waiting: BTreeMap<TenantId, Vec<Entry>>,
+    waiting: BTreeMap<TenantId, Vec<PendingRecord>>,
     /// The first request of a tenant in each second that was one too many; it counts the others.
-    throttled: BTreeMap<TenantId, Vec<Entry>>,
+    throttled: BTreeMap<TenantId, Vec<PendingRecord>>,
     len: usize,
     /// When the oldest entry came, or one older than that.
     since: Duration,
@@ -48,7 +48,7 @@ pub struct Buffer {
 
 impl Buffer {
     /// Adds an entry. Answers how many older ones were given up for it, of the tenant that has most.
-    pub fn push(&mut self, tenant: &TenantId, entry: Entry, now: Duration) -> usize {
+    pub fn push(&mut self, tenant: &TenantId, entry: PendingRecord, now: Duration) -> usize {
         if self.is_empty() {
             self.since = now;
             self.come = 0;
@@ -84,7 +84,7 @@ impl Buffer {
     }
 
     /// Takes out what waits for one tenant, to be written now.
-    pub fn take(&mut self, tenant: &TenantId, now: Duration) -> Vec<Entry> {
+    pub fn take(&mut self, tenant: &TenantId, now: Duration) -> Vec<PendingRecord> {
         let mut entries = self.waiting.remove(tenant).unwrap_or_default();
         self.len -= entries.len();
         entries.extend(self.throttled.remove(tenant).into_iter().flatten());

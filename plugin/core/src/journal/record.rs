@@ -22,7 +22,7 @@ pub const CUT: &str = "…[cut]";
 /// What a request set out to do.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum RecordKind {
     /// To write.
     Change,
     /// To read.
@@ -115,7 +115,7 @@ pub struct Record {
     /// In one word.
     pub action: Action,
     /// Change or read.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Success or failure.
     pub outcome: Outcome,
     /// The HTTP status.
@@ -160,12 +160,12 @@ pub struct Record {
     pub looks_like: Option<String>,
     /// What of the request was read though the RFC has it otherwise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub leniencies: Vec<Leniency>,
+    pub leniencies: Vec<RecordedLeniency>,
 }
 
 /// What was read liberally, by [`Leniency::name`](crate::scim::Leniency::name): another version may know others.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Leniency {
+pub struct RecordedLeniency {
     /// Its name.
     pub what: String,
     /// The attribute or the member of the message.
@@ -179,7 +179,7 @@ fn is_zero(number: &u64) -> bool {
 
 /// A record on its way, with what the head of the tenant has to know of it.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct PendingRecord {
     /// The record; its number is given when it is written.
     pub record: Record,
     /// The id of the valid token that the request carried.
@@ -190,18 +190,18 @@ pub struct Entry {
 
 /// Why many requests may be refused alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum RepeatedRefusal {
     /// No valid token.
     Stranger,
     /// More than the tenant's rate.
     Throttled,
 }
 
-impl Refused {
-    pub(super) fn of(entry: &Entry) -> Option<Refused> {
+impl RepeatedRefusal {
+    pub(super) fn of(entry: &PendingRecord) -> Option<RepeatedRefusal> {
         match (&entry.token_id, entry.is_throttled()) {
-            (None, _) => Some(Refused::Stranger),
-            (Some(_), true) => Some(Refused::Throttled),
+            (None, _) => Some(RepeatedRefusal::Stranger),
+            (Some(_), true) => Some(RepeatedRefusal::Throttled),
             (Some(_), false) => None,
         }
     }
@@ -209,13 +209,13 @@ impl Refused {
     /// Records that an hour has of them.
     pub(crate) fn kept_max(self) -> u64 {
         match self {
-            Refused::Stranger => REFUSALS_AN_HOUR,
-            Refused::Throttled => THROTTLES_AN_HOUR,
+            RepeatedRefusal::Stranger => REFUSALS_AN_HOUR,
+            RepeatedRefusal::Throttled => THROTTLES_AN_HOUR,
         }
     }
 }
 
-impl Entry {
+impl PendingRecord {
     /// Whether the request was one more than the tenant may send.
     pub(crate) fn is_throttled(&self) -> bool {
         self.record.status == 429

@@ -108,7 +108,7 @@ impl From<StoreError> for Unusable {
 
 /// What an instance remembers of its store.
 #[derive(Default)]
-pub struct Known(RefCell<Option<Rc<Report>>>);
+pub struct ReportMemory(RefCell<Option<Rc<Report>>>);
 
 /// How the store takes a batch; a store that was never tested is tested now. For those who are about to write.
 pub(crate) fn batches(ledger: Ledger<'_>) -> Result<Batches, Unusable> {

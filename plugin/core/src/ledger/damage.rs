@@ -70,7 +70,7 @@ pub(super) struct InFlight {
     emptied: Vec<String>,
     /// Turns that left a trail.
     #[serde(default)]
-    trails: Vec<Stretch>,
+    trails: Vec<TurnRange>,
     /// Whether single values may arrive, which no head tells of: then everything is looked through at the end.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     values: bool,
@@ -78,7 +78,7 @@ pub(super) struct InFlight {
 
 /// Turns of one epoch, one after the other.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq)]
-struct Stretch {
+struct TurnRange {
     epoch: u64,
     first: u64,
     last: u64,
@@ -130,7 +130,7 @@ impl InFlight {
     fn note(&mut self, epoch: u64, turn: u64) {
         match self.trails.last_mut().filter(|stretch| stretch.epoch == epoch && stretch.last + 1 == turn) {
             Some(stretch) => stretch.last = turn,
-            None => self.trails.push(Stretch { epoch, first: turn, last: turn }),
+            None => self.trails.push(TurnRange { epoch, first: turn, last: turn }),
         }
     }
 }

@@ -53,7 +53,7 @@ pub struct Head<S> {
     pub(super) epoch: u64,
     pub(super) done: u64,
     /// How far the latest epochs had come when they were ended.
-    pub(super) ended: Vec<Progress>,
+    pub(super) ended: Vec<TurnProgress>,
     /// What the present turn has decided and is writing.
     pub(super) intent: Option<Intent<S>>,
     /// Keys that the turn before emptied. Only the holder of the turn may delete them: they may be written anew.
@@ -117,8 +117,8 @@ impl<S: HeadState> Head<S> {
     }
 
     /// Whether a turn of an epoch was over when the head was written, or when its epoch was ended.
-    pub(super) fn includes(&self, turn: Progress) -> bool {
-        let covers = |reached: &Progress| reached.epoch == turn.epoch && reached.done >= turn.done;
+    pub(super) fn includes(&self, turn: TurnProgress) -> bool {
+        let covers = |reached: &TurnProgress| reached.epoch == turn.epoch && reached.done >= turn.done;
         covers(&self.progress()) || self.ended.iter().any(covers)
     }
 
@@ -128,8 +128,8 @@ impl<S: HeadState> Head<S> {
     }
 
     /// How many turns are over, in the order of all epochs.
-    pub(super) fn progress(&self) -> Progress {
-        Progress { epoch: self.epoch, done: self.done }
+    pub(super) fn progress(&self) -> TurnProgress {
+        TurnProgress { epoch: self.epoch, done: self.done }
     }
 }
 
@@ -233,7 +233,7 @@ impl HeadState for () {
 
 /// How far the turns of a space have come. It never goes back, unless a write that was sent long ago arrives.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Progress {
+pub(super) struct TurnProgress {
     pub(super) epoch: u64,
     pub(super) done: u64,
 }

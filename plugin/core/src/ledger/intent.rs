@@ -6,7 +6,7 @@
 //! before the head names them.
 
 use super::Error;
-use super::head::{Head, HeadState, Progress};
+use super::head::{Head, HeadState, TurnProgress};
 use super::lease::Lease;
 use crate::keys::Space;
 use crate::ports::Ports;
@@ -40,7 +40,7 @@ pub(super) struct Intent<S> {
     pub(super) next: Box<Head<S>>,
     /// The turn that names the keys which hold the values. Layouts before 4 gave every turn the same names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    turn: Option<Progress>,
+    turn: Option<TurnProgress>,
     /// Keys that hold the values; none where they stand here.
     #[serde(default)]
     parts: u64,
@@ -49,30 +49,33 @@ pub(super) struct Intent<S> {
 }
 
 /// An intent on its way into the store.
-pub(super) struct Plan<S> {
+pub(super) struct IntentWrite<S> {
     pub(super) intent: Intent<S>,
     /// What has to be written before the intent itself.
     pub(super) parts: Vec<Pair>,
 }
 
 /// Puts values into an intent. Its own keys are left to the turn after it to delete.
-pub(super) fn plan<S: HeadState>(space: &Space, pairs: &[Pair], mut next: Head<S>) -> Plan<S> {
+pub(super) fn plan<S: HeadState>(space: &Space, pairs: &[Pair], mut next: Head<S>) -> IntentWrite<S> {
     let parts = framed(pairs);
     if let [part] = parts.as_slice()
         && part.len() <= INLINE_BYTES_MAX
     {
         let inline = STANDARD_NO_PAD.encode(part);
-        return Plan { intent: Intent { next: Box::new(next), turn: None, parts: 0, inline }, parts: Vec::new() };
+        return IntentWrite {
+            intent: Intent { next: Box::new(next), turn: None, parts: 0, inline },
+            parts: Vec::new(),
+        };
     }
     let turn = Some(next.progress());
     let parts: Vec<Pair> = (0..).zip(parts).map(|(number, part)| (key(space, turn, number), part)).collect();
     next.emptied.extend(parts.iter().map(|(key, _)| key.clone()));
     let count = u64::try_from(parts.len()).unwrap_or(u64::MAX);
-    Plan { intent: Intent { next: Box::new(next), turn, parts: count, inline: String::new() }, parts }
+    IntentWrite { intent: Intent { next: Box::new(next), turn, parts: count, inline: String::new() }, parts }
 }
 
 /// No two turns name the same key, so that a part which arrives late is none of a later intent.
-fn key(space: &Space, turn: Option<Progress>, number: u64) -> String {
+fn key(space: &Space, turn: Option<TurnProgress>, number: u64) -> String {
     space.intent(turn.map(|turn| (turn.epoch, turn.done)), number)
 }
 

@@ -15,7 +15,7 @@ use super::{Error, Read as _, Turn};
 pub const LAYOUT: u32 = 4;
 
 /// What brings a space from one layout to the next.
-pub struct Step<S: HeadState> {
+pub struct Migration<S: HeadState> {
     /// The layout that it starts from.
     pub(crate) from: u32,
     /// Stages one piece, from where the piece before ended, and says where it ended itself; nothing after the last one. A
@@ -23,24 +23,24 @@ pub struct Step<S: HeadState> {
     pub(crate) piece: Piece<S>,
 }
 
-/// See [`Step`].
+/// See [`Migration`].
 type Piece<S> = fn(&mut Turn<'_, S>, Option<String>) -> Result<Option<String>, Error>;
 
-impl<S: HeadState> Step<S> {
+impl<S: HeadState> Migration<S> {
     /// A step without anything to rewrite. Its number only keeps a version away that cannot read what the next one writes.
-    pub(crate) const fn without_pieces(from: u32) -> Step<S> {
-        Step { from, piece: |_, _| Ok(None) }
+    pub(crate) const fn without_pieces(from: u32) -> Migration<S> {
+        Migration { from, piece: |_, _| Ok(None) }
     }
 }
 
 /// A state whose space can be brought forward from earlier layouts.
 pub trait Migrate: HeadState + 'static {
     /// A step for each layout before [`LAYOUT`].
-    const STEPS: &'static [Step<Self>];
+    const STEPS: &'static [Migration<Self>];
 }
 
 /// Stages the next piece, if the space is of an earlier layout. The caller commits it and takes the next turn.
-pub(super) fn advance<S: HeadState>(turn: &mut Turn<'_, S>, steps: &[Step<S>], to: u32) -> Result<bool, Error> {
+pub(super) fn advance<S: HeadState>(turn: &mut Turn<'_, S>, steps: &[Migration<S>], to: u32) -> Result<bool, Error> {
     let from = turn.head.layout;
     if from == to {
         return Ok(false);
@@ -76,7 +76,7 @@ mod tests {
 
     /// A step with three pieces, to this version's layout from one that never was: each value of a list becomes a key of
     /// its own.
-    const SPLIT: Step<()> = Step {
+    const SPLIT: Migration<()> = Migration {
         from: LAYOUT - 1,
         piece: |turn, ended| {
             let list = turn.space().connection();
@@ -92,7 +92,7 @@ mod tests {
     };
 
     impl Migrate for () {
-        const STEPS: &'static [Step<()>] = &[SPLIT];
+        const STEPS: &'static [Migration<()>] = &[SPLIT];
     }
 
     /// An instance in a world.

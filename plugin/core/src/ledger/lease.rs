@@ -1,11 +1,11 @@
 //! The right of a holder to write, until when it has that, and how it replaces the head.
 
-use super::head::{Head, HeadState, Progress, StoredHead};
+use super::head::{Head, HeadState, StoredHead, TurnProgress};
 use super::intent::Pair;
 use super::{Error, HOLD, Ledger, TAKEOVER_GUARDED, TAKEOVER_UNGUARDED};
 use crate::keys::Space;
 use crate::ports::Batches;
-use crate::ports::{Change, Condition};
+use crate::ports::{Condition, KeyChange};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub(super) struct Lease<'a> {
     pub(super) space: Space,
     pub(super) commits: Commits,
     /// The turn before this one.
-    progress: Progress,
+    progress: TurnProgress,
     /// The stored head that this turn began with.
     condition: Option<Vec<u8>>,
     /// Nobody can have begun to watch this turn by then, nor its latest beat.
@@ -73,7 +73,7 @@ pub(super) struct Beat {
 
 impl Beat {
     /// How often the holder of the turn that follows on this progress has said that it goes on.
-    pub(super) fn of_turn_after(self, progress: Progress) -> u64 {
+    pub(super) fn of_turn_after(self, progress: TurnProgress) -> u64 {
         if (self.epoch, self.done) == (progress.epoch, progress.done) { self.beats } else { 0 }
     }
 }
@@ -131,14 +131,14 @@ impl<'a> Lease<'a> {
             Commits::Whole | Commits::Parts => self.write(pairs),
             Commits::Guarded => {
                 let set = |(key, bytes): &Pair| (key.clone(), Some(bytes.clone()));
-                let changes: Vec<Change> = pairs.iter().map(set).collect();
+                let changes: Vec<KeyChange> = pairs.iter().map(set).collect();
                 if self.change_if_unmoved(&changes)? { Ok(()) } else { Err(Error::Busy) }
             }
         }
     }
 
     /// Carries out changes on a store with a guard. Answers whether the head was still the one that the turn began with.
-    pub(super) fn change_if_unmoved(&self, changes: &[Change]) -> Result<bool, Error> {
+    pub(super) fn change_if_unmoved(&self, changes: &[KeyChange]) -> Result<bool, Error> {
         let key = self.space.head();
         let condition = Condition { key: &key, value: self.condition.as_deref() };
         Ok(self.ledger.ports.store.change_if(condition, changes)?)
@@ -155,7 +155,7 @@ impl<'a> Lease<'a> {
         if !self.is_late() {
             return Ok(());
         }
-        let turn = Progress { done, ..self.progress };
+        let turn = TurnProgress { done, ..self.progress };
         let now = Head::<()>::read(self.ledger, &self.space)?;
         let is_here = now.includes(turn) || now.epoch == turn.epoch && now.intent.is_some();
         if is_here && (now.epoch > turn.epoch || !self.is_closed(turn.epoch)?) {

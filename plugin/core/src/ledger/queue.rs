@@ -1,7 +1,7 @@
 //! Waiting for a turn: numbers, who looks for them, and what becomes of a holder that died.
 
 use super::damage::{InFlight, closing};
-use super::head::{Head, HeadState, Progress, StoredHead};
+use super::head::{Head, HeadState, StoredHead, TurnProgress};
 use super::intent::{self, Pair};
 use super::layout::{self, LAYOUT, Migrate};
 use super::lease::{Beat, Commits, Lease};
@@ -49,7 +49,7 @@ pub enum Look<'a, S: HeadState> {
 #[derive(Default)]
 pub struct Tickets {
     numbers: RefCell<BTreeMap<Space, Ticket>>,
-    furthest: RefCell<BTreeMap<Space, Progress>>,
+    furthest: RefCell<BTreeMap<Space, TurnProgress>>,
     suspected: RefCell<BTreeMap<Space, Suspicion>>,
 }
 
@@ -75,7 +75,7 @@ impl Tickets {
     }
 
     /// Notes how far a space has come.
-    pub(super) fn note(&self, space: &Space, progress: Progress) {
+    pub(super) fn note(&self, space: &Space, progress: TurnProgress) {
         let mut furthest = self.furthest.borrow_mut();
         match furthest.get_mut(space) {
             Some(known) => *known = progress.max(*known),
@@ -88,7 +88,7 @@ impl Tickets {
         }
     }
 
-    pub(super) fn furthest(&self, space: &Space) -> Option<Progress> {
+    pub(super) fn furthest(&self, space: &Space) -> Option<TurnProgress> {
         self.furthest.borrow().get(space).copied()
     }
 
@@ -144,16 +144,16 @@ impl Waiter {
         loop {
             let mut ticket = tickets.take(&self.space).map_or_else(|| queue.ticket(), Ok)?;
             match queue.look(&mut ticket) {
-                Ok(Seen::Later(pause)) => {
+                Ok(TicketState::Later(pause)) => {
                     tickets.keep(&self.space, ticket);
                     return Ok(Look::Later(pause));
                 }
-                Ok(Seen::Passed) => {}
-                Ok(Seen::Turn(turn)) if turn.base.damage.is_some() && !self.mends => {
+                Ok(TicketState::Passed) => {}
+                Ok(TicketState::Turn(turn)) if turn.base.damage.is_some() && !self.mends => {
                     turn.release()?;
                     return Err(Error::Mending);
                 }
-                Ok(Seen::Turn(mut turn)) => {
+                Ok(TicketState::Turn(mut turn)) => {
                     let since = self.migrating.get().unwrap_or_else(|| clock.elapsed());
                     if !layout::advance(&mut turn, S::STEPS, LAYOUT)? {
                         return Ok(Look::Turn(turn));
@@ -197,7 +197,7 @@ pub(crate) struct Ticket {
 }
 
 /// What the holder of a ticket sees.
-enum Seen<'a, S: HeadState> {
+enum TicketState<'a, S: HeadState> {
     Turn(Turn<'a, S>),
     /// Others went on without it.
     Passed,
@@ -237,14 +237,14 @@ impl<'a> Queue<'a> {
     pub(crate) fn wait<S: HeadState>(&self, mut ticket: Ticket) -> Result<Option<Turn<'a, S>>, Error> {
         loop {
             match self.look(&mut ticket)? {
-                Seen::Turn(turn) => return Ok(Some(turn)),
-                Seen::Passed => return Ok(None),
-                Seen::Later(pause) => self.ledger.ports.clock.pause(pause),
+                TicketState::Turn(turn) => return Ok(Some(turn)),
+                TicketState::Passed => return Ok(None),
+                TicketState::Later(pause) => self.ledger.ports.clock.pause(pause),
             }
         }
     }
 
-    fn look<S: HeadState>(&self, ticket: &mut Ticket) -> Result<Seen<'a, S>, Error> {
+    fn look<S: HeadState>(&self, ticket: &mut Ticket) -> Result<TicketState<'a, S>, Error> {
         let looked = self.ledger.ports.clock.elapsed();
         ticket.looked = looked;
         let stored = self.stored()?;
@@ -252,17 +252,17 @@ impl<'a> Queue<'a> {
             self.ledger.memory.tickets.suspicion(&self.space, &stored.head).or_else(|| self.went_back(&stored, ticket))
         {
             self.reopen(&stored, &found)?;
-            return Ok(Seen::Passed);
+            return Ok(TicketState::Passed);
         }
         let head = &stored.head;
         if head.epoch != ticket.epoch || head.done >= ticket.number {
-            return Ok(Seen::Passed);
+            return Ok(TicketState::Passed);
         }
         if head.done + 1 != ticket.number || head.intent.is_some() {
             ticket.since = looked;
         } else if self.commits.is_guarded() || looked.saturating_sub(ticket.since) <= HOLD {
             let lease = self.lease(&stored, ticket.since);
-            return Ok(Seen::Turn(Turn::new(lease, stored.head)));
+            return Ok(TicketState::Turn(Turn::new(lease, stored.head)));
         }
         let now = self.ledger.ports.clock.elapsed();
         if now.saturating_sub(self.arrived) > WAIT_MAX {
@@ -273,9 +273,9 @@ impl<'a> Queue<'a> {
         if watch.is_over(now, self.commits.takeover()) {
             self.end_epoch(&stored, watch.rounds)?;
             watch.begin_round(self.ledger.ports.clock.elapsed());
-            return Ok(Seen::Later(Duration::ZERO));
+            return Ok(TicketState::Later(Duration::ZERO));
         }
-        Ok(Seen::Later(patience(ticket.number - head.done - 1, now.saturating_sub(watch.since))))
+        Ok(TicketState::Later(patience(ticket.number - head.done - 1, now.saturating_sub(watch.since))))
     }
 
     /// How often the holder of the present turn has said that it goes on.
@@ -361,7 +361,7 @@ struct Watch {
 /// What a waiter sees of a turn under way. One that never changes is that of a holder which died.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Moment {
-    progress: Progress,
+    progress: TurnProgress,
     /// Whether the change is decided.
     decided: bool,
     beats: u64,

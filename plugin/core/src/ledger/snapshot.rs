@@ -35,7 +35,7 @@ pub(crate) struct Held {
 
 /// A snapshot from one read to the next.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Mark {
+pub(crate) struct SnapshotMark {
     id: String,
     until: Timestamp,
 }
@@ -44,13 +44,13 @@ pub(crate) struct Mark {
 pub(crate) struct Snapshot<'a, S> {
     ledger: Ledger<'a>,
     space: Space,
-    mark: Mark,
+    mark: SnapshotMark,
     state: PhantomData<S>,
 }
 
 impl<'a, S: Migrate> Snapshot<'a, S> {
     /// Makes one. A space has one at a time: whose export broke off starts anew, and need not wait for the old one.
-    pub(crate) fn make(ledger: Ledger<'a>, space: Space) -> Result<Mark, Error> {
+    pub(crate) fn make(ledger: Ledger<'a>, space: Space) -> Result<SnapshotMark, Error> {
         loop {
             let mut turn = Turn::<S>::take(ledger, space.clone())?;
             if let Some(held) = turn.head.snapshot.take() {
@@ -58,7 +58,7 @@ impl<'a, S: Migrate> Snapshot<'a, S> {
                 turn.finish()?;
                 continue;
             }
-            let mark = Mark {
+            let mark = SnapshotMark {
                 id: format!("{}-{}", turn.head.epoch, turn.head.done),
                 until: ledger.ports.clock.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX),
             };
@@ -71,7 +71,7 @@ impl<'a, S: Migrate> Snapshot<'a, S> {
     }
 
     /// Goes on reading one.
-    pub(crate) fn of(ledger: Ledger<'a>, space: Space, mark: &Mark) -> Snapshot<'a, S> {
+    pub(crate) fn of(ledger: Ledger<'a>, space: Space, mark: &SnapshotMark) -> Snapshot<'a, S> {
         Snapshot { ledger, space, mark: mark.clone(), state: PhantomData }
     }
 
@@ -91,7 +91,7 @@ impl<'a, S: Migrate> Snapshot<'a, S> {
     }
 
     /// The mark with a new lease, where half of the old one is over.
-    pub(crate) fn renewed(&self) -> Result<Mark, Error> {
+    pub(crate) fn renewed(&self) -> Result<SnapshotMark, Error> {
         let now = self.ledger.ports.clock.now();
         if self.mark.until.duration_since(now) > LEASE / 2 {
             return Ok(self.mark.clone());

@@ -9,7 +9,7 @@ use super::read::{Read, key_page, value};
 use super::{EMPTIED_MAX, Error, Ledger, REMEMBERED_BYTES_MAX, REMEMBERED_MAX};
 use super::{Look, Waiter, capabilities};
 use crate::keys::Space;
-use crate::ports::{Change, KeyPage};
+use crate::ports::{KeyChange, KeyPage};
 use crate::settings::Settings;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -25,11 +25,11 @@ use std::time::Duration;
 pub struct Turn<'a, S: HeadState> {
     pub(super) lease: Lease<'a>,
     /// What the changes before this one have staged.
-    pub(super) kept: Staged,
+    pub(super) kept: StagedValues,
     /// What this change has staged.
-    pub(super) staged: Staged,
+    pub(super) staged: StagedValues,
     /// What was read. Nobody else writes before the turn is over.
-    remembered: RefCell<Staged>,
+    remembered: RefCell<StagedValues>,
     /// What whoever keeps the space remembers as long as the turn lasts.
     pub(crate) memo: S::Memo,
     finished: bool,
@@ -42,10 +42,10 @@ pub struct Turn<'a, S: HeadState> {
 }
 
 /// Values of keys; nothing where a key has none, or is to have none.
-type Staged = BTreeMap<String, Option<Vec<u8>>>;
+type StagedValues = BTreeMap<String, Option<Vec<u8>>>;
 
 /// What became of a write that was sent.
-enum Sent {
+enum WriteOutcome {
     /// It is in the store.
     Arrived,
     /// It is not there, and may still arrive.
@@ -75,7 +75,7 @@ impl<'a, S: Migrate> Turn<'a, S> {
 
 impl<'a, S: HeadState> Turn<'a, S> {
     pub(super) fn new(lease: Lease<'a>, base: Head<S>) -> Turn<'a, S> {
-        let (kept, staged, reached, head) = (Staged::new(), Staged::new(), base.clone(), base.clone());
+        let (kept, staged, reached, head) = (StagedValues::new(), StagedValues::new(), base.clone(), base.clone());
         let (remembered, memo) = (RefCell::default(), S::Memo::default());
         Turn { lease, kept, staged, remembered, memo, finished: false, base, reached, head }
     }
@@ -152,10 +152,10 @@ impl<'a, S: HeadState> Turn<'a, S> {
     }
 
     /// One batch, deletions and all, that the store refuses where somebody else has written the head.
-    fn change_all(&mut self, emptied: Vec<String>, kept: Staged) -> Result<(), Error> {
+    fn change_all(&mut self, emptied: Vec<String>, kept: StagedValues) -> Result<(), Error> {
         self.sweep_trail();
         let emptied = emptied.into_iter().filter(|key| !kept.contains_key(key)).map(|key| (key, None));
-        let mut changes: Vec<Change> = emptied.collect();
+        let mut changes: Vec<KeyChange> = emptied.collect();
         changes.extend(kept);
         let (key, bytes) = self.head.pair(&self.lease.space);
         changes.push((key, Some(bytes)));
@@ -179,7 +179,7 @@ impl<'a, S: HeadState> Turn<'a, S> {
 
     /// Without a guard: a batch cannot delete, so what is removed becomes empty and is left to the next turn. A commit that
     /// was sent, failed and is not there may arrive later, so whoever sends another one leaves a trail.
-    fn write_all(&mut self, emptied: Vec<String>, kept: Staged) -> Result<(), Error> {
+    fn write_all(&mut self, emptied: Vec<String>, kept: StagedValues) -> Result<(), Error> {
         let rewritten = kept.iter().filter(|(_, bytes)| bytes.is_some()).map(|(key, _)| key);
         let now = self.lease.ledger.ports.clock.now();
         if self.base.in_flight.as_ref().is_some_and(|window| window.may_delete_any(now, rewritten)) {
@@ -197,9 +197,9 @@ impl<'a, S: HeadState> Turn<'a, S> {
                 Commits::Guarded | Commits::Whole | Commits::Parts => self.write_whole(&mut pairs)?,
             };
             match sent {
-                Sent::Arrived => return Ok(()),
-                Sent::Unknown(error) if attempt > 0 => return Err(error),
-                Sent::Unknown(_) => {
+                WriteOutcome::Arrived => return Ok(()),
+                WriteOutcome::Unknown(error) if attempt > 0 => return Err(error),
+                WriteOutcome::Unknown(_) => {
                     pairs.truncate(changed);
                     let now = self.lease.ledger.ports.clock.now();
                     InFlight::expect(&mut self.head.in_flight, now, Vec::new());
@@ -209,21 +209,21 @@ impl<'a, S: HeadState> Turn<'a, S> {
         Err(Error::Busy)
     }
 
-    fn write_whole(&self, pairs: &mut Vec<Pair>) -> Result<Sent, Error> {
+    fn write_whole(&self, pairs: &mut Vec<Pair>) -> Result<WriteOutcome, Error> {
         pairs.push(self.head.pair(&self.lease.space));
         self.send(pairs, |_| false)
     }
 
     /// Decides the change, and then carries it out. Once it is decided it is made, whoever does the rest.
-    fn write_in_parts(&mut self, pairs: &[Pair]) -> Result<Sent, Error> {
+    fn write_in_parts(&mut self, pairs: &[Pair]) -> Result<WriteOutcome, Error> {
         let plan = intent::plan(&self.lease.space, pairs, self.head.clone());
         intent::write(&self.lease, &plan.parts)?;
         let mut next = plan.intent.next.clone();
         let decided = Head { intent: Some(plan.intent), ..self.base.clone() };
         let decision = [decided.pair(&self.lease.space)];
         match self.send(&decision, |now| now.intent.is_some())? {
-            Sent::Arrived => {}
-            Sent::Unknown(error) => return Ok(Sent::Unknown(error)),
+            WriteOutcome::Arrived => {}
+            WriteOutcome::Unknown(error) => return Ok(WriteOutcome::Unknown(error)),
         }
         let carried = intent::write(&self.lease, pairs);
         let given_on = carried.and_then(|failed| {
@@ -236,14 +236,14 @@ impl<'a, S: HeadState> Turn<'a, S> {
         if let Err(error) = given_on {
             self.lease.ledger.ports.log.line(&format!("turns: a change is left to the next one to write: {error:?}"));
         }
-        Ok(Sent::Arrived)
+        Ok(WriteOutcome::Arrived)
     }
 
     /// Writes what decides the turn, and looks whether it is there where the store says that it failed, and whether it
     /// counts where it took long.
-    fn send(&self, pairs: &[Pair], is_decided: impl Fn(&Head<S>) -> bool) -> Result<Sent, Error> {
+    fn send(&self, pairs: &[Pair], is_decided: impl Fn(&Head<S>) -> bool) -> Result<WriteOutcome, Error> {
         let error = match self.lease.write(pairs) {
-            Ok(()) => return self.lease.expect_in_time(self.head.done).map(|()| Sent::Arrived),
+            Ok(()) => return self.lease.expect_in_time(self.head.done).map(|()| WriteOutcome::Arrived),
             Err(Error::Busy) => return Err(Error::Busy),
             Err(error) => error,
         };
@@ -251,9 +251,9 @@ impl<'a, S: HeadState> Turn<'a, S> {
         let now = self.stored()?.head;
         let ours = now.epoch == self.head.epoch;
         if now.includes(self.head.progress()) || ours && is_decided(&now) {
-            return self.lease.expect_in_time(self.head.done).map(|()| Sent::Arrived);
+            return self.lease.expect_in_time(self.head.done).map(|()| WriteOutcome::Arrived);
         }
-        if !ours || now.done != self.base.done { Err(error) } else { Ok(Sent::Unknown(error)) }
+        if !ours || now.done != self.base.done { Err(error) } else { Ok(WriteOutcome::Unknown(error)) }
     }
 
     fn stored(&self) -> Result<StoredHead<S>, Error> {
@@ -262,7 +262,7 @@ impl<'a, S: HeadState> Turn<'a, S> {
 
     /// Deletes what the turn before emptied, unless this turn writes it. The keys are absent for every reader already;
     /// deleting them only gives back their room. A deletion that fails may arrive later, so the head remembers it.
-    fn sweep(&mut self, mut emptied: Vec<String>, kept: &Staged) {
+    fn sweep(&mut self, mut emptied: Vec<String>, kept: &StagedValues) {
         emptied.retain(|key| !kept.contains_key(key));
         if emptied.is_empty() || self.is_late() {
             return;

@@ -22,7 +22,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// What one instance knows of a flood that begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Rush {
-    mark: Option<Mark>,
+    mark: Option<CounterReading>,
     found: Option<Flood>,
 }
 
@@ -35,7 +35,7 @@ struct Flood {
 
 /// What the counter said a moment ago.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct CounterReading {
     sum: u64,
     at: Duration,
     /// What this instance has added since.
@@ -55,7 +55,7 @@ impl Rush {
 
     fn compare(&mut self, rate: u64, now: Duration, sum: u64, added: u64) -> bool {
         let Some(mark) = self.mark.as_mut().filter(|mark| now.saturating_sub(mark.at) <= WINDOW) else {
-            self.mark = Some(Mark { sum, at: now, own: 0 });
+            self.mark = Some(CounterReading { sum, at: now, own: 0 });
             return false;
         };
         mark.own = mark.own.saturating_add(added);

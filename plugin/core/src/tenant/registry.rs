@@ -102,7 +102,7 @@ pub fn list(ledger: Ledger<'_>, skip: u64, limit: usize) -> Result<(Vec<Tenant>,
 
 /// What may be changed of a tenant.
 #[derive(Default, Debug)]
-pub struct Change {
+pub struct TenantChange {
     /// A new name.
     pub name: Option<String>,
     /// A new limit, or none.
@@ -110,7 +110,7 @@ pub struct Change {
 }
 
 /// Changes a tenant.
-pub fn change(ledger: Ledger<'_>, id: &TenantId, change: Change) -> Result<Tenant, TenantError> {
+pub fn change(ledger: Ledger<'_>, id: &TenantId, change: TenantChange) -> Result<Tenant, TenantError> {
     let name = match change.name.as_deref().map(proper) {
         Some(None) => return Err(TenantError::BadName),
         Some(name) => name,

@@ -1,7 +1,7 @@
 //! What a tenant and the registry keep in the head of their space, and the turns of both.
 
 use crate::directory::roster::Extent;
-use crate::ledger::{Head, HeadState, Migrate, Step, Turn, View};
+use crate::ledger::{Head, HeadState, Migrate, Migration, Turn, View};
 use crate::settings::Settings;
 use crate::traffic::Traffic;
 use jiff::Timestamp;
@@ -181,6 +181,6 @@ impl HeadState for RegistryState {
 
 /// No layout has changed what stands in the registry.
 impl Migrate for RegistryState {
-    const STEPS: &'static [Step<RegistryState>] =
-        &[Step::without_pieces(1), Step::without_pieces(2), Step::without_pieces(3)];
+    const STEPS: &'static [Migration<RegistryState>] =
+        &[Migration::without_pieces(1), Migration::without_pieces(2), Migration::without_pieces(3)];
 }

@@ -1,7 +1,7 @@
 //! What an administrator is told of a connection's traffic: how it is doing, and what is to be expected.
 
-use super::{Bucket, Cycle, DAY, DAYS_KEPT, First, HOUR, HOURS_KEPT, Refusal, Traffic};
-use crate::connection::State;
+use super::{Cycle, DAY, DAYS_KEPT, First, HOUR, HOURS_KEPT, LatestRefusal, PeriodCount, Traffic};
+use crate::connection::ConnectionState;
 use crate::connection::provider::IdentityProvider;
 use crate::tenant::state::TenantHead;
 use jiff::{SignedDuration, Timestamp};
@@ -90,7 +90,7 @@ pub struct Activity {
     /// Another provider than the connection's, which the traffic looks like.
     looks_like: Option<String>,
     first_request: Option<First>,
-    latest_refusal: Option<Refusal>,
+    latest_refusal: Option<LatestRefusal>,
 }
 
 #[derive(Serialize, Debug)]
@@ -137,7 +137,7 @@ impl Activity {
     pub fn of(
         head: &TenantHead,
         provider: &IdentityProvider,
-        state: State,
+        state: ConnectionState,
         seats: Option<u64>,
         now: Timestamp,
     ) -> Activity {
@@ -161,7 +161,7 @@ impl Activity {
                 requests: last.map_or(0, |cycle| cycle.requests),
                 failures: last.map_or(0, |cycle| cycle.failures),
             },
-            expected_next_at: next.filter(|_| state == State::Active),
+            expected_next_at: next.filter(|_| state == ConnectionState::Active),
             overdue_since: next.filter(|_| health == Health::Overdue),
             quarantine: provider.quarantines.then(|| quarantine(head)),
             hours: bars(&traffic.hours, HOUR, HOURS_KEPT, now),
@@ -175,9 +175,9 @@ impl Activity {
 }
 
 /// How the connection of this head is doing.
-pub fn health(head: &TenantHead, provider: &IdentityProvider, state: State, now: Timestamp) -> Health {
+pub fn health(head: &TenantHead, provider: &IdentityProvider, state: ConnectionState, now: Timestamp) -> Health {
     let traffic = &head.state.traffic;
-    if state == State::Ended {
+    if state == ConnectionState::Ended {
         return Health::Ended;
     }
     if head.damage().is_some() {
@@ -229,7 +229,7 @@ fn share(cycle: &Cycle) -> f64 {
     if cycle.requests == 0 { 0.0 } else { cycle.failures as f64 / cycle.requests as f64 }
 }
 
-fn bars(buckets: &[Bucket], seconds: i64, kept: i64, now: Timestamp) -> Vec<Bar> {
+fn bars(buckets: &[PeriodCount], seconds: i64, kept: i64, now: Timestamp) -> Vec<Bar> {
     let newest = now.as_second().div_euclid(seconds);
     let bar = |index: i64| {
         let bucket = buckets.iter().find(|bucket| bucket.index == index);

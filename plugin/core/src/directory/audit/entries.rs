@@ -1,6 +1,6 @@
 //! Index entries and the entries of members' groups: who has to stand in one does, and nobody else.
 
-use super::{Audit, NAMED_MAX, Stored, count, is_in_order};
+use super::{Audit, FoundDocument, NAMED_MAX, count, is_in_order};
 use crate::directory::entry::{self, Entry};
 use crate::directory::roster::{self, Seat};
 use crate::directory::{Document, entries, membership};
@@ -272,10 +272,10 @@ impl Audit<'_, '_> {
     fn belongs(&self, name: &EntryName, slot: u64, id: &str) -> Result<bool, Error> {
         let kind = name.kind();
         Ok(match self.stored(kind, id)? {
-            Stored::Unread(_) => true,
-            Stored::None => false,
-            Stored::Document(document) if document.slot != slot => false,
-            Stored::Document(document) => match name.member() {
+            FoundDocument::Unread(_) => true,
+            FoundDocument::None => false,
+            FoundDocument::Document(document) if document.slot != slot => false,
+            FoundDocument::Document(document) => match name.member() {
                 Some(member) => match membership::edge(&self.scene, id, member) {
                     Ok(edge) => edge.is_some(),
                     Err(Error::Corrupt(_)) => true,

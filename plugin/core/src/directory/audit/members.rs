@@ -1,7 +1,7 @@
 //! The members of groups: seats, edges, and the entries of members' groups say the same. A seat is the truth; where one is
 //! lost, an edge and the entry of the member's groups are, together.
 
-use super::{Audit, Stored, readable};
+use super::{Audit, FoundDocument, readable};
 use crate::directory::Document;
 use crate::directory::entry::{self, Entry};
 use crate::directory::membership::{self, Member};
@@ -19,7 +19,7 @@ impl Audit<'_, '_> {
         };
         self.looked += 1;
         let leaf = if slot == from { leaf } else { 0 };
-        let Stored::Document(group) = self.stored(Kind::Group, &id)? else {
+        let FoundDocument::Document(group) = self.stored(Kind::Group, &id)? else {
             return Ok(Some((slot + 1, 0)));
         };
         let roll = Roll::MembersOf(id.clone());
@@ -131,7 +131,7 @@ impl Audit<'_, '_> {
     }
 
     fn extend(&mut self, id: &str, change: impl FnOnce(&mut Extent)) -> Result<(), Error> {
-        if let Stored::Document(mut group) = self.stored(Kind::Group, id)? {
+        if let FoundDocument::Document(mut group) = self.stored(Kind::Group, id)? {
             let before = group.members;
             change(&mut group.members);
             if group.members != before {
@@ -151,7 +151,7 @@ impl Audit<'_, '_> {
         let Some(slot) = self.value::<u64>(key)? else {
             return Ok(());
         };
-        let Stored::Document(document) = self.stored(Kind::Group, &group)? else {
+        let FoundDocument::Document(document) = self.stored(Kind::Group, &group)? else {
             return Ok(());
         };
         let roll = Roll::MembersOf(group.clone());
@@ -180,11 +180,11 @@ impl Audit<'_, '_> {
             None | Some(Entry::Whole(_)) => return Ok(false),
             Some(Entry::Short(seats)) => seats.iter().any(|(_, id)| id == group),
             Some(Entry::Long(_)) => match self.stored(Kind::Group, group)? {
-                Stored::Document(document) => {
+                FoundDocument::Document(document) => {
                     let leaf = self.leaf(&Roll::Entry(name), roster::leaf_of(document.slot))?.unwrap_or_default();
                     leaf.iter().any(|(_, id)| id == group)
                 }
-                Stored::Unread(_) | Stored::None => false,
+                FoundDocument::Unread(_) | FoundDocument::None => false,
             },
         };
         Ok(found)
@@ -193,9 +193,9 @@ impl Audit<'_, '_> {
     /// An edge that no seat is behind.
     pub(super) fn stray_edge(&mut self, group: &str, member: &str, key: &str) -> Result<(), Error> {
         let is_stray = match self.stored(Kind::Group, group)? {
-            Stored::Unread(_) => false,
-            Stored::None => true,
-            Stored::Document(_) => match self.value::<u64>(key)? {
+            FoundDocument::Unread(_) => false,
+            FoundDocument::None => true,
+            FoundDocument::Document(_) => match self.value::<u64>(key)? {
                 None => true,
                 Some(slot) => {
                     let roll = Roll::MembersOf(group.to_owned());
@@ -214,15 +214,17 @@ impl Audit<'_, '_> {
     /// A leaf or node of the roster of a group.
     pub(super) fn members_key(&mut self, group: &str, level: u8, index: u64, key: &str) -> Result<(), Error> {
         match self.stored(Kind::Group, group)? {
-            Stored::Unread(_) => Ok(()),
-            Stored::None => {
+            FoundDocument::Unread(_) => Ok(()),
+            FoundDocument::None => {
                 if let Some(turn) = self.differs(|| format!("roster: {key} is that of no group")) {
                     turn.remove(key.to_owned());
                 }
                 Ok(())
             }
-            Stored::Document(_) if level > 0 => self.node_by_key(&Roll::MembersOf(group.to_owned()), level, index),
-            Stored::Document(document) => {
+            FoundDocument::Document(_) if level > 0 => {
+                self.node_by_key(&Roll::MembersOf(group.to_owned()), level, index)
+            }
+            FoundDocument::Document(document) => {
                 let is_beyond = index >= document.members.next_slot.div_ceil(LEAF_SLOTS);
                 let seats = self.leaf(&Roll::MembersOf(group.to_owned()), index)?.unwrap_or_default();
                 if is_beyond && !seats.is_empty() {

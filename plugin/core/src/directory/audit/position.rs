@@ -14,7 +14,7 @@ const TEXT_BYTES_MAX: usize = 1_024;
 
 /// What comes next.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-pub(super) enum Place {
+pub(super) enum AuditPosition {
     /// All keys, from this cursor on, for the documents among them; for a repair also the edges, which put lost members
     /// back.
     Documents(Option<String>),
@@ -32,7 +32,7 @@ pub(super) enum Place {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Position {
     /// Nothing at the end.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<AuditPosition>,
     /// Active users up to here.
     pub(super) active: u64,
     /// Whether there may be more of them, where nobody can look.
@@ -51,7 +51,7 @@ impl Position {
     /// The beginning.
     pub fn start() -> Position {
         Position {
-            place: Some(Place::Documents(None)),
+            place: Some(AuditPosition::Documents(None)),
             active: 0,
             uncounted: false,
             steady: None,
@@ -109,9 +109,9 @@ impl FromStr for Position {
         let position: Position = serde_json::from_slice(&bytes).map_err(|_| NoPosition)?;
         let slots_max = LIMITS.slots_max;
         let is_within = match position.place {
-            Some(Place::Seats(_, slot)) => slot <= slots_max,
-            Some(Place::Members(group, leaf)) => group <= slots_max && leaf <= slots_max,
-            Some(Place::Documents(_) | Place::Strays(_) | Place::Close) | None => true,
+            Some(AuditPosition::Seats(_, slot)) => slot <= slots_max,
+            Some(AuditPosition::Members(group, leaf)) => group <= slots_max && leaf <= slots_max,
+            Some(AuditPosition::Documents(_) | AuditPosition::Strays(_) | AuditPosition::Close) | None => true,
         };
         if is_within { Ok(position) } else { Err(NoPosition) }
     }
@@ -129,13 +129,13 @@ mod tests {
 
     #[test]
     fn a_position_reads_as_what_it_was() {
-        let position = Position { place: Some(Place::Members(7, 3)), active: 5, ..Position::start() };
+        let position = Position { place: Some(AuditPosition::Members(7, 3)), active: 5, ..Position::start() };
         assert_eq!(position.to_string().parse(), Ok(position));
     }
 
     #[test]
     fn a_text_that_is_no_position_is_refused() {
-        let far = Position { place: Some(Place::Seats(Kind::User, u64::MAX)), ..Position::start() };
+        let far = Position { place: Some(AuditPosition::Seats(Kind::User, u64::MAX)), ..Position::start() };
         for wrong in ["", "AAAA", "%", &"A".repeat(TEXT_BYTES_MAX + 4), &far.to_string()] {
             assert_eq!(wrong.parse::<Position>(), Err(NoPosition), "{wrong}");
         }

@@ -1,6 +1,6 @@
 //! Rosters: seats and documents lead to each other, and each count is that of what it counts.
 
-use super::{Audit, Stored, count, is_in_order, readable};
+use super::{Audit, FoundDocument, count, is_in_order, readable};
 use crate::directory::roster::{self, Seat};
 use crate::directory::{Document, extent};
 use crate::keys::{Kind, Roll};
@@ -12,12 +12,12 @@ impl Audit<'_, '_> {
     /// A document by its key: whether it reads, and has its seat.
     pub(super) fn document_by_key(&mut self, kind: Kind, id: &str) -> Result<(), Error> {
         match self.stored(kind, id)? {
-            Stored::Document(document) => self.seat(kind, *document),
-            Stored::Unread(what) => {
+            FoundDocument::Document(document) => self.seat(kind, *document),
+            FoundDocument::Unread(what) => {
                 self.unread(&what);
                 Ok(())
             }
-            Stored::None => Ok(()),
+            FoundDocument::None => Ok(()),
         }
     }
 
@@ -41,9 +41,9 @@ impl Audit<'_, '_> {
         let noun = kind.noun();
         let is_taken = match leaf.iter().find(|(slot, other)| *slot == document.slot && *other != id) {
             Some((slot, other)) => match self.stored(kind, other)? {
-                Stored::Document(other) => other.slot == *slot,
-                Stored::Unread(_) => true,
-                Stored::None => false,
+                FoundDocument::Document(other) => other.slot == *slot,
+                FoundDocument::Unread(_) => true,
+                FoundDocument::None => false,
             },
             None => document.slot >= LIMITS.slots_max,
         };
@@ -96,13 +96,13 @@ impl Audit<'_, '_> {
             looked_at_any = true;
             self.looked += 1;
             match self.stored(kind, &id)? {
-                Stored::Document(document) => {
+                FoundDocument::Document(document) => {
                     self.position.active += u64::from(kind == Kind::User && document.resource.active());
                     self.looked += self.entries_of(kind, &document)?;
                 }
                 // Where the keys are listed, that was said there.
-                Stored::Unread(what) if self.position.unlisted => self.unread(&what),
-                Stored::Unread(_) | Stored::None => {}
+                FoundDocument::Unread(what) if self.position.unlisted => self.unread(&what),
+                FoundDocument::Unread(_) | FoundDocument::None => {}
             }
         }
         Ok(Some((index + 1) * LEAF_SLOTS))
@@ -133,14 +133,14 @@ impl Audit<'_, '_> {
         let mut kept = Vec::with_capacity(found.len());
         for (slot, id) in &found {
             let wrong = match self.stored(kind, id)? {
-                Stored::Document(document) if document.slot != *slot => {
+                FoundDocument::Document(document) if document.slot != *slot => {
                     Some(format!("whose document says slot {}", document.slot))
                 }
-                Stored::Document(_) | Stored::Unread(_) if roster::leaf_of(*slot) != index => {
+                FoundDocument::Document(_) | FoundDocument::Unread(_) if roster::leaf_of(*slot) != index => {
                     Some("which is a slot of another leaf".to_owned())
                 }
-                Stored::Document(_) | Stored::Unread(_) => None,
-                Stored::None => Some("which has no document".to_owned()),
+                FoundDocument::Document(_) | FoundDocument::Unread(_) => None,
+                FoundDocument::None => Some("which has no document".to_owned()),
             };
             match wrong {
                 None => kept.push((*slot, id.clone())),

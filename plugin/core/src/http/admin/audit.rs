@@ -2,7 +2,7 @@
 
 use super::Answered;
 use super::error::AdminError;
-use super::request::Query;
+use super::request::CallParameters;
 use crate::directory::audit::{Portion, Position};
 use crate::directory::{check, repair};
 use crate::http::respond::admin_body;
@@ -116,6 +116,6 @@ impl Sum {
 
 /// Where a call begins: at the position of the answer before, or at the beginning.
 fn position(request: &Request<Vec<u8>>) -> Result<Position, AdminError> {
-    let position = Query::of(request.uri()).parsed("position", "that of the answer before")?;
+    let position = CallParameters::of(request.uri()).parsed("position", "that of the answer before")?;
     Ok(position.unwrap_or_else(Position::start))
 }

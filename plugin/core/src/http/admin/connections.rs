@@ -19,12 +19,12 @@ impl Rollcall {
     pub(super) fn start_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
         #[derive(serde::Deserialize)]
         #[serde(rename_all = "camelCase")]
-        struct Wish {
+        struct NewConnection {
             identity_provider: String,
             #[serde(default)]
             strict: bool,
         }
-        let wish: Wish = body(request, "{\"identityProvider\": \"…\"}")?;
+        let wish: NewConnection = body(request, "{\"identityProvider\": \"…\"}")?;
         let provider = known_provider(&wish.identity_provider)?;
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         self.connection_turn(id, |turn| {
@@ -63,7 +63,7 @@ impl Rollcall {
     pub(super) fn change_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
         let wish: Map<String, Value> =
             body(request, "{\"groups\": true or false, \"strict\": true or false, \"identityProvider\": \"…\"}")?;
-        let mut change = connection::Change::default();
+        let mut change = connection::ConnectionChange::default();
         for (name, value) in &wish {
             match (name.as_str(), value) {
                 ("groups", Value::Bool(groups)) => change.groups = Some(*groups),

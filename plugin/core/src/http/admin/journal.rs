@@ -2,7 +2,7 @@
 
 use super::Answered;
 use super::error::AdminError;
-use super::request::Query;
+use super::request::CallParameters;
 use crate::http::export::Format;
 use crate::http::respond::{self, admin_body};
 use crate::http::{Body, Rollcall, Stream};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 impl Rollcall {
     pub(super) fn list_requests(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let query = Query::of(request.uri());
+        let query = CallParameters::of(request.uri());
         let before = query.number("before")?;
         let limit = query.count("limit", LIMITS.page_default, LIMITS.page_max)?;
         let filter = query.filter()?;
@@ -33,7 +33,7 @@ impl Rollcall {
 
     pub(super) fn export(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Result<Response<Body>, AdminError> {
         let tenant = self.tenant(id)?;
-        let query = Query::of(request.uri());
+        let query = CallParameters::of(request.uri());
         let format = query.choice("format", &[("csv", Format::Csv), ("ndjson", Format::Ndjson)])?;
         let format = format.unwrap_or(Format::Ndjson);
         let filter = query.filter()?;

@@ -13,7 +13,7 @@ mod users;
 
 pub(super) use error::AdminError;
 
-use super::meet::Known;
+use super::meet::KnownCaller;
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall};
 use super::{credentials, export, respond};
@@ -31,7 +31,7 @@ type Answered = Result<Response<Vec<u8>>, AdminError>;
 impl Rollcall {
     /// Answers a call of the admin API. Tokens leave by the calls about the connection and by no other, and no error
     /// quotes the secret that came with the request.
-    pub(super) fn admin(&self, route: &Admin, request: Request<Vec<u8>>, known: Known) -> Response<Body> {
+    pub(super) fn admin(&self, route: &Admin, request: Request<Vec<u8>>, known: KnownCaller) -> Response<Body> {
         if request.method() == Method::HEAD {
             return self.admin_head(route, request, known);
         }
@@ -47,7 +47,7 @@ impl Rollcall {
     }
 
     /// Answers HEAD as GET is answered, RFC 9110 §9.3.2. A file is not read for it.
-    fn admin_head(&self, route: &Admin, mut request: Request<Vec<u8>>, known: Known) -> Response<Body> {
+    fn admin_head(&self, route: &Admin, mut request: Request<Vec<u8>>, known: KnownCaller) -> Response<Body> {
         *request.method_mut() = Method::GET;
         let (head, body) = self.admin(route, request, known).into_parts();
         match body {
@@ -59,7 +59,7 @@ impl Rollcall {
         }
     }
 
-    fn call(&self, route: &Admin, request: &Request<Vec<u8>>, known: Known) -> Response<Body> {
+    fn call(&self, route: &Admin, request: &Request<Vec<u8>>, known: KnownCaller) -> Response<Body> {
         match route::check_method(request.method(), route.methods()) {
             Ok(()) => {}
             Err(Misrouted::NotFound) => return self.admin_refusal(NO_CALL).map(Body::Full),
@@ -70,8 +70,10 @@ impl Rollcall {
         }
         let admitted = match (route.door(), known) {
             (Door::Open | Door::SignIn, _) => Ok(()),
-            (Door::Secret | Door::Token, Known::Admin(admitted)) => admitted,
-            (Door::Secret | Door::Token, Known::Nothing | Known::Caller(_)) => self.sessions().admit(request),
+            (Door::Secret | Door::Token, KnownCaller::Admin(admitted)) => admitted,
+            (Door::Secret | Door::Token, KnownCaller::Nothing | KnownCaller::Caller(_)) => {
+                self.sessions().admit(request)
+            }
         };
         if let Err(refused) = admitted {
             return refused.map(Body::Full);

@@ -1,7 +1,7 @@
 //! The body and the parameters of a call.
 
 use super::error::AdminError;
-use crate::journal::{Filter, Kind, Outcome};
+use crate::journal::{Outcome, RecordFilter, RecordKind};
 use crate::json;
 use crate::scim::Parameters;
 use http::{Request, Uri};
@@ -12,21 +12,21 @@ use serde_json::Value;
 pub(super) fn body<T: DeserializeOwned>(request: &Request<Vec<u8>>, expected: &str) -> Result<T, AdminError> {
     match json::typed(request.body()) {
         Ok(Some(wish)) => Ok(wish),
-        Ok(None) | Err(json::Refusal::Malformed { .. }) => {
+        Ok(None) | Err(json::JsonError::Malformed { .. }) => {
             Err(AdminError::InvalidBody(format!("body: expected {expected}")))
         }
-        Err(refusal @ (json::Refusal::Encoded(_) | json::Refusal::Beyond(_))) => {
+        Err(refusal @ (json::JsonError::Encoded(_) | json::JsonError::Beyond(_))) => {
             Err(AdminError::InvalidBody(format!("body: {refusal}")))
         }
     }
 }
 
 /// The parameters of a call. The last of several with one name counts.
-pub(super) struct Query<'r>(Parameters<'r>);
+pub(super) struct CallParameters<'r>(Parameters<'r>);
 
-impl Query<'_> {
-    pub(super) fn of(uri: &Uri) -> Query<'_> {
-        Query(Parameters::of(uri.query()))
+impl CallParameters<'_> {
+    pub(super) fn of(uri: &Uri) -> CallParameters<'_> {
+        CallParameters(Parameters::of(uri.query()))
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
@@ -59,13 +59,13 @@ impl Query<'_> {
         })
     }
 
-    pub(super) fn filter(&self) -> Result<Filter, AdminError> {
+    pub(super) fn filter(&self) -> Result<RecordFilter, AdminError> {
         let outcomes = [("success", Outcome::Success), ("failure", Outcome::Failure)];
         let action = self.text("operation").filter(|word| !word.is_empty());
         let action = action.map(|word| serde_json::from_value(Value::String(word.to_owned()))).transpose();
-        Ok(Filter {
+        Ok(RecordFilter {
             outcome: self.choice("outcome", &outcomes)?,
-            kind: self.choice("kind", &[("change", Kind::Change), ("read", Kind::Read)])?,
+            kind: self.choice("kind", &[("change", RecordKind::Change), ("read", RecordKind::Read)])?,
             action: action.map_err(|_| bad_parameter("operation", "an action such as create or disable"))?,
             status: self.parsed("status", "an HTTP status")?,
             subject: self.text("user").filter(|id| !id.is_empty()).map(str::to_owned),

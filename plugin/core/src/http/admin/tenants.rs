@@ -1,7 +1,7 @@
 //! Tenants: made, listed, changed, removed.
 
 use super::error::AdminError;
-use super::request::{Query, body};
+use super::request::{CallParameters, body};
 use super::{Answered, time};
 use crate::connection::Connection;
 use crate::http::Rollcall;
@@ -17,18 +17,18 @@ use serde_json::{Map, Value, json};
 impl Rollcall {
     pub(super) fn create_tenant(&self, request: &Request<Vec<u8>>) -> Answered {
         #[derive(serde::Deserialize)]
-        struct Wish {
+        struct NewTenant {
             name: String,
             id: Option<String>,
         }
-        let wish: Wish = body(request, "{\"name\": \"…\"}")?;
+        let wish: NewTenant = body(request, "{\"name\": \"…\"}")?;
         let id = wish.id.as_deref().map(|id| TenantId::parse(id).ok_or(AdminError::InvalidId)).transpose()?;
         let tenant = registry::create(self.ledger(), &wish.name, id)?;
         Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
     }
 
     pub(super) fn list_tenants(&self, request: &Request<Vec<u8>>) -> Answered {
-        let query = Query::of(request.uri());
+        let query = CallParameters::of(request.uri());
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.tenants_page_max, LIMITS.tenants_page_max)?;
         let (tenants, total) = registry::list(self.ledger(), start - 1, count)?;
@@ -45,7 +45,7 @@ impl Rollcall {
 
     pub(super) fn change_tenant(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
         let wish: Map<String, Value> = body(request, "{\"name\": \"…\", \"seats\": number or null}")?;
-        let mut change = registry::Change::default();
+        let mut change = registry::TenantChange::default();
         for (name, value) in wish {
             match (name.as_str(), value) {
                 ("name", Value::String(name)) => change.name = Some(name),

@@ -1,7 +1,7 @@
 //! Users and groups as the page lists them, and their removal.
 
 use super::error::AdminError;
-use super::request::{Query, body};
+use super::request::{CallParameters, body};
 use super::{Answered, time};
 use crate::connection::Connection;
 use crate::directory::{self, Change, Document, Terms};
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 
 impl Rollcall {
     pub(super) fn list_users_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let query = Query::of(request.uri());
+        let query = CallParameters::of(request.uri());
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
         let search = query.text("search").map(fold).filter(|text| !text.is_empty());
@@ -104,7 +104,7 @@ impl Rollcall {
     }
 
     pub(super) fn list_groups_of(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let query = Query::of(request.uri());
+        let query = CallParameters::of(request.uri());
         let start = query.number("startIndex")?.unwrap_or(1).max(1);
         let count = query.count("count", LIMITS.page_default, LIMITS.page_max)?;
         let all = directory::Query::all(Kind::Group);

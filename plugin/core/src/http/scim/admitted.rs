@@ -47,7 +47,7 @@ impl Admitted {
 
 /// The `Authorization` header of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Header {
+pub(super) enum AuthorizationHeader {
     /// There is none.
     Absent,
     /// It has `Bearer` and a token, or something else that the tenant's journal tells from a token.
@@ -56,12 +56,12 @@ pub(super) enum Header {
     Misspelt,
 }
 
-impl Header {
-    pub(super) fn of(headers: &HeaderMap) -> Header {
+impl AuthorizationHeader {
+    pub(super) fn of(headers: &HeaderMap) -> AuthorizationHeader {
         match presented(headers) {
-            Some(presented) if presented.is_misspelt => Header::Misspelt,
-            Some(_) | None if headers.contains_key(AUTHORIZATION) => Header::Present,
-            Some(_) | None => Header::Absent,
+            Some(presented) if presented.is_misspelt => AuthorizationHeader::Misspelt,
+            Some(_) | None if headers.contains_key(AUTHORIZATION) => AuthorizationHeader::Present,
+            Some(_) | None => AuthorizationHeader::Absent,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Changes that were prepared, carried out in a turn of their tenant.
 
 use super::admitted::Admitted;
-use super::body::Body;
-use super::caller::Refused;
+use super::body::RequestBody;
+use super::caller::CallerRefusal;
 use super::context::Context;
 use super::describe::{Event, describe_change};
 use super::prepare::{Act, ChangeRequest};
@@ -97,14 +97,14 @@ impl Prepared {
         let found = found.map_err(|error| self.failed(scim, &error))?;
         let admitted = scim.admit_found(turn, &found, Some(digest.clone()), span.header, now, || base.clone());
         let admitted = admitted.map_err(|refused| match refused {
-            Refused::Unrecorded(problem) => scim.recorder.unrecorded(&span.arrival, &problem),
-            Refused::Stranger => scim.refuse_stranger(turn, span.without_token(), &found, span.header),
+            CallerRefusal::Unrecorded(problem) => scim.recorder.unrecorded(&span.arrival, &problem),
+            CallerRefusal::Stranger => scim.refuse_stranger(turn, span.without_token(), &found, span.header),
         })?;
         let mask = admitted.mask();
         let span = scim.recorder.kept_anew(&mask, span, &admitted);
         let body = match &span.body {
-            Body::Kept(kept) => Some(JsonBody::Shared(kept.json.clone())),
-            Body::Text(_) | Body::Data(_) => None,
+            RequestBody::Kept(kept) => Some(JsonBody::Shared(kept.json.clone())),
+            RequestBody::Text(_) | RequestBody::Data(_) => None,
         };
         let context = Context { admitted: &admitted, span: &span, mask: &mask, effort: &Effort::default() };
         let target = &request.target;

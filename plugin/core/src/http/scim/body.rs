@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// The body of a request.
 #[derive(Clone)]
-pub(super) enum Body<'r> {
+pub(super) enum RequestBody<'r> {
     /// The text as it was sent.
     Text(&'r [u8]),
     /// The data of a bulk operation.
@@ -27,30 +27,30 @@ pub(super) struct Kept {
     pub(super) noted: Option<String>,
 }
 
-impl<'r> Body<'r> {
+impl<'r> RequestBody<'r> {
     /// A body that is not there.
-    pub(super) const NONE: Body<'static> = Body::Text(b"");
+    pub(super) const NONE: RequestBody<'static> = RequestBody::Text(b"");
 
     /// A text as it was sent. RFC 8259 §8.1 lets who reads JSON pass over a byte order mark before it.
-    pub(super) fn sent(bytes: &'r [u8], reading: &Reading) -> Body<'r> {
+    pub(super) fn sent(bytes: &'r [u8], reading: &Reading) -> RequestBody<'r> {
         match bytes.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) if reading.reads(Leniency::ByteOrderMark, "body") => Body::Text(rest),
-            Some(_) | None => Body::Text(bytes),
+            Some(rest) if reading.reads(Leniency::ByteOrderMark, "body") => RequestBody::Text(rest),
+            Some(_) | None => RequestBody::Text(bytes),
         }
     }
 
     /// The text as it was sent; nothing where it was read already.
     pub(super) fn text(&self) -> &'r [u8] {
         match self {
-            Body::Text(text) => text,
-            Body::Data(_) | Body::Kept(_) => b"",
+            RequestBody::Text(text) => text,
+            RequestBody::Data(_) | RequestBody::Kept(_) => b"",
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         match self {
-            Body::Text(text) => text.is_empty(),
-            Body::Data(_) | Body::Kept(_) => false,
+            RequestBody::Text(text) => text.is_empty(),
+            RequestBody::Data(_) | RequestBody::Kept(_) => false,
         }
     }
 
@@ -62,22 +62,22 @@ impl<'r> Body<'r> {
     /// Whether an operation of a PATCH is spelled with a capital, as Entra does.
     pub(super) fn has_capital_op(&self) -> bool {
         match self {
-            Body::Text(text) => sign::has_capital_op(text),
-            Body::Data(value) => has_capital_op(value),
-            Body::Kept(kept) => has_capital_op(&kept.json),
+            RequestBody::Text(text) => sign::has_capital_op(text),
+            RequestBody::Data(value) => has_capital_op(value),
+            RequestBody::Kept(kept) => has_capital_op(&kept.json),
         }
     }
 
     /// As much of it as prints to `bytes`, and whether something is missing; nothing where it is no JSON.
     pub(super) fn beginning(&self, bytes: usize) -> Option<(Value, bool)> {
         match self {
-            Body::Text(text) => {
+            RequestBody::Text(text) => {
                 let mut reader = serde_json::Deserializer::from_slice(text);
                 let begun = json::beginning(&mut reader, bytes)?;
                 reader.end().is_ok().then_some(begun)
             }
-            Body::Data(value) => json::beginning(*value, bytes),
-            Body::Kept(kept) => json::beginning(&*kept.json, bytes),
+            RequestBody::Data(value) => json::beginning(*value, bytes),
+            RequestBody::Kept(kept) => json::beginning(&*kept.json, bytes),
         }
     }
 }

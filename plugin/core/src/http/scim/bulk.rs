@@ -2,10 +2,10 @@
 //! whatever holds there holds here. Operations share turns, as requests do that wait together: each is refused or carried
 //! out by itself, and all of a turn have failed where its commit does.
 
-use super::body::{Body, object};
+use super::body::{RequestBody, object};
 use super::context::Context;
 use super::describe::Event;
-use super::prepare::{Conditions, Target};
+use super::prepare::{ChangeTarget, Conditions};
 use super::span::Span;
 use super::{Answer, Provision, Scim, refused_event};
 use crate::http::respond::{self, Problem};
@@ -261,7 +261,7 @@ impl<'j> Job<'j> {
     ) -> Response<Vec<u8>> {
         let Context { span, mask, admitted, .. } = *context;
         let recorder = &self.scim.recorder;
-        let target = Target::of_operation(&span.path, &span.method, &span.reading).map_err(Problem::from);
+        let target = ChangeTarget::of_operation(&span.path, &span.method, &span.reading).map_err(Problem::from);
         let target = target.and_then(|target| target.expect_served(admitted).map(|()| target));
         let target = match target {
             Ok(target) => target,
@@ -297,7 +297,7 @@ impl<'j> Job<'j> {
         // A method that is none was refused; its record says what it was as a part of the bulk request.
         let method = Method::from_bytes(method.as_bytes()).unwrap_or(Method::POST);
         let arrival = self.context.span.arrival.of_operation(self.scim.ledger.ports);
-        let body = data.map_or(Body::NONE, Body::Data);
+        let body = data.map_or(RequestBody::NONE, RequestBody::Data);
         self.context.span.of_operation(method, path, &self.headers, body, arrival)
     }
 

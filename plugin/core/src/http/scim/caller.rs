@@ -1,9 +1,9 @@
 //! Who calls a tenant: from a token to the connection that it opens, or to a refusal.
 
-use super::admitted::{Admitted, Header, token_of};
+use super::admitted::{Admitted, AuthorizationHeader, token_of};
 use super::arrival::Arrival;
 use super::span::Span;
-use super::strangers::Found;
+use super::strangers::TenantLookup;
 use super::{Answer, Provision, Scim, refused_event};
 use crate::backup::import::Import;
 use crate::connection::Connection;
@@ -24,29 +24,31 @@ use std::time::Duration;
 pub(in crate::http) struct Caller {
     digest: Option<Digest>,
     now: Timestamp,
-    seen: Result<Seen, ledger::Error>,
+    seen: Result<StoredTenant, ledger::Error>,
 }
 
 /// What the store has of the tenant.
-struct Seen {
+struct StoredTenant {
     /// The head of the tenant's space, where this instance has just met the space.
     head: Option<TenantHead>,
-    found: Found,
+    found: TenantLookup,
 }
 
 impl Caller {
     /// Whether the token is one of the tenant.
     pub(in crate::http) fn is_known(&self) -> bool {
         let connection = match self.seen.as_ref().map(|seen| &seen.found) {
-            Ok(Found::Connected(connection) | Found::BeingRestored(Some(connection))) => connection,
-            Ok(Found::Unconnected | Found::BeingRestored(None) | Found::Nobody) | Err(_) => return false,
+            Ok(TenantLookup::Connected(connection) | TenantLookup::BeingRestored(Some(connection))) => connection,
+            Ok(TenantLookup::Unconnected | TenantLookup::BeingRestored(None) | TenantLookup::Nobody) | Err(_) => {
+                return false;
+            }
         };
         self.digest.as_ref().is_some_and(|digest| connection.token(digest, self.now).is_some())
     }
 }
 
 /// Why a caller is not let in.
-pub(super) enum Refused {
+pub(super) enum CallerRefusal {
     /// The tenant's journal shall not have the request.
     Unrecorded(Problem),
     /// The token is none of the tenant.
@@ -64,7 +66,7 @@ impl Scim<'_> {
         let seen = (|| {
             let head = self.layouts.expect(self.ledger, Space::tenant(tenant))?;
             let found = self.find(tenant, digest.as_ref(), started, now)?;
-            Ok(Seen { head, found })
+            Ok(StoredTenant { head, found })
         })();
         Caller { digest, now, seen }
     }
@@ -89,26 +91,31 @@ impl Scim<'_> {
         presented: Option<&Digest>,
         started: Duration,
         now: Timestamp,
-    ) -> Result<Found, ledger::Error> {
+    ) -> Result<TenantLookup, ledger::Error> {
         let fits = |connection: &Connection| presented.is_some_and(|token| connection.token(token, now).is_some());
         if let Some(connection) = self.connections.find(tenant, started).filter(|connection| fits(connection)) {
-            return Ok(Found::Connected(connection));
+            return Ok(TenantLookup::Connected(connection));
         }
         if let Some(found) = self.strangers.recall(tenant, started) {
             return Ok(found);
         }
         let view = &self.view(tenant);
         let found = match Connection::read(view)?.map(Rc::new) {
-            Some(connection) => Found::Connected(connection),
-            None if registry::read(self.ledger, tenant)?.is_none() => Found::Nobody,
+            Some(connection) => TenantLookup::Connected(connection),
+            None if registry::read(self.ledger, tenant)?.is_none() => TenantLookup::Nobody,
             None => match Import::read(view)?.filter(Import::is_under_way) {
-                Some(import) => Found::BeingRestored(import.into_connection().map(Rc::new)),
-                None => Found::Unconnected,
+                Some(import) => TenantLookup::BeingRestored(import.into_connection().map(Rc::new)),
+                None => TenantLookup::Unconnected,
             },
         };
         match &found {
-            Found::Connected(connection) if fits(connection) => self.connections.keep(tenant, started, connection),
-            Found::Connected(_) | Found::Unconnected | Found::BeingRestored(_) | Found::Nobody => {
+            TenantLookup::Connected(connection) if fits(connection) => {
+                self.connections.keep(tenant, started, connection)
+            }
+            TenantLookup::Connected(_)
+            | TenantLookup::Unconnected
+            | TenantLookup::BeingRestored(_)
+            | TenantLookup::Nobody => {
                 self.strangers.remember(tenant, started, &found);
             }
         }
@@ -128,15 +135,15 @@ impl Scim<'_> {
             Some(caller) => self.still(request.tenant, caller, arrival),
             None => self.caller_at(request.tenant, token_of(request.headers), arrival.started, arrival.now),
         };
-        let Seen { head, found } = match caller.seen {
+        let StoredTenant { head, found } = match caller.seen {
             Ok(seen) => seen,
             Err(error) => return Err(self.recorder.unrecorded(arrival, &error.into())),
         };
-        let header = Header::of(request.headers);
+        let header = AuthorizationHeader::of(request.headers);
         match self.admit_found(view, &found, caller.digest, header, arrival.now, || self.base(request)) {
             Ok(admitted) => Ok((admitted, head)),
-            Err(Refused::Unrecorded(problem)) => Err(self.recorder.unrecorded(arrival, &problem)),
-            Err(Refused::Stranger) => {
+            Err(CallerRefusal::Unrecorded(problem)) => Err(self.recorder.unrecorded(arrival, &problem)),
+            Err(CallerRefusal::Stranger) => {
                 let span = Span::of_stranger(request, arrival.clone());
                 Err(self.refuse_stranger(view, span, &found, header))
             }
@@ -147,29 +154,32 @@ impl Scim<'_> {
     pub(super) fn admit_found(
         &self,
         view: &impl Read,
-        found: &Found,
+        found: &TenantLookup,
         digest: Option<Digest>,
-        header: Header,
+        header: AuthorizationHeader,
         now: Timestamp,
         base: impl FnOnce() -> String,
-    ) -> Result<Admitted, Refused> {
+    ) -> Result<Admitted, CallerRefusal> {
         let Some(digest) = digest else {
-            return Err(Refused::Stranger);
+            return Err(CallerRefusal::Stranger);
         };
         let fits = |connection: &Connection| {
-            connection.token(&digest, now).is_some() && !(connection.strict && header == Header::Misspelt)
+            connection.token(&digest, now).is_some() && !(connection.strict && header == AuthorizationHeader::Misspelt)
         };
         let connection = match found {
-            Found::Connected(connection) if fits(connection) => connection.clone(),
+            TenantLookup::Connected(connection) if fits(connection) => connection.clone(),
             // The journal of the tenant is the restored one, so what comes in meanwhile leaves no record.
-            Found::BeingRestored(Some(connection)) if fits(connection) => {
-                return Err(Refused::Unrecorded(Problem::BeingRestored));
+            TenantLookup::BeingRestored(Some(connection)) if fits(connection) => {
+                return Err(CallerRefusal::Unrecorded(Problem::BeingRestored));
             }
-            Found::Connected(_) | Found::Unconnected | Found::BeingRestored(_) | Found::Nobody => {
-                return Err(Refused::Stranger);
+            TenantLookup::Connected(_)
+            | TenantLookup::Unconnected
+            | TenantLookup::BeingRestored(_)
+            | TenantLookup::Nobody => {
+                return Err(CallerRefusal::Stranger);
             }
         };
-        let types = Types::of_connection(view, &connection).map_err(|error| Refused::Unrecorded(error.into()))?;
+        let types = Types::of_connection(view, &connection).map_err(|error| CallerRefusal::Unrecorded(error.into()))?;
         Ok(Admitted::new(digest, connection, types, base()))
     }
 
@@ -179,18 +189,20 @@ impl Scim<'_> {
         &self,
         view: &impl Read,
         mut span: Span<'_>,
-        found: &Found,
-        header: Header,
+        found: &TenantLookup,
+        header: AuthorizationHeader,
     ) -> Response<Vec<u8>> {
         let presented = span.presented.as_deref();
         let (connection, why) = match found {
-            Found::Connected(connection) => (Some(connection), why(connection, presented, header)),
-            Found::Unconnected => (None, NOT_CONNECTED),
-            Found::BeingRestored(_) | Found::Nobody => (None, NOT_A_TENANT),
+            TenantLookup::Connected(connection) => (Some(connection), why(connection, presented, header)),
+            TenantLookup::Unconnected => (None, NOT_CONNECTED),
+            TenantLookup::BeingRestored(_) | TenantLookup::Nobody => (None, NOT_A_TENANT),
         };
         let problem = unauthorized(why, presented);
         let folds = !self.strangers.has_record(&span.tenant, span.arrival.started);
-        if matches!(found, Found::BeingRestored(_) | Found::Nobody) || folds && self.strangers.repeats(&span.tenant) {
+        if matches!(found, TenantLookup::BeingRestored(_) | TenantLookup::Nobody)
+            || folds && self.strangers.repeats(&span.tenant)
+        {
             return self.recorder.unrecorded(&span.arrival, &problem);
         }
         let types = match connection.map(|connection| Types::of_connection(view, connection)).transpose() {
@@ -222,14 +234,14 @@ pub(super) fn unauthorized(why: &'static str, presented: Option<&str>) -> Proble
 }
 
 /// What the journal says about a token: enough to find the mistake.
-fn why(connection: &Connection, presented: Option<&str>, header: Header) -> &'static str {
+fn why(connection: &Connection, presented: Option<&str>, header: AuthorizationHeader) -> &'static str {
     match presented {
-        None if header != Header::Absent => {
+        None if header != AuthorizationHeader::Absent => {
             "authorization: expected one header with \"Bearer\" and the secret token, found something else"
         }
         None => "authorization: expected \"Bearer\" and the secret token, found none",
         Some(_) if connection.ended_at.is_some() => "authorization: this connection was ended; start the setup again",
-        Some(_) if connection.strict && header == Header::Misspelt => {
+        Some(_) if connection.strict && header == AuthorizationHeader::Misspelt => {
             "authorization: expected \"Bearer\" once and the secret token, which this connection takes by the letter"
         }
         Some(_) => "authorization: the token is not valid for this tenant URL",

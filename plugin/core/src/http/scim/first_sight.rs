@@ -4,7 +4,7 @@ use super::admitted::Admitted;
 use super::apply::Prepared;
 use super::context::Context;
 use super::describe::{Event, describe_change};
-use super::prepare::{ChangeRequest, Conditions, Target};
+use super::prepare::{ChangeRequest, ChangeTarget, Conditions};
 use super::span::Span;
 use super::{Answer, Provision, Scim};
 use crate::http::respond::Problem;
@@ -37,7 +37,7 @@ impl Scim<'_> {
         request: &Provision<'_>,
         admitted: Admitted,
         span: Span<'_>,
-        target: &Target,
+        target: &ChangeTarget,
     ) -> FirstSight {
         let mask = admitted.mask();
         let effort = &Effort::default();
@@ -63,7 +63,7 @@ impl Scim<'_> {
         view: &TenantView<'_>,
         context: &Context<'_>,
         request: &Provision<'_>,
-        target: &Target,
+        target: &ChangeTarget,
         event: &mut Event,
     ) -> Result<Sight, Problem> {
         let (json, values) = if target.has_body() {

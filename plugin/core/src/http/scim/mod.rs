@@ -40,13 +40,13 @@ use crate::settings::LIMITS;
 use crate::tenant::state::{TenantHead, TenantView};
 use admitted::token_of;
 use arrival::Arrival;
-use body::Body;
+use body::RequestBody;
 use caller::{NOT_A_TENANT, unauthorized};
 use context::Context;
 use describe::Event;
 use first_sight::FirstSight;
 use http::{HeaderMap, Method, Response};
-use prepare::Target;
+use prepare::ChangeTarget;
 use read::{discovered, no_groups, options};
 use span::Span;
 
@@ -132,7 +132,7 @@ impl<'r> Scim<'r> {
         if let Err(problem) = expect_readable(request, &span.body, &route) {
             return refused(problem);
         }
-        if let Some(target) = Target::of(&route, request.method) {
+        if let Some(target) = ChangeTarget::of(&route, request.method) {
             return match target.expect_served(&admitted) {
                 Ok(()) => {
                     drop(mask);
@@ -173,40 +173,40 @@ impl<'r> Scim<'r> {
         view: &TenantView<'_>,
         context: &Context<'_>,
         request: &Provision<'_>,
-        route: &route::Scim,
+        route: &route::ScimRoute,
     ) -> Answer {
         let admitted = context.admitted;
         let (base, served) = (&admitted.base, &admitted.served());
         match route {
-            route::Scim::Resources(Kind::Group)
-            | route::Scim::Resource(Kind::Group, _)
-            | route::Scim::Search(Some(Kind::Group))
+            route::ScimRoute::Resources(Kind::Group)
+            | route::ScimRoute::Resource(Kind::Group, _)
+            | route::ScimRoute::Search(Some(Kind::Group))
                 if !admitted.groups() =>
             {
                 no_groups(context, request, route)
             }
-            route::Scim::Resources(kind) | route::Scim::Search(Some(kind)) => {
+            route::ScimRoute::Resources(kind) | route::ScimRoute::Search(Some(kind)) => {
                 self.list(view, context, request, &[*kind])
             }
-            route::Scim::Resource(kind, id) => self.read(view, context, request, *kind, id),
-            route::Scim::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
-            route::Scim::Bulk => self.bulk(view, context, request),
-            route::Scim::Root | route::Scim::Search(None) if admitted.groups() => {
+            route::ScimRoute::Resource(kind, id) => self.read(view, context, request, *kind, id),
+            route::ScimRoute::Me => Answer::refused(refused_event(), Problem::NotImplemented(NO_ME)),
+            route::ScimRoute::Bulk => self.bulk(view, context, request),
+            route::ScimRoute::Root | route::ScimRoute::Search(None) if admitted.groups() => {
                 self.list(view, context, request, &Kind::ALL)
             }
-            route::Scim::Root | route::Scim::Search(None) => self.list(view, context, request, &[Kind::User]),
-            route::Scim::ServiceProviderConfig => {
+            route::ScimRoute::Root | route::ScimRoute::Search(None) => self.list(view, context, request, &[Kind::User]),
+            route::ScimRoute::ServiceProviderConfig => {
                 discovered(context, "ServiceProviderConfig", Some(discovery::service_provider_config(base)))
             }
-            route::Scim::ResourceTypes => {
+            route::ScimRoute::ResourceTypes => {
                 discovered(context, "ResourceTypes", Some(discovery::resource_types(base, served)))
             }
-            route::Scim::ResourceType(name) => {
+            route::ScimRoute::ResourceType(name) => {
                 discovered(context, "ResourceTypes", discovery::resource_type(base, served, name))
             }
-            route::Scim::Schemas => discovered(context, "Schemas", Some(discovery::schemas(base, served))),
-            route::Scim::Schema(urn) => discovered(context, "Schemas", discovery::schema(base, served, urn)),
-            route::Scim::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
+            route::ScimRoute::Schemas => discovered(context, "Schemas", Some(discovery::schemas(base, served))),
+            route::ScimRoute::Schema(urn) => discovered(context, "Schemas", discovery::schema(base, served, urn)),
+            route::ScimRoute::Nowhere => Answer::refused(refused_event(), route::Misrouted::NotFound),
         }
     }
 
@@ -216,9 +216,9 @@ impl<'r> Scim<'r> {
 }
 
 /// Refuses a request by its method, by how long its body is, or by how the body is packed: before the body is read.
-fn expect_readable(request: &Provision<'_>, body: &Body<'_>, route: &route::Scim) -> Result<(), Problem> {
+fn expect_readable(request: &Provision<'_>, body: &RequestBody<'_>, route: &route::ScimRoute) -> Result<(), Problem> {
     route::check_method(request.method, route.methods())?;
-    if body.len() > LIMITS.body_bytes_max && *route == route::Scim::Bulk {
+    if body.len() > LIMITS.body_bytes_max && *route == route::ScimRoute::Bulk {
         // RFC 7644 §3.7.4: the answer names the limit.
         let detail = format!("maxPayloadSize: expected at most {} bytes, found more", LIMITS.body_bytes_max);
         return Err(Problem::TooMuch(detail));
@@ -240,11 +240,11 @@ pub(in crate::http) fn below(path: &str) -> &str {
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 
 /// Where a path leads. The strict dialect takes it as it is.
-fn route_of(path: &str, reading: &Reading) -> route::Scim {
-    let (route, spelling) = route::Scim::spelt(path);
+fn route_of(path: &str, reading: &Reading) -> route::ScimRoute {
+    let (route, spelling) = route::ScimRoute::spelt(path);
     let reads = (!spelling.double_slash || reading.reads(Leniency::DoubleSlash, "path"))
         && (!spelling.letter_case || reading.reads(Leniency::PathCase, "path"));
-    if reads { route } else { route::Scim::Nowhere }
+    if reads { route } else { route::ScimRoute::Nowhere }
 }
 
 fn refused_event() -> Event {

@@ -22,7 +22,7 @@ use serde_json::Value;
 
 /// What a request changes.
 #[derive(Clone)]
-pub(super) struct Target {
+pub(super) struct ChangeTarget {
     pub(super) kind: Kind,
     pub(super) act: Act,
 }
@@ -40,24 +40,24 @@ pub(super) enum Act {
     Delete(String),
 }
 
-impl Target {
+impl ChangeTarget {
     /// What a request changes; nothing where the method reads.
-    pub(super) fn of(route: &route::Scim, method: &Method) -> Option<Target> {
-        let target = |kind: &Kind, act: Act| Some(Target { kind: *kind, act });
+    pub(super) fn of(route: &route::ScimRoute, method: &Method) -> Option<ChangeTarget> {
+        let target = |kind: &Kind, act: Act| Some(ChangeTarget { kind: *kind, act });
         match (route, method.as_str()) {
-            (route::Scim::Resources(kind), "POST") => target(kind, Act::Create),
-            (route::Scim::Resource(kind, id), "PUT") => target(kind, Act::Replace(id.clone())),
-            (route::Scim::Resource(kind, id), "PATCH") => target(kind, Act::Patch(id.clone())),
-            (route::Scim::Resource(kind, id), "DELETE") => target(kind, Act::Delete(id.clone())),
+            (route::ScimRoute::Resources(kind), "POST") => target(kind, Act::Create),
+            (route::ScimRoute::Resource(kind, id), "PUT") => target(kind, Act::Replace(id.clone())),
+            (route::ScimRoute::Resource(kind, id), "PATCH") => target(kind, Act::Patch(id.clone())),
+            (route::ScimRoute::Resource(kind, id), "DELETE") => target(kind, Act::Delete(id.clone())),
             (_, _) => None,
         }
     }
 
     /// What an operation of a bulk request changes.
-    pub(super) fn of_operation(path: &str, method: &Method, reading: &Reading) -> Result<Target, Misrouted> {
+    pub(super) fn of_operation(path: &str, method: &Method, reading: &Reading) -> Result<ChangeTarget, Misrouted> {
         let route = route_of(path, reading);
         route::check_method(method, route.methods())?;
-        Target::of(&route, method).ok_or(Misrouted::NotFound)
+        ChangeTarget::of(&route, method).ok_or(Misrouted::NotFound)
     }
 
     /// Refuses what the connection does not synchronise.
@@ -138,7 +138,7 @@ impl Conditions {
 
 /// What is to be changed, and on which condition.
 pub(super) struct ChangeRequest<'b> {
-    pub(super) target: Target,
+    pub(super) target: ChangeTarget,
     pub(super) change: Change<'b>,
     pub(super) conditions: Conditions,
 }
@@ -168,7 +168,7 @@ impl Scim<'_> {
     pub(super) fn prepare<'b>(
         &self,
         context: &Context<'_>,
-        target: Target,
+        target: ChangeTarget,
         conditions: Conditions,
         body: Option<JsonBody<'b>>,
     ) -> Result<ChangeRequest<'b>, Problem> {

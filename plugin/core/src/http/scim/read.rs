@@ -51,8 +51,10 @@ impl Scim<'_> {
             };
             let resources = page.documents.into_iter().map(render).collect::<Result<_, Problem>>()?;
             let response = match page.found {
-                Found::ByIndex(total) => ListResponse::by_index(total, query.start_index, resources),
-                Found::ByCursor { total, next, previous } => ListResponse::by_cursor(total, next, previous, resources),
+                PageLinks::ByIndex(total) => ListResponse::by_index(total, query.start_index, resources),
+                PageLinks::ByCursor { total, next, previous } => {
+                    ListResponse::by_cursor(total, next, previous, resources)
+                }
             };
             Ok(respond::scim_body(StatusCode::OK, &response))
         })();
@@ -74,18 +76,21 @@ impl Scim<'_> {
         query: &ListQuery,
         kinds: &[Kind],
         queries: &[directory::Query<'_>],
-    ) -> Result<Page, Problem> {
+    ) -> Result<ListPage, Problem> {
         let Some(cursor) = query.cursor.as_deref() else {
             let found =
                 directory::search(view, queries, query.descending, query.start_index - 1, query.count, context.effort)?;
-            return Ok(Page { documents: found.documents, found: Found::ByIndex(found.total) });
+            return Ok(ListPage { documents: found.documents, found: PageLinks::ByIndex(found.total) });
         };
         let seal = self.cursor_seal(context, query, kinds);
         let page = seal.open(cursor)?;
         let stretch = directory::walk(view, queries, query.descending, page.as_ref(), query.count, context.effort)?;
         let (next, previous) =
             (stretch.next.map(|page| seal.close(page)), stretch.previous.map(|page| seal.close(page)));
-        Ok(Page { documents: stretch.documents, found: Found::ByCursor { total: stretch.total, next, previous } })
+        Ok(ListPage {
+            documents: stretch.documents,
+            found: PageLinks::ByCursor { total: stretch.total, next, previous },
+        })
     }
 
     /// RFC 7644 §3.4.1.
@@ -128,23 +133,23 @@ impl Scim<'_> {
 const LEFT_OUT_NAMED_MAX: usize = 10;
 
 /// A page of a list.
-struct Page {
+struct ListPage {
     documents: Vec<(Kind, Document)>,
-    found: Found,
+    found: PageLinks,
 }
 
-impl Page {
+impl ListPage {
     /// Whether the list has nothing on any page.
     fn is_of_none(&self) -> bool {
         match self.found {
-            Found::ByIndex(total) => total == 0,
-            Found::ByCursor { total, .. } => total == Some(0),
+            PageLinks::ByIndex(total) => total == 0,
+            PageLinks::ByCursor { total, .. } => total == Some(0),
         }
     }
 }
 
 /// What the answer says of the other pages.
-enum Found {
+enum PageLinks {
     ByIndex(u64),
     ByCursor { total: Option<u64>, next: Option<String>, previous: Option<String> },
 }
@@ -154,8 +159,8 @@ pub(super) const NO_GROUPS: &str =
 const NO_FILTER: &str = "filter: not applied here; what is served is served whole";
 
 /// What is answered about groups where the connection synchronises none.
-pub(super) fn no_groups(context: &Context<'_>, request: &Provision<'_>, route: &route::Scim) -> Answer {
-    if matches!(route, route::Scim::Resource(..)) {
+pub(super) fn no_groups(context: &Context<'_>, request: &Provision<'_>, route: &route::ScimRoute) -> Answer {
+    if matches!(route, route::ScimRoute::Resource(..)) {
         let detail = "Groups: this connection synchronises no groups".to_owned();
         return Answer::refused(Event::of(Action::Read, "read group".to_owned()), Problem::NotFound(detail));
     }
@@ -220,7 +225,7 @@ fn queries<'f>(
 }
 
 /// What may be asked of a resource, RFC 9110 §9.3.7.
-pub(super) fn options(route: &route::Scim) -> Answer {
+pub(super) fn options(route: &route::ScimRoute) -> Answer {
     let event = Event::of(Action::Discover, "discover methods".to_owned());
     Answer { response: Ok(respond::options(route.methods())), event }
 }

@@ -4,7 +4,7 @@ use super::Answer;
 use super::Strangers;
 use super::admitted::Admitted;
 use super::arrival::Arrival;
-use super::body::{Body, Kept};
+use super::body::{Kept, RequestBody};
 use super::describe::Event;
 use super::span::Span;
 use crate::connection::provider;
@@ -12,7 +12,7 @@ use crate::http::json_text;
 use crate::http::mend::Turns;
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::http::route;
-use crate::journal::{self, Action, Buffer, Entry, GroupSubject, Outcome, Record, Subject};
+use crate::journal::{self, Action, Buffer, GroupSubject, Outcome, PendingRecord, Record, Subject};
 use crate::keys::{Kind, TenantId};
 use crate::ledger::{self, Ledger};
 use crate::pace::{self, Limiter};
@@ -78,7 +78,7 @@ impl Recorder<'_> {
     }
 
     /// The response and the record of an answer, and whether the request has changed anything.
-    fn recorded(&self, mask: &Mask<'_>, span: &Span<'_>, answer: Answer) -> (Response<Vec<u8>>, Entry, bool) {
+    fn recorded(&self, mask: &Mask<'_>, span: &Span<'_>, answer: Answer) -> (Response<Vec<u8>>, PendingRecord, bool) {
         let Answer { response, mut event } = answer;
         let (response, refusal) = match response {
             Ok(response) => (response, None),
@@ -100,7 +100,7 @@ impl Recorder<'_> {
 
     /// A detail quotes what was wrong, and that may have been a token or a password: the clients' logs and error pages are no
     /// place for them.
-    fn refusal(&self, problem: &Problem, mask: &Mask<'_>, span: &Span<'_>) -> respond::Refusal {
+    fn refusal(&self, problem: &Problem, mask: &Mask<'_>, span: &Span<'_>) -> respond::ErrorBody {
         let mut refusal = problem.refusal(self.ledger.ports, &span.arrival.request_id);
         let taint = span.taint(mask);
         refusal.detail = unhidden(&taint.out_of(&refusal.detail), span.presented.as_deref()).into_owned();
@@ -205,7 +205,7 @@ impl Recorder<'_> {
         }
     }
 
-    fn keep(&self, span: &Span<'_>, entry: Entry) {
+    fn keep(&self, span: &Span<'_>, entry: PendingRecord) {
         let now = span.arrival.started + Duration::from_micros(entry.record.duration_us);
         let entry = if span.folds { self.strangers.fold(&span.tenant, entry, now) } else { Some(entry) };
         let Some(entry) = entry else {
@@ -227,8 +227,8 @@ impl Recorder<'_> {
         span: &Span<'_>,
         event: &Event,
         response: &Response<Vec<u8>>,
-        refusal: Option<&respond::Refusal>,
-    ) -> Entry {
+        refusal: Option<&respond::ErrorBody>,
+    ) -> PendingRecord {
         let presented = span.presented.as_deref();
         let status = response.status();
         let success = status.is_success() || status == StatusCode::NOT_MODIFIED;
@@ -250,7 +250,7 @@ impl Recorder<'_> {
             query: mask.query(&span.parameters).map(|query| kept(&query)),
             operation: kept(&operation(mask, span, event, refusal)),
             action: event.action.unwrap_or(Action::Refused),
-            kind: if event.reads(&span.method) { journal::Kind::Read } else { journal::Kind::Change },
+            kind: if event.reads(&span.method) { journal::RecordKind::Read } else { journal::RecordKind::Change },
             outcome: if success { Outcome::Success } else { Outcome::Failure },
             status: status.as_u16(),
             scim_type: refusal.and_then(|refusal| refusal.scim_type).map(str::to_owned),
@@ -268,18 +268,18 @@ impl Recorder<'_> {
             looks_like: span.sign.filter(|sign| Some(*sign) != span.provider).map(str::to_owned),
             leniencies: span.reading.noted().into_iter().map(|noted| noted_leniency(noted, clean)).collect(),
         };
-        Entry { record, token_id: span.token_id.clone(), sign: span.sign }
+        PendingRecord { record, token_id: span.token_id.clone(), sign: span.sign }
     }
 
     /// What the record has of the request's body.
     fn request_body(&self, mask: &Mask<'_>, span: &Span<'_>) -> Option<String> {
         match &span.body {
-            Body::Kept(kept) => kept.noted.clone(),
-            Body::Text(_) | Body::Data(_) => self.noted(mask, &span.body, span.presented.as_deref()),
+            RequestBody::Kept(kept) => kept.noted.clone(),
+            RequestBody::Text(_) | RequestBody::Data(_) => self.noted(mask, &span.body, span.presented.as_deref()),
         }
     }
 
-    fn noted(&self, mask: &Mask<'_>, body: &Body<'_>, presented: Option<&str>) -> Option<String> {
+    fn noted(&self, mask: &Mask<'_>, body: &RequestBody<'_>, presented: Option<&str>) -> Option<String> {
         if self.ledger.settings.journal_bodies { Some(body_text(mask, body)?.cut(presented)) } else { None }
     }
 
@@ -287,8 +287,8 @@ impl Recorder<'_> {
     /// the part for the record are kept.
     pub(super) fn kept(&self, mask: &Mask<'_>, span: Span<'_>, json: Option<Rc<Value>>) -> Span<'static> {
         let body = match json {
-            Some(json) => Body::Kept(Kept { json, noted: self.request_body(mask, &span) }),
-            None => Body::NONE,
+            Some(json) => RequestBody::Kept(Kept { json, noted: self.request_body(mask, &span) }),
+            None => RequestBody::NONE,
         };
         Span {
             tenant: Cow::Owned(span.tenant.into_owned()),
@@ -304,15 +304,15 @@ impl Recorder<'_> {
     pub(super) fn kept_anew(&self, mask: &Mask<'_>, span: &Span<'static>, admitted: &Admitted) -> Span<'static> {
         let mut anew = span.clone();
         anew.know(admitted);
-        if let Body::Kept(kept) = &mut anew.body {
-            kept.noted = self.noted(mask, &Body::Data(&kept.json), span.presented.as_deref());
+        if let RequestBody::Kept(kept) = &mut anew.body {
+            kept.noted = self.noted(mask, &RequestBody::Data(&kept.json), span.presented.as_deref());
         }
         anew
     }
 }
 
-fn noted_leniency(noted: Noticed, clean: impl Fn(&str) -> String) -> journal::Leniency {
-    journal::Leniency { what: noted.leniency.name().to_owned(), at: clean(&noted.at) }
+fn noted_leniency(noted: Noticed, clean: impl Fn(&str) -> String) -> journal::RecordedLeniency {
+    journal::RecordedLeniency { what: noted.leniency.name().to_owned(), at: clean(&noted.at) }
 }
 
 /// A method that a client made up may be a secret.
@@ -326,7 +326,7 @@ fn recorded_method(method: &Method, clean: impl Fn(&str) -> String) -> journal::
 }
 
 /// The refusal as the journal has it.
-fn noted_refusal(mut refusal: respond::Refusal) -> respond::Refusal {
+fn noted_refusal(mut refusal: respond::ErrorBody) -> respond::ErrorBody {
     if let Some(noted) = refusal.noted {
         noted.clone_into(&mut refusal.detail);
     }
@@ -342,23 +342,23 @@ fn hint(token: &str) -> String {
 
 /// Where a person changes what does not fit: a value or a name comes from the attribute mapping, and the provider shows the
 /// detail to those who look after it. In the words of the provider's own screens, if its guide has these.
-fn place_to_change(refusal: &respond::Refusal, event: &Event, span: &Span<'_>) -> Option<String> {
-    let is_of_user = match route::Scim::of(&span.path) {
-        route::Scim::Resources(kind) | route::Scim::Resource(kind, _) => kind == Kind::User,
-        route::Scim::Root
-        | route::Scim::ServiceProviderConfig
-        | route::Scim::ResourceTypes
-        | route::Scim::ResourceType(_)
-        | route::Scim::Schemas
-        | route::Scim::Schema(_)
-        | route::Scim::Me
-        | route::Scim::Bulk
-        | route::Scim::Search(_)
-        | route::Scim::Nowhere => false,
+fn place_to_change(refusal: &respond::ErrorBody, event: &Event, span: &Span<'_>) -> Option<String> {
+    let is_of_user = match route::ScimRoute::of(&span.path) {
+        route::ScimRoute::Resources(kind) | route::ScimRoute::Resource(kind, _) => kind == Kind::User,
+        route::ScimRoute::Root
+        | route::ScimRoute::ServiceProviderConfig
+        | route::ScimRoute::ResourceTypes
+        | route::ScimRoute::ResourceType(_)
+        | route::ScimRoute::Schemas
+        | route::ScimRoute::Schema(_)
+        | route::ScimRoute::Me
+        | route::ScimRoute::Bulk
+        | route::ScimRoute::Search(_)
+        | route::ScimRoute::Nowhere => false,
     };
     // A bulk request is written by a program, not by a mapping.
     let is_mapped = matches!(refusal.scim_type, Some("invalidValue" | "invalidPath" | "mutability"))
-        && !matches!(span.body, Body::Data(_))
+        && !matches!(span.body, RequestBody::Data(_))
         && !span.body.is_empty();
     let provider = span.provider.and_then(provider::of)?;
     (is_of_user && is_mapped && !event.reads(&span.method)).then(|| provider.mapping_place()).flatten()
@@ -368,7 +368,7 @@ fn operation<'e>(
     mask: &Mask<'_>,
     span: &Span<'_>,
     event: &'e Event,
-    refusal: Option<&respond::Refusal>,
+    refusal: Option<&respond::ErrorBody>,
 ) -> Cow<'e, str> {
     match (refusal, event.operation.as_str()) {
         (Some(refusal), "") => Cow::Owned(["refused: ", &refusal.detail].concat()),
@@ -379,13 +379,13 @@ fn operation<'e>(
 }
 
 /// What a record keeps of a body, before it is cut.
-struct Noted<'b> {
+struct BodyExcerpt<'b> {
     text: Cow<'b, str>,
     /// Whether the body goes on.
     longer: bool,
 }
 
-impl Noted<'_> {
+impl BodyExcerpt<'_> {
     fn cut(&self, presented: Option<&str>) -> String {
         kept(&self.text, self.longer, presented)
     }
@@ -399,24 +399,24 @@ fn kept(text: &str, longer: bool, presented: Option<&str>) -> String {
 
 /// A body for the journal, masked by the schema. What is not JSON is not kept, since nothing could mask it. One that is as
 /// we would write it and names nothing secret is kept as it is; of any other no more is read into memory than is kept.
-fn body_text<'b>(mask: &Mask<'_>, body: &Body<'b>) -> Option<Noted<'b>> {
+fn body_text<'b>(mask: &Mask<'_>, body: &RequestBody<'b>) -> Option<BodyExcerpt<'b>> {
     if body.is_empty() {
         return None;
     }
-    if let Body::Text(bytes) = body
+    if let RequestBody::Text(bytes) = body
         && let Ok(text) = std::str::from_utf8(bytes)
         && is_plain(text)
         && !mask.mentions(text)
         && serde_json::from_str::<IgnoredAny>(text).is_ok()
     {
-        return Some(Noted { text: Cow::Borrowed(text), longer: false });
+        return Some(BodyExcerpt { text: Cow::Borrowed(text), longer: false });
     }
     let Some((mut value, longer)) = body.beginning(LIMITS.journal_body_bytes_max + BEYOND_CUT_BYTES) else {
         let text = Cow::Owned(format!("[{} bytes that are not JSON]", body.len()));
-        return Some(Noted { text, longer: false });
+        return Some(BodyExcerpt { text, longer: false });
     };
     mask.secrets(&mut value);
-    Some(Noted { text: Cow::Owned(value.to_string()), longer })
+    Some(BodyExcerpt { text: Cow::Owned(value.to_string()), longer })
 }
 
 /// Whether a JSON text has no blanks between its parts and nothing escaped, so that all names are written plainly.
@@ -430,11 +430,11 @@ fn is_plain(text: &str) -> bool {
 
 /// The body of an answer. It is ours, so the names in it are written plainly, and where the part that is kept names nothing
 /// secret, it is kept as it is.
-fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<Noted<'b>> {
+fn answer_text<'b>(mask: &Mask<'_>, body: &'b [u8]) -> Option<BodyExcerpt<'b>> {
     match std::str::from_utf8(body) {
         Ok("") => None,
-        Ok(text) if !mask.mentions(beginning(text)) => Some(Noted { text: Cow::Borrowed(text), longer: false }),
-        Ok(_) | Err(_) => body_text(mask, &Body::Text(body)),
+        Ok(text) if !mask.mentions(beginning(text)) => Some(BodyExcerpt { text: Cow::Borrowed(text), longer: false }),
+        Ok(_) | Err(_) => body_text(mask, &RequestBody::Text(body)),
     }
 }
 
@@ -502,18 +502,20 @@ mod tests {
 
     #[test]
     fn a_body_without_a_secret_is_kept_as_it_is_and_without_blanks() {
-        let kept = |body: &str| body_text(&Mask::of([]), &Body::Text(body.as_bytes())).unwrap().text.into_owned();
+        let kept =
+            |body: &str| body_text(&Mask::of([]), &RequestBody::Text(body.as_bytes())).unwrap().text.into_owned();
         let plain = r#"{"userName":"alice blank","n":[1,1.50]}"#;
         assert_eq!(kept(plain), plain);
         assert_eq!(kept("{ \"userName\":\t\"alice blank\",\n\"n\":[1, 1.5]}"), plain.replace("1.50", "1.5"));
         assert_eq!(kept(r#"{"userName":"a\"b"}"#), r#"{"userName":"a\"b"}"#);
         assert_eq!(kept(r#"{"userName":"#), "[12 bytes that are not JSON]");
-        assert!(body_text(&Mask::of([]), &Body::NONE).is_none());
+        assert!(body_text(&Mask::of([]), &RequestBody::NONE).is_none());
     }
 
     #[test]
     fn a_secret_is_masked_however_its_name_is_written() {
-        let kept = |body: &str| body_text(&Mask::of([]), &Body::Text(body.as_bytes())).unwrap().text.into_owned();
+        let kept =
+            |body: &str| body_text(&Mask::of([]), &RequestBody::Text(body.as_bytes())).unwrap().text.into_owned();
         for name in ["password", "PassWord", r"pass\u0077ord"] {
             let body = kept(&format!(r#"{{"userName":"alice","{name}":"s3cret"}}"#));
             assert!(!body.contains("s3cret") && body.contains("***"), "{name}: {body}");
@@ -526,7 +528,7 @@ mod tests {
     fn of_a_long_body_the_record_has_the_beginning_and_no_secret() {
         let value = "s3cret".repeat(LIMITS.journal_body_bytes_max);
         let body = serde_json::json!({"Operations": [{"op": "add", "value": value, "path": "password"}, {"op": "x"}]});
-        for body in [Body::Data(&body), Body::Text(body.to_string().as_bytes())] {
+        for body in [RequestBody::Data(&body), RequestBody::Text(body.to_string().as_bytes())] {
             let noted = body_text(&Mask::of([]), &body).unwrap();
             assert_eq!(noted.text, r#"{"Operations":[{"op":"add","value":"***","path":"password"}]}"#);
             assert!(noted.longer);

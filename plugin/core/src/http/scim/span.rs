@@ -1,9 +1,9 @@
 //! What of a request its record and its answer need, as long as the request is under way.
 
 use super::Provision;
-use super::admitted::{Admitted, Header, token_of};
+use super::admitted::{Admitted, AuthorizationHeader, token_of};
 use super::arrival::Arrival;
-use super::body::Body;
+use super::body::RequestBody;
 use crate::connection::{Connection, sign};
 use crate::keys::TenantId;
 use crate::scim::{Leniency, Mask, Parameters, Reading, Taint};
@@ -19,12 +19,12 @@ pub(super) struct Span<'r> {
     pub(super) method: Method,
     pub(super) path: Cow<'r, str>,
     pub(super) parameters: Parameters<'r>,
-    pub(super) header: Header,
+    pub(super) header: AuthorizationHeader,
     /// How the request is read, and what of it was read liberally.
     pub(super) reading: Reading,
     /// The token that was presented.
     pub(super) presented: Option<Cow<'r, str>>,
-    pub(super) body: Body<'r>,
+    pub(super) body: RequestBody<'r>,
     /// The id of the token where it is valid.
     pub(super) token_id: Option<String>,
     /// Whom the connection was set up for; nothing where there is none.
@@ -44,10 +44,10 @@ impl<'r> Span<'r> {
             method: request.method.clone(),
             path: Cow::Borrowed(request.path),
             parameters: Parameters::of(request.query),
-            header: Header::of(request.headers),
+            header: AuthorizationHeader::of(request.headers),
             reading: Reading::strict(),
             presented: token_of(request.headers).map(Cow::Borrowed),
-            body: Body::NONE,
+            body: RequestBody::NONE,
             token_id: None,
             provider: None,
             sign: None,
@@ -59,10 +59,10 @@ impl<'r> Span<'r> {
     pub(super) fn of(request: &Provision<'r>, arrival: Arrival, admitted: &Admitted) -> Span<'r> {
         let mut span = Span::of_stranger(request, arrival);
         span.know(admitted);
-        if span.header == Header::Misspelt {
+        if span.header == AuthorizationHeader::Misspelt {
             span.reading.note(Leniency::BearerSpelling, "authorization");
         }
-        span.body = Body::sent(request.text(), &span.reading);
+        span.body = RequestBody::sent(request.text(), &span.reading);
         span.sign = span.signed(request.headers);
         span
     }
@@ -73,7 +73,7 @@ impl<'r> Span<'r> {
         method: Method,
         path: &'r str,
         headers: &HeaderMap,
-        body: Body<'r>,
+        body: RequestBody<'r>,
         arrival: Arrival,
     ) -> Span<'r> {
         let mut span = Span {
@@ -105,7 +105,7 @@ impl<'r> Span<'r> {
 
     /// This request as one whose token is not valid any more.
     pub(super) fn without_token(&self) -> Span<'r> {
-        Span { body: Body::NONE, token_id: None, provider: None, sign: None, ..self.clone() }
+        Span { body: RequestBody::NONE, token_id: None, provider: None, sign: None, ..self.clone() }
     }
 
     fn signed(&self, headers: &HeaderMap) -> Option<&'static str> {
@@ -118,9 +118,9 @@ impl Span<'_> {
     pub(super) fn taint(&self, mask: &Mask<'_>) -> Taint {
         let taint = Taint::of(mask, &self.path, &self.parameters);
         match &self.body {
-            Body::Text(text) => taint.and_text(mask, text),
-            Body::Data(value) => taint.and_value(mask, value),
-            Body::Kept(kept) => taint.and_value(mask, &kept.json),
+            RequestBody::Text(text) => taint.and_text(mask, text),
+            RequestBody::Data(value) => taint.and_value(mask, value),
+            RequestBody::Kept(kept) => taint.and_value(mask, &kept.json),
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::connection::Connection;
 use crate::connection::cache::FRESH;
-use crate::journal::{Entry, LOOK_EVERY};
+use crate::journal::{LOOK_EVERY, PendingRecord};
 use crate::keys::TenantId;
 use crate::settings::LIMITS;
 use std::cell::RefCell;
@@ -31,7 +31,7 @@ const _: () = assert!(TOLD_AFTER.as_secs() >= RECORD_EVERY.as_secs());
 
 /// What a tenant id was found to name.
 #[derive(Clone)]
-pub(super) enum Found {
+pub(super) enum TenantLookup {
     /// A tenant with a connection, ended or not.
     Connected(Rc<Connection>),
     /// A tenant whose setup was never started.
@@ -51,11 +51,11 @@ struct Visits {
     /// How long it would take until all records were open again.
     spent: Duration,
     at: Duration,
-    found: Found,
+    found: TenantLookup,
     /// When the reading of that began.
     read: Duration,
     /// Stands for requests that have no record of their own, since then.
-    folded: Option<(Duration, Entry)>,
+    folded: Option<(Duration, PendingRecord)>,
 }
 
 impl Visits {
@@ -71,7 +71,7 @@ impl Visits {
 impl Strangers {
     /// What was found under an id a moment ago, where so many requests without a valid token have come since that reading it
     /// once more for each is too much.
-    pub(super) fn recall(&self, tenant: &TenantId, now: Duration) -> Option<Found> {
+    pub(super) fn recall(&self, tenant: &TenantId, now: Duration) -> Option<TenantLookup> {
         let visits = self.0.borrow();
         let visits = visits.get(tenant)?;
         let recalls = !visits.is_open(now) && now.saturating_sub(visits.read) < FRESH;
@@ -79,7 +79,7 @@ impl Strangers {
     }
 
     /// Takes in what a request without a valid token has found, the reading of which began then.
-    pub(super) fn remember(&self, tenant: &TenantId, read: Duration, found: &Found) {
+    pub(super) fn remember(&self, tenant: &TenantId, read: Duration, found: &TenantLookup) {
         let mut all = self.0.borrow_mut();
         if let Some(visits) = all.get_mut(tenant) {
             (visits.found, visits.read) = (found.clone(), read);
@@ -87,7 +87,7 @@ impl Strangers {
         }
         if all.len() >= LIMITS.strangers_remembered_max {
             // Ids that name nobody are as many as somebody likes to make up.
-            let last = |visits: &Visits| (!matches!(visits.found, Found::Nobody), visits.at);
+            let last = |visits: &Visits| (!matches!(visits.found, TenantLookup::Nobody), visits.at);
             let idlest = all.iter().min_by_key(|(_, visits)| last(visits)).map(|(tenant, _)| tenant.clone());
             idlest.map(|idlest| all.remove(&idlest));
         }
@@ -119,7 +119,7 @@ impl Strangers {
     }
 
     /// Keeps an entry to stand for others. It is given back where nothing is remembered of the tenant.
-    pub(super) fn fold(&self, tenant: &TenantId, entry: Entry, now: Duration) -> Option<Entry> {
+    pub(super) fn fold(&self, tenant: &TenantId, entry: PendingRecord, now: Duration) -> Option<PendingRecord> {
         match self.0.borrow_mut().get_mut(tenant) {
             Some(visits) => {
                 visits.folded = Some((now, entry));
@@ -130,7 +130,7 @@ impl Strangers {
     }
 
     /// Takes out the entry that stands for others, to be written now.
-    pub(crate) fn take(&self, tenant: &TenantId) -> Option<Entry> {
+    pub(crate) fn take(&self, tenant: &TenantId) -> Option<PendingRecord> {
         let mut all = self.0.borrow_mut();
         all.get_mut(tenant)?.folded.take().map(|(_, entry)| entry)
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn a_tenant_has_so_many_records_of_strangers_at_once_and_then_one_each_ten_seconds() {
         let strangers = Strangers::default();
-        strangers.remember(&id(0), Duration::ZERO, &Found::Unconnected);
+        strangers.remember(&id(0), Duration::ZERO, &TenantLookup::Unconnected);
         let records = |count: u32, now: Duration| (0..count).filter(|_| strangers.has_record(&id(0), now)).count();
         assert_eq!(records(100, Duration::ZERO), 20);
         assert_eq!(records(100, RECORD_EVERY - Duration::from_millis(1)), 0);
@@ -190,10 +190,10 @@ mod tests {
     #[test]
     fn what_was_found_is_recalled_for_a_second_and_only_where_no_record_is_open() {
         let strangers = Strangers::default();
-        strangers.remember(&id(0), Duration::ZERO, &Found::Unconnected);
+        strangers.remember(&id(0), Duration::ZERO, &TenantLookup::Unconnected);
         assert!(strangers.recall(&id(0), Duration::ZERO).is_none());
         (0..RECORDS_AT_ONCE).for_each(|_| assert!(strangers.has_record(&id(0), Duration::ZERO)));
-        assert!(matches!(strangers.recall(&id(0), Duration::ZERO), Some(Found::Unconnected)));
+        assert!(matches!(strangers.recall(&id(0), Duration::ZERO), Some(TenantLookup::Unconnected)));
         assert!(strangers.recall(&id(0), FRESH - Duration::from_millis(1)).is_some());
         assert!(strangers.recall(&id(0), FRESH).is_none());
         assert!(strangers.recall(&id(1), Duration::ZERO).is_none());
@@ -202,9 +202,9 @@ mod tests {
     #[test]
     fn a_tenant_beyond_the_limit_takes_the_place_of_an_id_that_names_nobody() {
         let strangers = Strangers::default();
-        strangers.remember(&id(0), Duration::ZERO, &Found::Unconnected);
+        strangers.remember(&id(0), Duration::ZERO, &TenantLookup::Unconnected);
         for number in 1..LIMITS.strangers_remembered_max + 1_000 {
-            strangers.remember(&id(number), Duration::from_secs(1), &Found::Nobody);
+            strangers.remember(&id(number), Duration::from_secs(1), &TenantLookup::Nobody);
         }
         let remembered = strangers.0.borrow();
         assert_eq!(remembered.len(), LIMITS.strangers_remembered_max);

@@ -28,7 +28,7 @@ pub struct Check {
 }
 
 /// What a check came to: nothing, or what was found instead of what is expected.
-type Outcome = Result<Option<&'static str>, StoreError>;
+type CheckResult = Result<Option<&'static str>, StoreError>;
 
 /// Tries everything that is relied on, and what tells the backends apart. An error says nothing of the store: it may be
 /// gone for a moment.
@@ -47,12 +47,12 @@ struct Bench<'a> {
 }
 
 /// A name, what is expected, and how it is tried.
-type Trial<B> = (&'static str, &'static str, fn(&mut B) -> Outcome);
+type CapabilityCheck<B> = (&'static str, &'static str, fn(&mut B) -> CheckResult);
 
 impl Bench<'_> {
     fn all(&mut self) -> Result<(Likeness, Vec<Check>), StoreError> {
         // Turns come last: they need all of the others.
-        let trials: [Trial<Self>; 9] = [
+        let trials: [CapabilityCheck<Self>; 9] = [
             ("keys", "keys of 255 bytes out of A-Z a-z 0-9 - _ . :", Self::keys),
             ("overwrite", "the value that was written last", Self::overwrite),
             ("emptyValue", "an empty value to be taken, and read as empty or absent", Self::empty_value),
@@ -71,7 +71,7 @@ impl Bench<'_> {
         Ok((self.likeness()?, checks))
     }
 
-    fn keys(&mut self) -> Outcome {
+    fn keys(&mut self) -> CheckResult {
         let alphabet: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*b"-_.:").collect();
         let rest = KEY_BYTES - self.space.scratch_key("").len();
         let name: String = alphabet.iter().cycle().take(rest).map(|byte| char::from(*byte)).collect();
@@ -82,7 +82,7 @@ impl Bench<'_> {
         Ok(unless(self.read(&key)? == b"1", "nothing under such a key"))
     }
 
-    fn overwrite(&mut self) -> Outcome {
+    fn overwrite(&mut self) -> CheckResult {
         let key = self.key("overwrite");
         for value in ["first", "second, which is longer", "3"] {
             self.write(&key, value.as_bytes())?;
@@ -90,7 +90,7 @@ impl Bench<'_> {
         Ok(unless(self.read(&key)? == b"3", "another one"))
     }
 
-    fn empty_value(&mut self) -> Outcome {
+    fn empty_value(&mut self) -> CheckResult {
         let key = self.key("empty");
         self.write(&key, b"full")?;
         if !self.takes(&[(key.clone(), Vec::new())]) {
@@ -99,7 +99,7 @@ impl Bench<'_> {
         Ok(unless(self.read(&key)?.is_empty(), "the value before it"))
     }
 
-    fn delete(&mut self) -> Outcome {
+    fn delete(&mut self) -> CheckResult {
         let (key, other, absent) = (self.key("deleted"), self.key("left"), self.key("absent"));
         self.write(&key, b"1")?;
         self.write(&other, b"1")?;
@@ -111,7 +111,7 @@ impl Bench<'_> {
         Ok(unless(gone, "a deleted key, or another one gone"))
     }
 
-    fn read_your_writes(&mut self) -> Outcome {
+    fn read_your_writes(&mut self) -> CheckResult {
         let key = self.key("fresh");
         for round in 0..READS {
             let value = round.to_string().into_bytes();
@@ -123,7 +123,7 @@ impl Bench<'_> {
         Ok(None)
     }
 
-    fn increment(&mut self) -> Outcome {
+    fn increment(&mut self) -> CheckResult {
         let (one, other) = (self.key("counter"), self.key("counter.other"));
         for expected in 1..=4 {
             let counts = [self.ledger.ports.store.increment(&one, 1)?, self.ledger.ports.store.increment(&other, 1)?];
@@ -134,7 +134,7 @@ impl Bench<'_> {
         Ok(None)
     }
 
-    fn batch(&mut self) -> Outcome {
+    fn batch(&mut self) -> CheckResult {
         let pairs = self.pairs("batch", BATCH_MAX);
         if !self.takes(&pairs) {
             return Ok(Some("an error"));
@@ -147,7 +147,7 @@ impl Bench<'_> {
         Ok(None)
     }
 
-    fn value_size(&mut self) -> Outcome {
+    fn value_size(&mut self) -> CheckResult {
         let key = self.key("large");
         // With all that stands around a resource in its document, and around a part of an intent.
         let value = vec![b'x'; LIMITS.resource_bytes_max + 32 * 1024];
@@ -158,7 +158,7 @@ impl Bench<'_> {
     }
 
     /// Three changes of one value. Each asks for its turn while the one before it is under way, as another instance would.
-    fn turns(&mut self) -> Outcome {
+    fn turns(&mut self) -> CheckResult {
         let key = self.key("document");
         self.used.extend([self.space.head(), self.space.turns(0)]);
         match three_changes(&Queue::on(self.ledger, self.space.clone(), Batches::Parts), &key) {
