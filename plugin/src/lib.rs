@@ -3,8 +3,8 @@
 //! An instance is reused for many requests, so what is here is a cache at most: the settings, the open store, and the
 //! journal's buffer with its bound. `docs/architecture.md` has the way of a request.
 
-mod brake;
-mod clerk;
+mod background;
+mod backpressure;
 mod exports;
 mod lines;
 mod ports;
@@ -26,22 +26,22 @@ async fn handle(request: Request) -> http::Response<BoxBody> {
         Err(problem) => return unavailable(&request, &problem),
     };
     let (head, body) = request.into_parts();
-    let met = rollcall.meet(&head);
-    let wanted = met.body_bytes_max();
+    let preflight = rollcall.preflight(&head);
+    let wanted = preflight.body_bytes_max();
     let mut response = if wanted > 0 && Rollcall::takes_parts(&head.method, head.uri.path()) {
         in_parts(&rollcall, head, body).await
     } else {
         let body = if wanted > 0 { whole(&head, body, wanted).await } else { Ok(Vec::new()) };
         match body {
-            Ok(body) => match rollcall.begin_met(met, http::Request::from_parts(head, body)) {
+            Ok(body) => match rollcall.begin_after(preflight, http::Request::from_parts(head, body)) {
                 Begun::Answered(response) => response,
                 Begun::Waiting(change) => lines::answer(&rollcall, change).await,
             },
             Err(BrokenOff) => respond::broken_off(head.uri.path()),
         }
     };
-    clerk::see_to(&rollcall);
-    brake::hold(response.status()).await;
+    background::ensure_running(&rollcall);
+    backpressure::delay_refusal(response.status()).await;
     if let Body::Full(bytes) = response.body()
         && !bytes.is_empty()
     {

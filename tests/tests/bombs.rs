@@ -195,7 +195,7 @@ fn a_body_is_wanted_of_a_change_with_a_valid_token_or_secret_and_of_nothing_else
     let tenant = &setting.tenant;
     let wanted = |token: &str, method: &str, path: &str| {
         let request = Tenant { token: token.to_owned(), ..tenant.clone() }.request(method, path, None);
-        setting.server.rollcall.meet(&request.into_parts().0).body_bytes_max()
+        setting.server.rollcall.preflight(&request.into_parts().0).body_bytes_max()
     };
     let whole = LIMITS.body_bytes_max;
     for (method, path, max) in [
@@ -220,7 +220,7 @@ fn a_body_is_wanted_of_a_change_with_a_valid_token_or_secret_and_of_nothing_else
     let admin = |secret: &str, method: &str, path: &str| {
         let mut head = Tenant { token: secret.to_owned(), ..tenant.clone() }.request(method, "", None).into_parts().0;
         head.uri = path.parse().unwrap();
-        setting.server.rollcall.meet(&head).body_bytes_max()
+        setting.server.rollcall.preflight(&head).body_bytes_max()
     };
     let of_tenant = |rest: &str| format!("/admin/api/v1/tenants/{}{rest}", tenant.id);
     for (method, path, right, wrong) in [

@@ -7,7 +7,7 @@ use acceptance::native::Native;
 use acceptance::store::{Backend, Fault};
 use acceptance::world::World;
 use rollcall_core::directory::audit::LOOKED_AT_ONCE;
-use rollcall_core::http::MENDS_ALONE_FOR;
+use rollcall_core::http::SELF_REPAIR_FOR;
 use serde_json::{Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -341,7 +341,7 @@ fn an_instance_goes_on_mending_a_tenant_that_a_request_had_to_leave_closed() {
     setting.plant("head", Some(head));
     setting.plant("l0.2", None);
     setting.plant("l0.20", None);
-    assert!(!setting.server.rollcall.has_to_mend());
+    assert!(!setting.server.rollcall.has_repairs());
     setting.slow_down();
     // Without the record of it, which needs the same turn.
     let request = setting.tenant.request("POST", "/Users", Some(&life::user("new")));
@@ -350,8 +350,8 @@ fn an_instance_goes_on_mending_a_tenant_that_a_request_had_to_leave_closed() {
     assert_ne!(setting.value("head")["damage"], Value::Null);
 
     let mut portions = 0;
-    while setting.server.rollcall.has_to_mend() {
-        setting.server.rollcall.mend_on();
+    while setting.server.rollcall.has_repairs() {
+        setting.server.rollcall.repair_next_portions();
         portions += 1;
     }
     assert!(portions > 0);
@@ -372,10 +372,10 @@ fn an_instance_that_mends_by_itself_stops_before_it_would_be_ended() {
     let request = setting.tenant.request("POST", "/Users", Some(&life::user("new")));
     assert_eq!(setting.server.rollcall.handle(request).status(), 503);
     setting.server.world.store.forget_calls();
-    setting.server.world.time.pass(MENDS_ALONE_FOR - Duration::from_secs(1));
-    assert!(setting.server.rollcall.has_to_mend());
+    setting.server.world.time.pass(SELF_REPAIR_FOR - Duration::from_secs(1));
+    assert!(setting.server.rollcall.has_repairs());
     setting.server.world.time.pass(Duration::from_secs(1));
-    assert!(!setting.server.rollcall.has_to_mend());
+    assert!(!setting.server.rollcall.has_repairs());
     // The next request goes on.
     setting.tenant.create(&mut setting.server, "new").expect(201);
 }

@@ -204,7 +204,7 @@ impl Space {
     }
 
     /// How often wrong admin secrets were presented; meant for the registry.
-    pub(crate) fn guesses(&self) -> String {
+    pub(crate) fn sign_in_attempts(&self) -> String {
         self.key("guesses")
     }
 

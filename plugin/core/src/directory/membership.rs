@@ -75,19 +75,19 @@ pub(super) fn difference(
     steps: &[RelationStep],
 ) -> Result<Difference, Error> {
     let Terms { base, effort, .. } = terms;
-    let mut wish = DesiredMembers::default();
-    let mut crowd = Crowd { view, base, present, standing: None, elements: BTreeMap::new(), effort };
+    let mut desired = DesiredMembers::default();
+    let mut cache = MemberCache { view, base, present, standing: None, elements: BTreeMap::new(), effort };
     for step in steps {
         match step {
-            RelationStep::Add(ids) => ids.iter().for_each(|id| wish.set(id, true)),
-            RelationStep::Remove(ids) => ids.iter().for_each(|id| wish.set(id, false)),
-            RelationStep::Clear => wish = DesiredMembers { cleared: true, ..DesiredMembers::default() },
+            RelationStep::Add(ids) => ids.iter().for_each(|id| desired.set(id, true)),
+            RelationStep::Remove(ids) => ids.iter().for_each(|id| desired.set(id, false)),
+            RelationStep::Clear => desired = DesiredMembers { cleared: true, ..DesiredMembers::default() },
             RelationStep::RemoveFitting(filter) => {
-                crowd.fitting(filter, &wish)?.iter().for_each(|id| wish.set(id, false));
+                cache.fitting(filter, &desired)?.iter().for_each(|id| desired.set(id, false));
             }
         }
     }
-    wish.against(view, group, present)
+    desired.against(view, group, present)
 }
 
 /// What shall be so in the end, by id, in the order in which the ids came.
@@ -141,7 +141,7 @@ impl DesiredMembers {
 }
 
 /// Members as filters see them, each read once in a request, however many filters ask.
-struct Crowd<'c, V: Read> {
+struct MemberCache<'c, V: Read> {
     view: &'c V,
     base: &'c str,
     present: Option<&'c Document>,
@@ -152,15 +152,15 @@ struct Crowd<'c, V: Read> {
     effort: &'c Effort,
 }
 
-impl<V: Read> Crowd<'_, V> {
+impl<V: Read> MemberCache<'_, V> {
     /// The ids that are members by now and that fit.
-    fn fitting(&mut self, filter: &ElementFilter<'_>, wish: &DesiredMembers) -> Result<Vec<String>, Error> {
-        self.know(wish)?;
+    fn fitting(&mut self, filter: &ElementFilter<'_>, desired: &DesiredMembers) -> Result<Vec<String>, Error> {
+        self.know(desired)?;
         let nobody = (Vec::new(), BTreeSet::new());
-        let (old, known) = self.standing.as_ref().filter(|_| !wish.cleared).unwrap_or(&nobody);
-        let new = wish.order.iter().filter(|id| !known.contains(*id));
+        let (old, known) = self.standing.as_ref().filter(|_| !desired.cleared).unwrap_or(&nobody);
+        let new = desired.order.iter().filter(|id| !known.contains(*id));
         let mut fitting = Vec::new();
-        for id in old.iter().chain(new).filter(|id| wish.wants(id)) {
+        for id in old.iter().chain(new).filter(|id| desired.wants(id)) {
             if let Some(Some(element)) = self.elements.get(id) {
                 filter.spend(self.effort, std::slice::from_ref(element), MEMBERS)?;
                 if filter.matches(element) {
@@ -172,9 +172,9 @@ impl<V: Read> Crowd<'_, V> {
     }
 
     /// Reads whoever may be a member by now and was not read yet.
-    fn know(&mut self, wish: &DesiredMembers) -> Result<(), Error> {
+    fn know(&mut self, desired: &DesiredMembers) -> Result<(), Error> {
         let max = LIMITS.scan_max;
-        if !wish.cleared && self.standing.is_none() {
+        if !desired.cleared && self.standing.is_none() {
             if self.present.is_some_and(|group| group.members.members > max) {
                 return Err(scim::Error::too_many_to_look_at(max).into());
             }
@@ -182,12 +182,12 @@ impl<V: Read> Crowd<'_, V> {
             let known = all.iter().cloned().collect();
             self.standing = Some((all, known));
         }
-        let old = self.standing.as_ref().filter(|_| !wish.cleared).map_or(&[][..], |(all, _)| all);
+        let old = self.standing.as_ref().filter(|_| !desired.cleared).map_or(&[][..], |(all, _)| all);
         // Each is looked for, whether it fits or not.
-        self.effort.spend(old.len() + wish.order.len());
+        self.effort.spend(old.len() + desired.order.len());
         self.effort.check(MEMBERS)?;
-        for id in old.iter().chain(&wish.order) {
-            if wish.wants(id) && !self.elements.contains_key(id) {
+        for id in old.iter().chain(&desired.order) {
+            if desired.wants(id) && !self.elements.contains_key(id) {
                 let found = resolve(self.view, id)?;
                 self.effort.read(found.iter().flat_map(|(_, resource)| resource.attributes().values()));
                 self.effort.check(MEMBERS)?;

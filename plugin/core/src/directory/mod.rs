@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod check;
+mod cursor;
 mod document;
 mod entry;
 mod membership;
@@ -16,14 +17,13 @@ pub mod repair;
 pub(crate) mod restore;
 pub(crate) mod roster;
 mod search;
-mod walk;
 
 use crate::tenant::state::{TenantHead, TenantTurn, TenantView};
+pub use cursor::{CursorPage, PageCursor, SortPosition, search_by_cursor};
 pub use document::Document;
 use entry::Entry;
 pub use membership::{Difference, Member, Relations, Wanted};
-pub use search::{Query, ResourcePage, Sieve, search, sift};
-pub use walk::{CursorPage, SortPosition, WalkedPage, walk};
+pub use search::{Predicate, Query, ResourcePage, filter_users, search};
 
 use crate::directory::roster::Extent;
 use crate::keys::{EntryName, IndexKind, Kind};

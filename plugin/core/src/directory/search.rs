@@ -26,7 +26,7 @@ pub struct ResourcePage {
 }
 
 /// A filter, and the tenant URL for what it may ask of places, members and groups.
-pub struct Sieve<'f> {
+pub struct Predicate<'f> {
     /// The filter.
     pub filter: &'f BoundFilter<'f>,
     /// [`BoundFilter::lookup`] of it.
@@ -35,10 +35,10 @@ pub struct Sieve<'f> {
     pub base: &'f str,
 }
 
-impl<'f> Sieve<'f> {
-    /// The sieve of a filter.
-    pub fn new(filter: &'f BoundFilter<'f>, base: &'f str) -> Sieve<'f> {
-        Sieve { filter, lookup: filter.lookup(), base }
+impl<'f> Predicate<'f> {
+    /// The predicate of a filter.
+    pub fn new(filter: &'f BoundFilter<'f>, base: &'f str) -> Predicate<'f> {
+        Predicate { filter, lookup: filter.lookup(), base }
     }
 
     /// The document, if the filter lets it through.
@@ -70,7 +70,7 @@ pub struct Query<'f> {
     /// Which.
     pub kind: Kind,
     /// Only those; all where there is none.
-    pub sieve: Option<Sieve<'f>>,
+    pub predicate: Option<Predicate<'f>>,
     /// In this order; in that of their creation where there is none.
     pub sort: Option<Sort<'f>>,
 }
@@ -78,11 +78,11 @@ pub struct Query<'f> {
 impl Query<'_> {
     /// All of a kind in the order of their creation.
     pub fn all(kind: Kind) -> Query<'static> {
-        Query { kind, sieve: None, sort: None }
+        Query { kind, predicate: None, sort: None }
     }
 
     pub(super) fn lookup(&self) -> Option<&Lookup> {
-        self.sieve.as_ref().and_then(|sieve| sieve.lookup.as_ref())
+        self.predicate.as_ref().and_then(|predicate| predicate.lookup.as_ref())
     }
 }
 
@@ -101,27 +101,28 @@ pub fn search(
     count: usize,
     effort: &Effort,
 ) -> Result<ResourcePage, Error> {
-    let leads = Leads::of_all(view, queries)?;
-    if queries.iter().zip(&leads).all(|(query, leads)| query.sort.is_none() && leads.are_matches(query)) {
-        return pages(view, queries, &leads, skip, count);
+    let candidates = Candidates::of_all(view, queries)?;
+    if queries.iter().zip(&candidates).all(|(query, candidates)| query.sort.is_none() && candidates.are_matches(query))
+    {
+        return pages(view, queries, &candidates, skip, count);
     }
     let mut page = Window::new(skip, count);
     if queries.iter().any(|query| query.sort.is_some()) {
-        let mut hits = hits(view, queries, leads, effort)?;
+        let mut hits = hits(view, queries, candidates, effort)?;
         hits.sort_by(|one, other| sort::compare(one.key.as_ref(), other.key.as_ref(), descending));
         for mut hit in hits {
             page.pass(hit.kind, || hit.document(view))?;
         }
         return Ok(page.into());
     }
-    for (query, leads) in queries.iter().zip(leads) {
-        each(view, query, leads, effort, &mut |document| page.pass(query.kind, || Ok(Some(document))))?;
+    for (query, candidates) in queries.iter().zip(candidates) {
+        each(view, query, candidates, effort, &mut |document| page.pass(query.kind, || Ok(Some(document))))?;
     }
     Ok(page.into())
 }
 
 /// Among which resources all matches of a query are, in the order of their slots. They may match or not: the caller looks.
-pub(super) enum Leads {
+pub(super) enum Candidates {
     /// All of its kind.
     All,
     /// The one that stands under its name, or has the id.
@@ -132,70 +133,70 @@ pub(super) enum Leads {
     Many(EntryName, u64),
 }
 
-impl Leads {
-    pub(super) fn of_all(view: &impl Read, queries: &[Query<'_>]) -> Result<Vec<Leads>, Error> {
-        queries.iter().map(|query| Leads::of(view, query)).collect()
+impl Candidates {
+    pub(super) fn of_all(view: &impl Read, queries: &[Query<'_>]) -> Result<Vec<Candidates>, Error> {
+        queries.iter().map(|query| Candidates::of(view, query)).collect()
     }
 
-    fn of(view: &impl Read, query: &Query<'_>) -> Result<Leads, Error> {
+    fn of(view: &impl Read, query: &Query<'_>) -> Result<Candidates, Error> {
         let kind = query.kind;
         let Some(lookup) = query.lookup() else {
-            return Ok(Leads::All);
+            return Ok(Candidates::All);
         };
         let name = match lookup {
             Lookup::Id(id) => {
                 let found = find(view, kind, id)?;
-                return Ok(found.map_or(Leads::Few(Vec::new()), |document| Leads::Whole(Box::new(document))));
+                return Ok(found.map_or(Candidates::Few(Vec::new()), |document| Candidates::Whole(Box::new(document))));
             }
             Lookup::Name(name) => EntryName::of_value(IndexKind::of_names(kind), &fold(name)),
             Lookup::ExternalId(id) => EntryName::of_value(IndexKind::of_external_ids(kind), id),
             Lookup::Email(address) => EntryName::of_value(IndexKind::Email, &fold(address)),
             Lookup::Member(id) if is_id(id) => EntryName::groups_of(id),
-            Lookup::Member(_) => return Ok(Leads::Few(Vec::new())),
+            Lookup::Member(_) => return Ok(Candidates::Few(Vec::new())),
         };
         Ok(match entry::read(view, &name)? {
-            None => Leads::Few(Vec::new()),
-            Some(Entry::Whole(document)) => Leads::Whole(document),
-            Some(Entry::Short(seats)) => Leads::Few(seats),
-            Some(long @ Entry::Long(_)) => Leads::Many(name, long.len()),
+            None => Candidates::Few(Vec::new()),
+            Some(Entry::Whole(document)) => Candidates::Whole(document),
+            Some(Entry::Short(seats)) => Candidates::Few(seats),
+            Some(long @ Entry::Long(_)) => Candidates::Many(name, long.len()),
         })
     }
 
     /// Whether they are what the query asks for, all of them and in its order, so that a page can be cut out of them unread.
     pub(super) fn are_matches(&self, query: &Query<'_>) -> bool {
-        match (self, &query.sieve) {
-            (Leads::All, None) => true,
-            (Leads::Many(..), Some(sieve)) => sieve.filter.is_lookup(),
-            (Leads::All | Leads::Whole(_) | Leads::Few(_), Some(_)) => false,
-            (Leads::Whole(_) | Leads::Few(_) | Leads::Many(..), None) => false,
+        match (self, &query.predicate) {
+            (Candidates::All, None) => true,
+            (Candidates::Many(..), Some(predicate)) => predicate.filter.is_lookup(),
+            (Candidates::All | Candidates::Whole(_) | Candidates::Few(_), Some(_)) => false,
+            (Candidates::Whole(_) | Candidates::Few(_) | Candidates::Many(..), None) => false,
         }
     }
 
     /// Whether they are no more than one key has.
     pub(super) fn are_few(&self) -> bool {
         match self {
-            Leads::Whole(_) | Leads::Few(_) => true,
-            Leads::All | Leads::Many(..) => false,
+            Candidates::Whole(_) | Candidates::Few(_) => true,
+            Candidates::All | Candidates::Many(..) => false,
         }
     }
 
     /// How many they are.
     pub(super) fn count(&self, view: &TenantView<'_>, kind: Kind) -> Result<u64, ledger::Error> {
         Ok(match self {
-            Leads::All => extent(&mut view.head()?, kind).members,
-            Leads::Whole(_) => 1,
-            Leads::Few(seats) => u64::try_from(seats.len()).unwrap_or(u64::MAX),
-            Leads::Many(_, members) => *members,
+            Candidates::All => extent(&mut view.head()?, kind).members,
+            Candidates::Whole(_) => 1,
+            Candidates::Few(seats) => u64::try_from(seats.len()).unwrap_or(u64::MAX),
+            Candidates::Many(_, members) => *members,
         })
     }
 
     /// Slots and ids of so many of them.
     fn page(&self, view: &impl Read, kind: Kind, skip: u64, limit: usize) -> Result<Vec<Seat>, ledger::Error> {
         match self {
-            Leads::All => roster::page(view, &kind.roll(), skip, limit),
-            Leads::Many(name, _) => roster::page(view, &Roll::Entry(name.clone()), skip, limit),
-            Leads::Whole(document) => Ok(vec![(document.slot, document.resource.id.clone())]),
-            Leads::Few(seats) => Ok(seats.clone()),
+            Candidates::All => roster::page(view, &kind.roll(), skip, limit),
+            Candidates::Many(name, _) => roster::page(view, &Roll::Entry(name.clone()), skip, limit),
+            Candidates::Whole(document) => Ok(vec![(document.slot, document.resource.id.clone())]),
+            Candidates::Few(seats) => Ok(seats.clone()),
         }
     }
 
@@ -208,10 +209,10 @@ impl Leads {
         visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, Error>,
     ) -> Result<ControlFlow<()>, Error> {
         let mut few: Vec<(u64, &str)> = match self {
-            Leads::All => return roster::visit(view, &kind.roll(), way, visitor),
-            Leads::Many(name, _) => return roster::visit(view, &Roll::Entry(name.clone()), way, visitor),
-            Leads::Whole(document) => vec![(document.slot, &document.resource.id)],
-            Leads::Few(seats) => seats.iter().map(|(slot, id)| (*slot, id.as_str())).collect(),
+            Candidates::All => return roster::visit(view, &kind.roll(), way, visitor),
+            Candidates::Many(name, _) => return roster::visit(view, &Roll::Entry(name.clone()), way, visitor),
+            Candidates::Whole(document) => vec![(document.slot, &document.resource.id)],
+            Candidates::Few(seats) => seats.iter().map(|(slot, id)| (*slot, id.as_str())).collect(),
         };
         match way {
             Way::From(bound) => few.retain(|(slot, _)| *slot >= bound),
@@ -232,13 +233,13 @@ impl Leads {
 /// The page that is asked for, while what is before, on and behind it passes by.
 struct Window {
     skip: u64,
-    page: Sheet,
+    page: PageBuilder,
     total: u64,
 }
 
 impl Window {
     fn new(skip: u64, count: usize) -> Window {
-        Window { skip, page: Sheet::new(count), total: 0 }
+        Window { skip, page: PageBuilder::new(count), total: 0 }
     }
 
     fn pass(&mut self, kind: Kind, document: impl FnOnce() -> Result<Option<Document>, Error>) -> Result<(), Error> {
@@ -259,15 +260,15 @@ impl From<Window> for ResourcePage {
 
 /// The resources of one page: as many as are asked for, or as
 /// [`Limits::page_bytes_max`](crate::settings::Limits::page_bytes_max) lets it have.
-pub(super) struct Sheet {
+pub(super) struct PageBuilder {
     pub(super) documents: Vec<(Kind, Document)>,
     count: usize,
     bytes: usize,
 }
 
-impl Sheet {
-    pub(super) fn new(count: usize) -> Sheet {
-        Sheet { documents: Vec::new(), count, bytes: 0 }
+impl PageBuilder {
+    pub(super) fn new(count: usize) -> PageBuilder {
+        PageBuilder { documents: Vec::new(), count, bytes: 0 }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -305,13 +306,13 @@ impl Hit {
 pub(super) fn hits(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
-    leads: Vec<Leads>,
+    candidates: Vec<Candidates>,
     effort: &Effort,
 ) -> Result<Vec<Hit>, Error> {
     let mut hits = Vec::new();
-    for (query, leads) in queries.iter().zip(leads) {
+    for (query, candidates) in queries.iter().zip(candidates) {
         let kind = query.kind;
-        each(view, query, leads, effort, &mut |document| {
+        each(view, query, candidates, effort, &mut |document| {
             let key = query.sort.as_ref().and_then(|sort| sort.key(&document.resource));
             let (slot, id) = (document.slot, document.resource.id.clone());
             let stays = query.lookup().is_some() && hits.len() < LIMITS.page_max;
@@ -328,47 +329,47 @@ pub(super) fn hits(
 fn each(
     view: &TenantView<'_>,
     query: &Query<'_>,
-    leads: Leads,
+    candidates: Candidates,
     effort: &Effort,
     visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let kind = query.kind;
-    let base = query.sieve.as_ref().map_or("", |sieve| sieve.base);
+    let base = query.predicate.as_ref().map_or("", |predicate| predicate.base);
     let mut relations = Relations::new(view, base).counting(effort);
     let mut look = |document: Option<Document>| {
         let Some(document) = document else {
             return Ok(());
         };
         effort.read(document.resource.attributes().values());
-        let kept = match &query.sieve {
-            Some(sieve) => sieve.keep(&mut relations, kind, document, effort)?,
+        let kept = match &query.predicate {
+            Some(predicate) => predicate.keep(&mut relations, kind, document, effort)?,
             None => Some(document),
         };
         kept.map_or(Ok(()), &mut *visitor)
     };
-    let why = match &leads {
-        Leads::Whole(_) | Leads::Few(_) | Leads::Many(..) => FullScanReason::Shared,
-        Leads::All if query.sort.is_some() => FullScanReason::Order,
-        Leads::All => FullScanReason::Filter,
+    let why = match &candidates {
+        Candidates::Whole(_) | Candidates::Few(_) | Candidates::Many(..) => FullScanReason::Shared,
+        Candidates::All if query.sort.is_some() => FullScanReason::Order,
+        Candidates::All => FullScanReason::Filter,
     };
-    match leads {
-        Leads::Whole(document) => look(Some(*document)),
-        Leads::Few(seats) => seats.iter().try_for_each(|(_, id)| look(listed(view, kind, id)?)),
-        leads @ (Leads::All | Leads::Many(..)) => {
-            everything(view, kind, &leads, why, &mut |document| look(Some(document)))
+    match candidates {
+        Candidates::Whole(document) => look(Some(*document)),
+        Candidates::Few(seats) => seats.iter().try_for_each(|(_, id)| look(listed(view, kind, id)?)),
+        candidates @ (Candidates::All | Candidates::Many(..)) => {
+            everything(view, kind, &candidates, why, &mut |document| look(Some(document)))
         }
     }
 }
 
 /// Users that a test lets through, found by reading all of them: refused where there are too many for that.
-pub fn sift(
+pub fn filter_users(
     view: &TenantView<'_>,
     keeps: impl Fn(&Resource) -> bool,
     skip: u64,
     count: usize,
 ) -> Result<ResourcePage, Error> {
     let mut page = Window::new(skip, count);
-    everything(view, Kind::User, &Leads::All, FullScanReason::Search, &mut |document| {
+    everything(view, Kind::User, &Candidates::All, FullScanReason::Search, &mut |document| {
         if keeps(&document.resource) { page.pass(Kind::User, || Ok(Some(document))) } else { Ok(()) }
     })?;
     Ok(page.into())
@@ -378,11 +379,11 @@ pub fn sift(
 fn everything(
     view: &TenantView<'_>,
     kind: Kind,
-    leads: &Leads,
+    candidates: &Candidates,
     why: FullScanReason,
     visitor: &mut dyn FnMut(Document) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    if leads.count(view, kind)? > LIMITS.scan_max {
+    if candidates.count(view, kind)? > LIMITS.scan_max {
         return Err(kind.resource_type().too_many(LIMITS.scan_max, why).into());
     }
     let mut show = |_: u64, id: &str| -> Result<ControlFlow<()>, Error> {
@@ -390,22 +391,22 @@ fn everything(
         listed(view, kind, id)?.map_or(Ok(()), &mut *visitor)?;
         Ok(ControlFlow::Continue(()))
     };
-    leads.visit(view, kind, Way::From(0), &mut show).map(|_| ())
+    candidates.visit(view, kind, Way::From(0), &mut show).map(|_| ())
 }
 
 /// Where a roster has what is asked for and nothing else: nothing is read but the page.
 fn pages(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
-    leads: &[Leads],
+    candidates: &[Candidates],
     mut skip: u64,
     count: usize,
 ) -> Result<ResourcePage, Error> {
-    let (mut page, mut total) = (Sheet::new(count), 0);
-    for (Query { kind, .. }, leads) in queries.iter().zip(leads) {
-        let members = leads.count(view, *kind)?;
+    let (mut page, mut total) = (PageBuilder::new(count), 0);
+    for (Query { kind, .. }, candidates) in queries.iter().zip(candidates) {
+        let members = candidates.count(view, *kind)?;
         if !page.is_full() {
-            for (_, id) in leads.page(view, *kind, skip, count - page.documents.len())? {
+            for (_, id) in candidates.page(view, *kind, skip, count - page.documents.len())? {
                 // Deleted since the roster was read: the page is one shorter.
                 if let Some(document) = listed(view, *kind, &id)? {
                     page.put(*kind, document);

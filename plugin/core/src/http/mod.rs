@@ -4,21 +4,21 @@ mod admin;
 mod asset;
 mod credentials;
 mod export;
-pub mod guesses;
 pub mod health;
-mod meet;
-mod mend;
 mod openapi;
 mod packed;
+mod preflight;
 pub mod respond;
 pub mod route;
 mod scim;
+mod self_repair;
 mod session;
+pub mod sign_in_attempts;
 
 pub use export::Stream;
-pub use meet::Met;
-pub use mend::MENDS_ALONE_FOR;
+pub use preflight::Preflight;
 pub use scim::{Begun, Progress, Provision, QueuePosition, WAITING_VALUES_MAX, Waiting};
+pub use self_repair::SELF_REPAIR_FOR;
 
 use crate::connection::cache::Cache;
 use crate::directory;
@@ -32,7 +32,6 @@ use crate::settings::{LIMITS, Settings};
 use crate::tenant::registry;
 use crate::tenant::schemas::Types;
 use crate::tenant::state::{RegistryState, TenantState, TenantView};
-use guesses::Guesses;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
@@ -41,6 +40,7 @@ use route::Route;
 use scim::{Recorder, Scim, Strangers, WaitingValues};
 use serde::Serialize;
 use session::Sessions;
+use sign_in_attempts::SignInAttempts;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -53,10 +53,10 @@ pub struct Rollcall {
     buffer: RefCell<Buffer>,
     connections: Cache,
     layouts: Layouts,
-    mending: mend::Mending,
+    mending: self_repair::UnderRepair,
     limiter: Limiter,
     strangers: Strangers,
-    guesses: Guesses,
+    sign_in_attempts: SignInAttempts,
     waiting_values: WaitingValues,
 }
 
@@ -138,10 +138,10 @@ impl Rollcall {
             buffer: RefCell::default(),
             connections: Cache::default(),
             layouts: Layouts::default(),
-            mending: mend::Mending::default(),
+            mending: self_repair::UnderRepair::default(),
             limiter: Limiter::default(),
             strangers: Strangers::default(),
-            guesses: Guesses::default(),
+            sign_in_attempts: SignInAttempts::default(),
             waiting_values: WaitingValues::default(),
         }
     }
@@ -175,7 +175,7 @@ impl Rollcall {
     }
 
     fn sessions(&self) -> Sessions<'_> {
-        Sessions { ledger: self.ledger(), guesses: &self.guesses }
+        Sessions { ledger: self.ledger(), sign_in_attempts: &self.sign_in_attempts }
     }
 
     /// Answers one HTTP request.
@@ -190,24 +190,24 @@ impl Rollcall {
     /// be carried out together with others by [`Rollcall::advance`].
     pub fn begin(&self, request: Request<Vec<u8>>) -> Begun {
         let (head, mut body) = request.into_parts();
-        let met = self.meet(&head);
-        if met.body_bytes_max() == 0 {
+        let preflight = self.preflight(&head);
+        if preflight.body_bytes_max() == 0 {
             body = Vec::new();
         }
-        self.begin_met(met, Request::from_parts(head, body))
+        self.begin_after(preflight, Request::from_parts(head, body))
     }
 
-    /// The same of a request whose head was looked at by [`Rollcall::meet`], with as much of its body as that wanted.
-    pub fn begin_met(&self, met: Met, request: Request<Vec<u8>>) -> Begun {
-        if let Err(refused) = check_host(&met.route, &request) {
+    /// The same of a request whose head was looked at by [`Rollcall::preflight`], with as much of its body as that wanted.
+    pub fn begin_after(&self, preflight: Preflight, request: Request<Vec<u8>>) -> Begun {
+        if let Err(refused) = check_host(&preflight.route, &request) {
             return Begun::Answered(refused.map(Body::Full));
         }
-        Begun::Answered(match met.route {
-            Route::Scim(Some(tenant)) => return self.scim().begin(&tenant, &request, met.known.caller()),
+        Begun::Answered(match preflight.route {
+            Route::Scim(Some(tenant)) => return self.scim().begin(&tenant, &request, preflight.known.caller()),
             Route::Scim(None) => {
                 respond::to(request.method(), self.scim().without_tenant(request.headers())).map(Body::Full)
             }
-            Route::Admin(admin) => self.admin(&admin, request, met.known),
+            Route::Admin(admin) => self.admin(&admin, request, preflight.known),
             Route::Health => health::answer(&request, &*self.ports.store, &*self.ports.log).map(Body::Full),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),

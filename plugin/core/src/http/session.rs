@@ -1,9 +1,9 @@
 //! Signing in to the page: a signed cookie. The store keeps which sessions were signed out, and how often whom a wrong
-//! secret was presented by, see [`guesses`](super::guesses).
+//! secret was presented by, see [`sign_in_attempts`](super::sign_in_attempts).
 
-use super::guesses::{Client, Guesses};
 use super::request_id;
 use super::respond::{self, Problem, admin_body, admin_error};
+use super::sign_in_attempts::{Client, SignInAttempts};
 use crate::keys::Space;
 use crate::ledger::{self, Ledger, Read as _};
 use crate::settings::ADMIN_SECRET_BYTES_MAX;
@@ -30,7 +30,7 @@ const _: () = assert!(ADMIN_SECRET_BYTES_MAX * 3 < SIGN_IN_BYTES_MAX);
 #[derive(Clone, Copy)]
 pub(super) struct Sessions<'r> {
     pub(super) ledger: Ledger<'r>,
-    pub(super) guesses: &'r Guesses,
+    pub(super) sign_in_attempts: &'r SignInAttempts,
 }
 
 impl Sessions<'_> {
@@ -95,7 +95,7 @@ impl Sessions<'_> {
         let (store, log) = (&*self.ledger.ports.store, &*self.ledger.ports.log);
         let (minute, now) =
             (self.ledger.ports.clock.now().as_second().div_euclid(60), self.ledger.ports.clock.elapsed());
-        if self.guesses.is_over(&client, minute, now, store, log) {
+        if self.sign_in_attempts.is_over(&client, minute, now, store, log) {
             let message = "secret: too many wrong ones; try again in a minute";
             let mut response = admin_error(StatusCode::TOO_MANY_REQUESTS, "too_many_attempts", message);
             respond::set(&mut response, RETRY_AFTER, "60");
@@ -104,7 +104,7 @@ impl Sessions<'_> {
         if self.ledger.settings.secrets.is_admin(presented) {
             return Ok(());
         }
-        self.guesses.count(&client, minute, now, store, log);
+        self.sign_in_attempts.count(&client, minute, now, store, log);
         self.ledger.ports.log.line("sign-in: a wrong admin secret was presented");
         Err(admin_error(StatusCode::UNAUTHORIZED, "wrong_secret", "secret: this is not the admin secret"))
     }

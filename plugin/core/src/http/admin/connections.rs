@@ -24,15 +24,15 @@ impl Rollcall {
             #[serde(default)]
             strict: bool,
         }
-        let wish: NewConnection = body(request, "{\"identityProvider\": \"…\"}")?;
-        let provider = known_provider(&wish.identity_provider)?;
+        let wanted: NewConnection = body(request, "{\"identityProvider\": \"…\"}")?;
+        let provider = known_provider(&wanted.identity_provider)?;
         let (ports, secrets) = (&self.ports, &self.settings.secrets);
         self.connection_turn(id, |turn| {
             // Looked at once more within the turn, which a removal of the tenant holds, too.
             if registry::read(self.ledger(), id)?.is_none() {
                 return Err(ConnectionError::NotConnected);
             }
-            connection::start(turn, ports, secrets, id, provider, wish.strict)
+            connection::start(turn, ports, secrets, id, provider, wanted.strict)
         })?;
         self.connection(id, request, StatusCode::CREATED)
     }
@@ -42,9 +42,9 @@ impl Rollcall {
     }
 
     pub(super) fn rotate(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> =
+        let wanted: Map<String, Value> =
             if request.body().is_empty() { Map::new() } else { body(request, "{\"overlapSeconds\": number}")? };
-        let seconds = match wish.get("overlapSeconds") {
+        let seconds = match wanted.get("overlapSeconds") {
             None => connection::OVERLAP_SECONDS_DEFAULT,
             Some(value) => {
                 value.as_u64().filter(|seconds| *seconds <= connection::OVERLAP_SECONDS_MAX).ok_or_else(|| {
@@ -61,10 +61,10 @@ impl Rollcall {
     }
 
     pub(super) fn change_connection(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> =
+        let wanted: Map<String, Value> =
             body(request, "{\"groups\": true or false, \"strict\": true or false, \"identityProvider\": \"…\"}")?;
         let mut change = connection::ConnectionChange::default();
-        for (name, value) in &wish {
+        for (name, value) in &wanted {
             match (name.as_str(), value) {
                 ("groups", Value::Bool(groups)) => change.groups = Some(*groups),
                 ("strict", Value::Bool(strict)) => change.strict = Some(*strict),

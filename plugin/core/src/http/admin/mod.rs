@@ -13,7 +13,7 @@ mod users;
 
 pub(super) use error::AdminError;
 
-use super::meet::KnownCaller;
+use super::preflight::KnownCaller;
 use super::route::{self, Admin, Door, Misrouted, OfTenant};
 use super::{Body, Rollcall};
 use super::{credentials, export, respond};

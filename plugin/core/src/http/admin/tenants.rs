@@ -21,9 +21,9 @@ impl Rollcall {
             name: String,
             id: Option<String>,
         }
-        let wish: NewTenant = body(request, "{\"name\": \"…\"}")?;
-        let id = wish.id.as_deref().map(|id| TenantId::parse(id).ok_or(AdminError::InvalidId)).transpose()?;
-        let tenant = registry::create(self.ledger(), &wish.name, id)?;
+        let wanted: NewTenant = body(request, "{\"name\": \"…\"}")?;
+        let id = wanted.id.as_deref().map(|id| TenantId::parse(id).ok_or(AdminError::InvalidId)).transpose()?;
+        let tenant = registry::create(self.ledger(), &wanted.name, id)?;
         Ok(admin_body(StatusCode::CREATED, &basics(&tenant)))
     }
 
@@ -44,9 +44,9 @@ impl Rollcall {
     }
 
     pub(super) fn change_tenant(&self, id: &TenantId, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> = body(request, "{\"name\": \"…\", \"seats\": number or null}")?;
+        let wanted: Map<String, Value> = body(request, "{\"name\": \"…\", \"seats\": number or null}")?;
         let mut change = registry::TenantChange::default();
-        for (name, value) in wish {
+        for (name, value) in wanted {
             match (name.as_str(), value) {
                 ("name", Value::String(name)) => change.name = Some(name),
                 ("seats", Value::Null) => change.seats = Some(None),

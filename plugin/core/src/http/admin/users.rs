@@ -32,7 +32,7 @@ impl Rollcall {
                 active.is_none_or(|active| resource.active() == active)
                     && search.as_ref().is_none_or(|text| mentions(resource, text))
             };
-            directory::sift(&view, keeps, start - 1, count)
+            directory::filter_users(&view, keeps, start - 1, count)
         };
         let found = found?;
         let users: Vec<Value> = found.documents.iter().map(|(_, document)| user_row(&document.resource)).collect();
@@ -63,8 +63,8 @@ impl Rollcall {
 
     /// Deletes what an ended connection left behind, a batch at a time; the page repeats it until nothing remains.
     pub(super) fn delete_users(&self, id: &TenantId, tenant: &Tenant, request: &Request<Vec<u8>>) -> Answered {
-        let wish: Map<String, Value> = body(request, "{\"confirm\": \"the organisation's name\"}")?;
-        if wish.get("confirm").and_then(Value::as_str) != Some(tenant.name.as_str()) {
+        let wanted: Map<String, Value> = body(request, "{\"confirm\": \"the organisation's name\"}")?;
+        if wanted.get("confirm").and_then(Value::as_str) != Some(tenant.name.as_str()) {
             return Err(AdminError::NotConfirmed);
         }
         let mut turn = self.turn(id)?;

@@ -5,7 +5,7 @@
 
 use super::Scim;
 use super::context::Context;
-use crate::directory::CursorPage;
+use crate::directory::PageCursor;
 use crate::keys::Kind;
 use crate::scim::{Error, ListQuery};
 use crate::secrets::NONCE_LEN;
@@ -18,7 +18,7 @@ use serde_json::json;
 struct Cursor {
     made: Timestamp,
     count: usize,
-    page: CursorPage,
+    page: PageCursor,
 }
 
 /// What makes and opens the cursors of one query.
@@ -39,7 +39,7 @@ impl<'r> Scim<'r> {
 }
 
 impl Seal<'_> {
-    pub(super) fn close(&self, page: CursorPage) -> String {
+    pub(super) fn close(&self, page: PageCursor) -> String {
         let cursor = Cursor { made: self.now, count: self.count, page };
         let text = serde_json::to_string(&cursor).expect("a cursor is plain data");
         let mut nonce = [0; NONCE_LEN];
@@ -48,7 +48,7 @@ impl Seal<'_> {
     }
 
     /// The page of a cursor; nothing where it is empty, which is the first page.
-    pub(super) fn open(&self, cursor: &str) -> Result<Option<CursorPage>, Error> {
+    pub(super) fn open(&self, cursor: &str) -> Result<Option<PageCursor>, Error> {
         if cursor.is_empty() {
             return Ok(None);
         }

@@ -27,9 +27,9 @@ pub(super) use record::Recorder;
 pub(super) use strangers::Strangers;
 
 use super::Layouts;
-use super::mend::Turns;
 use super::respond::{self, Problem};
 use super::route;
+use super::self_repair::Turns;
 use crate::connection::cache::Cache;
 use crate::journal::Action;
 use crate::keys::{Kind, Space, TenantId};
@@ -239,7 +239,7 @@ pub(in crate::http) fn below(path: &str) -> &str {
 
 const NO_ME: &str = "Me: a provisioning client has no user of its own";
 
-/// Where a path leads. The strict dialect takes it as it is.
+/// Where a path candidates. The strict dialect takes it as it is.
 fn route_of(path: &str, reading: &Reading) -> route::ScimRoute {
     let (route, spelling) = route::ScimRoute::spelt(path);
     let reads = (!spelling.double_slash || reading.reads(Leniency::DoubleSlash, "path"))

@@ -3,7 +3,7 @@
 use super::context::{Context, names, tags};
 use super::describe::{Event, describe_query, name_of};
 use super::{Answer, Provision, Scim};
-use crate::directory::{self, Document, Sieve};
+use crate::directory::{self, Document, Predicate};
 use crate::http::respond::{self, Problem};
 use crate::http::route;
 use crate::journal::Action;
@@ -32,13 +32,13 @@ impl Scim<'_> {
             let projections = projections.collect::<Result<Vec<_>, _>>()?;
             let filters = filters(context, &query, kinds)?;
             let queries = queries(context, &query, &filters)?;
-            let only = if let [only] = queries.as_slice() { only.sieve.as_ref() } else { None };
+            let only = if let [only] = queries.as_slice() { only.predicate.as_ref() } else { None };
             let page = self.page(view, context, &query, kinds, &queries)?;
             describe_query(
                 &mut event,
                 context.mask,
                 noun,
-                only.and_then(|sieve| sieve.lookup.as_ref()),
+                only.and_then(|predicate| predicate.lookup.as_ref()),
                 query.filter.as_deref(),
                 &page.documents,
                 page.is_of_none(),
@@ -84,13 +84,10 @@ impl Scim<'_> {
         };
         let seal = self.cursor_seal(context, query, kinds);
         let page = seal.open(cursor)?;
-        let stretch = directory::walk(view, queries, query.descending, page.as_ref(), query.count, context.effort)?;
-        let (next, previous) =
-            (stretch.next.map(|page| seal.close(page)), stretch.previous.map(|page| seal.close(page)));
-        Ok(ListPage {
-            documents: stretch.documents,
-            found: PageLinks::ByCursor { total: stretch.total, next, previous },
-        })
+        let found =
+            directory::search_by_cursor(view, queries, query.descending, page.as_ref(), query.count, context.effort)?;
+        let (next, previous) = (found.next.map(|page| seal.close(page)), found.previous.map(|page| seal.close(page)));
+        Ok(ListPage { documents: found.documents, found: PageLinks::ByCursor { total: found.total, next, previous } })
     }
 
     /// RFC 7644 §3.4.1.
@@ -195,12 +192,12 @@ fn filters<'c>(
     };
     let types: Vec<_> = kinds.iter().map(|kind| context.types().of(*kind)).collect();
     let bound = BoundFilter::parse_for(text, &types, context.reading())?;
-    let sieve = |(kind, filter): (&Kind, BoundFilter<'c>)| match filter.always() {
+    let predicate = |(kind, filter): (&Kind, BoundFilter<'c>)| match filter.always() {
         Some(true) => Some((*kind, None)),
         Some(false) => None,
         None => Some((*kind, Some(filter))),
     };
-    Ok(kinds.iter().zip(bound).filter_map(sieve).collect())
+    Ok(kinds.iter().zip(bound).filter_map(predicate).collect())
 }
 
 /// The order of each kind: resources of one that does not know the attribute have no value to sort by.
@@ -218,8 +215,8 @@ fn queries<'f>(
     }
     let mut queries = Vec::new();
     for ((kind, filter), sort) in filters.iter().zip(sorts) {
-        let sieve = filter.as_ref().map(|filter| Sieve::new(filter, &context.admitted.base));
-        queries.push(directory::Query { kind: *kind, sieve, sort: sort.unwrap_or_default() });
+        let predicate = filter.as_ref().map(|filter| Predicate::new(filter, &context.admitted.base));
+        queries.push(directory::Query { kind: *kind, predicate, sort: sort.unwrap_or_default() });
     }
     Ok(queries)
 }

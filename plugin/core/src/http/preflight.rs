@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 
 /// A request whose head was looked at.
-pub struct Met {
+pub struct Preflight {
     pub(super) route: Route,
     pub(super) known: KnownCaller,
     body_bytes_max: usize,
@@ -36,7 +36,7 @@ impl KnownCaller {
     }
 }
 
-impl Met {
+impl Preflight {
     /// How many bytes of the body are to be read. With one more the request is refused as too large; with none it is to be
     /// answered without its body.
     pub fn body_bytes_max(&self) -> usize {
@@ -45,8 +45,8 @@ impl Met {
 }
 
 impl Rollcall {
-    /// Looks at the head of a request. [`Rollcall::begin_met`] goes on, with as much of the body as is wanted.
-    pub fn meet(&self, head: &Parts) -> Met {
+    /// Looks at the head of a request. [`Rollcall::begin_after`] goes on, with as much of the body as is wanted.
+    pub fn preflight(&self, head: &Parts) -> Preflight {
         let route = Route::of(head.uri.path());
         let (known, body_bytes_max) = match &route {
             Route::Scim(Some(tenant)) if route::takes_body(&head.method, super::scim::below(head.uri.path())) => {
@@ -59,15 +59,15 @@ impl Rollcall {
                     None => (KnownCaller::Nothing, 0),
                 }
             }
-            Route::Admin(admin) => self.meet_admin(admin, head),
+            Route::Admin(admin) => self.preflight_admin(admin, head),
             Route::Scim(_) | Route::Health | Route::OpenApi | Route::Page(_) | Route::Nowhere => {
                 (KnownCaller::Nothing, 0)
             }
         };
-        Met { route, known, body_bytes_max }
+        Preflight { route, known, body_bytes_max }
     }
 
-    fn meet_admin(&self, admin: &Admin, head: &Parts) -> (KnownCaller, usize) {
+    fn preflight_admin(&self, admin: &Admin, head: &Parts) -> (KnownCaller, usize) {
         let reads = [Method::GET, Method::HEAD].contains(&head.method);
         if reads || route::check_method(&head.method, admin.methods()).is_err() {
             return (KnownCaller::Nothing, 0);

@@ -6,7 +6,7 @@
 //! [`Limits::cursor_scan_max`](crate::settings::Limits::cursor_scan_max) resources. An order has to read everything, as it
 //! has to where pages are counted, and is refused where that is refused.
 
-use super::search::{Hit, Leads, Sheet, hits};
+use super::search::{Candidates, Hit, PageBuilder, hits};
 use super::{Document, Error, Query, Relations, listed, roster};
 use crate::keys::Kind;
 use crate::scim::Effort;
@@ -32,45 +32,46 @@ pub struct SortPosition {
 
 /// Which page.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
-pub struct CursorPage {
+pub struct PageCursor {
     /// The one behind the place, or the one ahead of it.
     forth: bool,
     place: SortPosition,
-    /// Whether the walk met anything on the other side of the place.
-    met: bool,
+    /// Whether there is a match on the other side of the position.
+    #[serde(rename = "met")]
+    has_more_behind: bool,
 }
 
 /// A page of a walk.
-pub struct WalkedPage {
+pub struct CursorPage {
     /// The resources of the page, as they are stored.
     pub documents: Vec<(Kind, Document)>,
     /// How many there are on all pages, where that is known without reading them.
     pub total: Option<u64>,
     /// The page behind this one, if there is any.
-    pub next: Option<CursorPage>,
+    pub next: Option<PageCursor>,
     /// The page ahead of this one, if there is any.
-    pub previous: Option<CursorPage>,
+    pub previous: Option<PageCursor>,
 }
 
 /// The page that is asked for, or the first one: `count` resources, fewer where a filter has looked at enough.
-pub fn walk(
+pub fn search_by_cursor(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
     descending: bool,
-    page: Option<&CursorPage>,
+    page: Option<&PageCursor>,
     count: usize,
     effort: &Effort,
-) -> Result<WalkedPage, Error> {
+) -> Result<CursorPage, Error> {
     if count == 0 {
         let total = super::search(view, queries, descending, 0, 0, effort)?.total;
-        return Ok(WalkedPage { documents: Vec::new(), total: Some(total), next: None, previous: None });
+        return Ok(CursorPage { documents: Vec::new(), total: Some(total), next: None, previous: None });
     }
     let sorted = queries.iter().any(|query| query.sort.is_some());
-    let leads = Leads::of_all(view, queries)?;
-    if sorted || leads.iter().all(Leads::are_few) {
-        through_all(view, queries, leads, descending, page, count, effort)
+    let candidates = Candidates::of_all(view, queries)?;
+    if sorted || candidates.iter().all(Candidates::are_few) {
+        through_all(view, queries, candidates, descending, page, count, effort)
     } else {
-        through_slots(view, queries, &leads, page, count, effort)
+        through_slots(view, queries, &candidates, page, count, effort)
     }
 }
 
@@ -78,24 +79,24 @@ pub fn walk(
 fn through_all(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
-    leads: Vec<Leads>,
+    candidates: Vec<Candidates>,
     descending: bool,
-    page: Option<&CursorPage>,
+    page: Option<&PageCursor>,
     count: usize,
     effort: &Effort,
-) -> Result<WalkedPage, Error> {
+) -> Result<CursorPage, Error> {
     let place = |hit: Hit| (SortPosition { kind: hit.kind, slot: hit.slot, key: hit.key.clone() }, hit);
-    let mut all: Vec<(SortPosition, Hit)> = hits(view, queries, leads, effort)?.into_iter().map(place).collect();
+    let mut all: Vec<(SortPosition, Hit)> = hits(view, queries, candidates, effort)?.into_iter().map(place).collect();
     all.sort_by(|(one, _), (other, _)| one.compare(other, descending));
     let at =
         |place: &SortPosition| all.partition_point(|(other, _)| other.compare(place, descending) == Ordering::Less);
     let (start, end) = match page {
         None => (0, count),
-        Some(CursorPage { forth: true, place, .. }) => (at(place), at(place) + count),
-        Some(CursorPage { forth: false, place, .. }) => (at(place).saturating_sub(count), at(place)),
+        Some(PageCursor { forth: true, place, .. }) => (at(place), at(place) + count),
+        Some(PageCursor { forth: false, place, .. }) => (at(place).saturating_sub(count), at(place)),
     };
     let (mut start, mut end) = (start, end.min(all.len()));
-    let mut sheet = Sheet::new(count);
+    let mut sheet = PageBuilder::new(count);
     let forth = page.is_none_or(|page| page.forth);
     let nearest: Vec<usize> = if forth { (start..end).collect() } else { (start..end).rev().collect() };
     for at in nearest {
@@ -116,9 +117,9 @@ fn through_all(
     }
     let next = all.get(end).map(|(place, _)| place.clone());
     let previous = start.checked_sub(1).and_then(|last| all.get(last)).map(|(place, _)| place.behind());
-    let next = next.map(|place| CursorPage { forth: true, place, met: end > 0 });
-    let previous = previous.map(|place| CursorPage { forth: false, place, met: start < all.len() });
-    Ok(WalkedPage { documents, total: u64::try_from(all.len()).ok(), next, previous })
+    let next = next.map(|place| PageCursor { forth: true, place, has_more_behind: end > 0 });
+    let previous = previous.map(|place| PageCursor { forth: false, place, has_more_behind: start < all.len() });
+    Ok(CursorPage { documents, total: u64::try_from(all.len()).ok(), next, previous })
 }
 
 impl SortPosition {
@@ -137,44 +138,45 @@ impl SortPosition {
 fn through_slots(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
-    leads: &[Leads],
-    page: Option<&CursorPage>,
+    candidates: &[Candidates],
+    page: Option<&PageCursor>,
     count: usize,
     effort: &Effort,
-) -> Result<WalkedPage, Error> {
-    let (forth, place, met) = page.map_or((true, None, false), |page| (page.forth, Some(&page.place), page.met));
-    let mut leg = Leg { sheet: Sheet::new(count), left: LIMITS.cursor_scan_max, stop: None, effort };
-    leg.go(view, queries, leads, forth, place)?;
-    let mut documents = leg.sheet.documents;
+) -> Result<CursorPage, Error> {
+    let (forth, place, has_more_behind) =
+        page.map_or((true, None, false), |page| (page.forth, Some(&page.place), page.has_more_behind));
+    let mut scan = CursorScan { sheet: PageBuilder::new(count), left: LIMITS.cursor_scan_max, stop: None, effort };
+    scan.go(view, queries, candidates, forth, place)?;
+    let mut documents = scan.sheet.documents;
     // What the pages that follow have behind them, each on its side: onward, and back to where this page was come from.
     let shown = !documents.is_empty();
-    let onward = leg.stop.take().map(|stop| (stop, shown || met));
-    let back = place.filter(|_| met).map(|place| (place.clone(), shown || onward.is_some()));
+    let onward = scan.stop.take().map(|stop| (stop, shown || has_more_behind));
+    let back = place.filter(|_| has_more_behind).map(|place| (place.clone(), shown || onward.is_some()));
     let (next, previous) = if forth {
         (onward, back)
     } else {
         documents.reverse();
-        (back, onward.map(|(stop, met)| (stop.behind(), met)))
+        (back, onward.map(|(stop, has_more_behind)| (stop.behind(), has_more_behind)))
     };
-    let counted = queries.iter().zip(leads).all(|(query, leads)| leads.are_matches(query));
+    let counted = queries.iter().zip(candidates).all(|(query, candidates)| candidates.are_matches(query));
     let total = match (counted, &place, &next) {
-        (true, ..) => Some(population(view, queries, leads)?),
+        (true, ..) => Some(population(view, queries, candidates)?),
         (false, None, None) => u64::try_from(documents.len()).ok(),
         (false, ..) => None,
     };
-    let next = next.map(|(place, met)| CursorPage { forth: true, place, met });
-    let previous = previous.map(|(place, met)| CursorPage { forth: false, place, met });
-    Ok(WalkedPage { documents, total, next, previous })
+    let next = next.map(|(place, has_more_behind)| PageCursor { forth: true, place, has_more_behind });
+    let previous = previous.map(|(place, has_more_behind)| PageCursor { forth: false, place, has_more_behind });
+    Ok(CursorPage { documents, total, next, previous })
 }
 
-fn population(view: &TenantView<'_>, queries: &[Query<'_>], leads: &[Leads]) -> Result<u64, Error> {
-    let counts = queries.iter().zip(leads).map(|(query, leads)| leads.count(view, query.kind));
+fn population(view: &TenantView<'_>, queries: &[Query<'_>], candidates: &[Candidates]) -> Result<u64, Error> {
+    let counts = queries.iter().zip(candidates).map(|(query, candidates)| candidates.count(view, query.kind));
     Ok(counts.sum::<Result<_, _>>()?)
 }
 
 /// What was met on the way from a place.
-struct Leg<'e> {
-    sheet: Sheet,
+struct CursorScan<'e> {
+    sheet: PageBuilder,
     /// How many more may be looked at.
     left: usize,
     /// The first match beyond the page, or where enough was looked at.
@@ -182,28 +184,28 @@ struct Leg<'e> {
     effort: &'e Effort,
 }
 
-impl Leg<'_> {
+impl CursorScan<'_> {
     fn go(
         &mut self,
         view: &TenantView<'_>,
         queries: &[Query<'_>],
-        leads: &[Leads],
+        candidates: &[Candidates],
         forth: bool,
         place: Option<&SortPosition>,
     ) -> Result<(), Error> {
-        let ahead = |(query, _): &(&Query<'_>, &Leads)| match place {
+        let ahead = |(query, _): &(&Query<'_>, &Candidates)| match place {
             Some(place) if forth => query.kind >= place.kind,
             Some(place) => query.kind <= place.kind,
             None => true,
         };
-        let mut queries: Vec<(&Query<'_>, &Leads)> = queries.iter().zip(leads).filter(ahead).collect();
+        let mut queries: Vec<(&Query<'_>, &Candidates)> = queries.iter().zip(candidates).filter(ahead).collect();
         if !forth {
             queries.reverse();
         }
-        for (query, leads) in queries {
+        for (query, candidates) in queries {
             let slot = place.filter(|place| place.kind == query.kind).map(|place| place.slot);
             let way = if forth { Way::From(slot.unwrap_or(0)) } else { Way::Before(slot.unwrap_or(u64::MAX)) };
-            if self.look(view, query, leads, way)?.is_break() {
+            if self.look(view, query, candidates, way)?.is_break() {
                 break;
             }
         }
@@ -214,16 +216,16 @@ impl Leg<'_> {
         &mut self,
         view: &TenantView<'_>,
         query: &Query<'_>,
-        leads: &Leads,
+        candidates: &Candidates,
         way: Way,
     ) -> Result<ControlFlow<()>, Error> {
         let kind = query.kind;
-        let base = query.sieve.as_ref().map_or("", |sieve| sieve.base);
+        let base = query.predicate.as_ref().map_or("", |predicate| predicate.base);
         let mut relations = Relations::new(view, base).counting(self.effort);
-        leads.visit(view, kind, way, &mut |slot, id| {
+        candidates.visit(view, kind, way, &mut |slot, id| {
             let full = self.sheet.is_full();
             // A walk is never refused: where it has computed enough the page ends, full or not.
-            if self.left == 0 || !self.effort.affords(1) || full && query.sieve.is_none() {
+            if self.left == 0 || !self.effort.affords(1) || full && query.predicate.is_none() {
                 self.stop = Some(SortPosition { kind, slot, key: None });
                 return Ok(ControlFlow::Break(()));
             }
@@ -232,8 +234,8 @@ impl Leg<'_> {
                 return Ok(ControlFlow::Continue(()));
             };
             self.effort.read(document.resource.attributes().values());
-            let kept = match &query.sieve {
-                Some(sieve) => sieve.keep(&mut relations, kind, document, self.effort)?,
+            let kept = match &query.predicate {
+                Some(predicate) => predicate.keep(&mut relations, kind, document, self.effort)?,
                 None => Some(document),
             };
             match kept {

@@ -29,7 +29,7 @@ enum State {
 }
 
 /// Sees to it that what waits in memory is written in time.
-pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
+pub(crate) fn ensure_running(rollcall: &Rc<Rollcall>) {
     let needed = match STATE.get() {
         State::OffDuty => has_work(rollcall),
         // Time wakes it; only what comes does not.
@@ -43,7 +43,7 @@ pub(crate) fn see_to(rollcall: &Rc<Rollcall>) {
 }
 
 fn has_work(rollcall: &Rollcall) -> bool {
-    rollcall.has_buffered() || rollcall.has_numbers() || rollcall.has_to_mend()
+    rollcall.has_buffered() || rollcall.has_numbers() || rollcall.has_repairs()
 }
 
 /// Ends when it is dropped, for whatever reason.
@@ -59,16 +59,16 @@ impl Duty {
     async fn serve(self, rollcall: &Rollcall) {
         while self.is_mine() && has_work(rollcall) {
             rollcall.give_on();
-            if rollcall.has_to_mend() {
+            if rollcall.has_repairs() {
                 // A portion at a time, so that requests of the instance come in between.
-                rollcall.mend_on();
+                rollcall.repair_next_portions();
             }
             if !rollcall.has_buffered() {
                 sleep(AGAIN).await;
                 continue;
             }
             match rollcall.patience() {
-                Some(patience) if rollcall.has_numbers() || rollcall.has_to_mend() => sleep(patience.min(AGAIN)).await,
+                Some(patience) if rollcall.has_numbers() || rollcall.has_repairs() => sleep(patience.min(AGAIN)).await,
                 Some(patience) => sleep(patience).await,
                 None => {
                     STATE.set(State::Writing);

@@ -1,5 +1,5 @@
 //! How often somebody has presented a wrong admin secret, so that guessing is slow and nobody is shut out by another's
-//! guesses.
+//! sign_in_attempts.
 //!
 //! Counted by client address, in the minute that the clock shows. Whoever has tried [`OF_CLIENT_MAX`] wrong ones is refused
 //! unlooked, the right one too, at the page and at the API alike: otherwise the slowing down would slow nobody down. All
@@ -83,7 +83,7 @@ fn digest(text: &str) -> String {
 
 /// What one instance knows.
 #[derive(Default)]
-pub(super) struct Guesses {
+pub(super) struct SignInAttempts {
     counted: RefCell<Counted>,
     /// When the store was last read.
     read: Cell<Option<Duration>>,
@@ -137,7 +137,7 @@ impl Counted {
     }
 }
 
-impl Guesses {
+impl SignInAttempts {
     /// Whether a client is to be refused unlooked in this minute.
     pub(super) fn is_over(
         &self,
@@ -168,7 +168,7 @@ impl Guesses {
         let mut counted = self.counted.borrow_mut();
         counted.add(client);
         let bytes = serde_json::to_vec(&*counted).expect("counts are plain data");
-        if let Err(error) = store.set_many(&[(Space::registry().guesses(), bytes)]) {
+        if let Err(error) = store.set_many(&[(Space::registry().sign_in_attempts(), bytes)]) {
             log.line(&format!("sign-in: a wrong secret is not counted for other instances: {error}"));
         }
     }
@@ -182,7 +182,7 @@ impl Guesses {
 
     /// Reads what all have counted. A store that does not answer stops nobody from signing in.
     fn look(&self, now: Duration, store: &dyn Store, log: &dyn Log) {
-        match store.get(&Space::registry().guesses()) {
+        match store.get(&Space::registry().sign_in_attempts()) {
             Ok(found) => {
                 self.read.set(Some(now));
                 // What cannot be read is written anew with the next one.

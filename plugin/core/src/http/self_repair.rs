@@ -17,14 +17,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a request mends before it is answered that the tenant is closed; the next one goes on.
-const MENDS_FOR: Duration = Duration::from_secs(5);
+const REQUEST_REPAIR_FOR: Duration = Duration::from_secs(5);
 
 /// How long after such a request its instance goes on by itself. Our host ends an instance that is still at work 30 seconds
 /// after its last answer.
-pub const MENDS_ALONE_FOR: Duration = Duration::from_secs(20);
+pub const SELF_REPAIR_FOR: Duration = Duration::from_secs(20);
 
 /// Tenants that an instance mends, and when a request had to leave them so.
-pub(super) type Mending = RefCell<BTreeMap<TenantId, Duration>>;
+pub(super) type UnderRepair = RefCell<BTreeMap<TenantId, Duration>>;
 
 impl Rollcall {
     /// [`Turns::take`]
@@ -42,17 +42,17 @@ impl Rollcall {
     }
 
     /// Whether tenants are left that this instance has begun to mend, and goes on with by itself.
-    pub fn has_to_mend(&self) -> bool {
+    pub fn has_repairs(&self) -> bool {
         let now = self.ports.clock.elapsed();
-        self.mending.borrow_mut().retain(|_, left| now.saturating_sub(*left) < MENDS_ALONE_FOR);
+        self.mending.borrow_mut().retain(|_, left| now.saturating_sub(*left) < SELF_REPAIR_FOR);
         !self.mending.borrow().is_empty()
     }
 
     /// Mends a portion of each of these tenants. Where that fails, the next request sees to it.
-    pub fn mend_on(&self) {
+    pub fn repair_next_portions(&self) {
         let tenants: Vec<TenantId> = self.mending.borrow().keys().cloned().collect();
         for tenant in tenants {
-            match self.turns().mend_portion(&tenant) {
+            match self.turns().repair_portion(&tenant) {
                 Ok(false) => continue,
                 Ok(true) => {}
                 Err(error) => {
@@ -72,7 +72,7 @@ impl Rollcall {
 #[derive(Clone, Copy)]
 pub(super) struct Turns<'r> {
     ledger: Ledger<'r>,
-    mending: &'r Mending,
+    mending: &'r UnderRepair,
 }
 
 impl<'r> Turns<'r> {
@@ -101,8 +101,8 @@ impl<'r> Turns<'r> {
     fn mend(self, tenant: &TenantId) -> Result<(), Error> {
         let clock = &self.ledger.ports.clock;
         let begun = clock.elapsed();
-        while clock.elapsed().saturating_sub(begun) < MENDS_FOR {
-            if self.mend_portion(tenant)? {
+        while clock.elapsed().saturating_sub(begun) < REQUEST_REPAIR_FOR {
+            if self.repair_portion(tenant)? {
                 return Ok(());
             }
         }
@@ -111,7 +111,7 @@ impl<'r> Turns<'r> {
     }
 
     /// Mends a portion of a damaged tenant, and opens it again after the last one. Whether it is open.
-    fn mend_portion(self, tenant: &TenantId) -> Result<bool, Error> {
+    fn repair_portion(self, tenant: &TenantId) -> Result<bool, Error> {
         let ports = self.ledger.ports;
         let mut turn = TenantTurn::take_to_mend(self.ledger, Space::tenant(tenant))?;
         let Some(damage) = turn.head.damage().cloned() else {

@@ -18,7 +18,7 @@ thread_local! {
 }
 
 /// Waits where the answer is such a refusal. Some of an instance's places stay free for others.
-pub(crate) async fn hold(status: http::StatusCode) {
+pub(crate) async fn delay_refusal(status: http::StatusCode) {
     if status == http::StatusCode::TOO_MANY_REQUESTS && HELD.get() < LIMITS.refusals_held_max {
         let _held = Held::begin();
         let longer = Duration::from_millis(spin_sdk::wasip3::random::random::get_random_u64() % LONGER_MILLIS);
