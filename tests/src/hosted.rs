@@ -2,7 +2,7 @@
 
 use crate::run::Server;
 use crate::world::{ADMIN_SECRET, Random, Time};
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use rollcall_host::component::Sources;
 use rollcall_host::keyvalue::{Database, Probe, Store, Stores};
 use rollcall_host::{Component, Environment, Limits, Manifest, Reuse, serve, toolchain};
@@ -186,10 +186,10 @@ pub fn exchange(address: SocketAddr, request: &Request<Vec<u8>>) -> std::io::Res
     stream.write_all(request.body())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
-    response(&bytes).ok_or_else(|| std::io::Error::other("the answer is cut off"))
+    response(request.method(), &bytes).ok_or_else(|| std::io::Error::other("the answer is cut off"))
 }
 
-fn response(bytes: &[u8]) -> Option<Response<Vec<u8>>> {
+fn response(method: &Method, bytes: &[u8]) -> Option<Response<Vec<u8>>> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let mut lines = head.split("\r\n");
@@ -200,6 +200,10 @@ fn response(bytes: &[u8]) -> Option<Response<Vec<u8>>> {
     }
     let mut response = response.body(bytes[end + 4..].to_vec()).ok()?;
     let headers = response.headers();
+    if method == Method::HEAD {
+        // RFC 9110 §9.3.2: the headers are those of GET, and no body follows them.
+        return response.body().is_empty().then_some(response);
+    }
     if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
         *response.body_mut() = unchunked(response.body())?;
     } else if let Some(length) = headers.get("content-length") {
@@ -233,10 +237,10 @@ mod tests {
     #[test]
     fn an_answer_that_is_cut_off_is_none() {
         let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nab";
-        assert_eq!(response(whole).unwrap().body(), b"ab");
-        assert!(response(&whole[..whole.len() - 1]).is_none());
+        assert_eq!(response(&Method::GET, whole).unwrap().body(), b"ab");
+        assert!(response(&Method::GET, &whole[..whole.len() - 1]).is_none());
         let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
-        assert_eq!(response(chunked).unwrap().body(), b"abc");
-        assert!(response(&chunked[..chunked.len() - 6]).is_none());
+        assert_eq!(response(&Method::GET, chunked).unwrap().body(), b"abc");
+        assert!(response(&Method::GET, &chunked[..chunked.len() - 6]).is_none());
     }
 }

@@ -225,3 +225,35 @@ fn lines_of_a_function_are_counted_from_its_signature_to_its_brace() {
     assert_eq!(functions(&body(68)), [("long".to_owned(), 71)]);
     assert_eq!(functions("fn short() {}\n"), [("short".to_owned(), 1)]);
 }
+
+#[test]
+fn a_type_name_of_the_core_means_one_thing() {
+    let modules = modules();
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (module, source) in &modules {
+        for name in types(source).filter(|name| *name != "Error") {
+            places.entry(name).or_default().push(module);
+        }
+    }
+    // Every module may have an `Error`; whoever reads it reads the module's name before it.
+    places.retain(|_, modules| modules.len() > 1);
+    assert_eq!(places, BTreeMap::new());
+}
+
+/// The types that a source defines; those within a trait or a function are named by what surrounds them.
+fn types(source: &str) -> impl Iterator<Item = &str> {
+    source.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| word.starts_with("pub") || *word == "in");
+        let keyword = words.find(|word| !word.ends_with(')'))?;
+        let name = words.next().filter(|_| ["struct", "enum", "trait", "type"].contains(&keyword))?;
+        let end = name.find(|c: char| !c.is_alphanumeric()).unwrap_or(name.len());
+        name.get(..end).filter(|name| name.starts_with(char::is_uppercase))
+    })
+}
+
+#[test]
+fn types_are_found_whoever_may_use_them() {
+    let source = "pub struct A<T>(T);\npub(in crate::http) enum B {\n    struct_like,\n}\ntrait C: D {}\n    type Item = E;\n\
+                  pub type F = G;\nlet structure = H;\n// struct I\n";
+    assert_eq!(types(source).collect::<Vec<_>>(), ["A", "B", "C", "F"]);
+}

@@ -251,9 +251,9 @@ impl<'s> Mask<'s> {
     }
 
     /// Whether a token of a text is one of the words that everybody may read.
-    fn is_protocol(&self, token: Token<'_>) -> bool {
-        let Token::Word(word) = token else {
-            return matches!(token, Token::Between(_));
+    fn is_protocol(&self, token: Lexeme<'_>) -> bool {
+        let Lexeme::Word(word) = token else {
+            return matches!(token, Lexeme::Between(_));
         };
         word.bytes().all(|byte| is_name(byte) || b".:".contains(&byte)) && pieces(word).all(|piece| self.knows(piece))
     }
@@ -459,7 +459,7 @@ fn without(text: &str, word: &str) -> String {
 
 /// A token of a filter, a path or a query.
 #[derive(Clone, Copy)]
-enum Token<'t> {
+enum Lexeme<'t> {
     /// A word of whatever characters.
     Word(&'t str),
     /// A text in quotes, with them.
@@ -468,25 +468,25 @@ enum Token<'t> {
     Between(&'t str),
 }
 
-impl<'t> Token<'t> {
+impl<'t> Lexeme<'t> {
     fn text(self) -> &'t str {
         match self {
-            Token::Word(text) | Token::Quoted(text) | Token::Between(text) => text,
+            Lexeme::Word(text) | Lexeme::Quoted(text) | Lexeme::Between(text) => text,
         }
     }
 }
 
-fn tokens<'t>(text: &'t str) -> impl Iterator<Item = Token<'t>> {
+fn tokens<'t>(text: &'t str) -> impl Iterator<Item = Lexeme<'t>> {
     let is_between = |c: char| c.is_whitespace() || "()[],=&;/".contains(c);
     let mut rest = text;
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;
-        let (end, token): (usize, fn(&'t str) -> Token<'t>) = match first {
-            '"' | '\'' => (quoted_end(rest, first), Token::Quoted),
-            c if is_between(c) => (c.len_utf8(), Token::Between),
+        let (end, token): (usize, fn(&'t str) -> Lexeme<'t>) = match first {
+            '"' | '\'' => (quoted_end(rest, first), Lexeme::Quoted),
+            c if is_between(c) => (c.len_utf8(), Lexeme::Between),
             _ => {
                 let end = rest.find(|c: char| is_between(c) || c == '"' || c == '\'').unwrap_or(rest.len());
-                (end, Token::Word)
+                (end, Lexeme::Word)
             }
         };
         let (taken, behind) = rest.split_at(end);

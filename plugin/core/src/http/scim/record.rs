@@ -266,7 +266,7 @@ impl Recorder<'_> {
             after: values(&event.after),
             repeats: 0,
             looks_like: span.sign.filter(|sign| Some(*sign) != span.provider).map(str::to_owned),
-            leniencies: span.reading.noted().into_iter().map(|noted| noted_leniency(noted, clean)).collect(),
+            leniencies: leniencies(mask, span),
         };
         PendingRecord { record, token_id: span.token_id.clone(), sign: span.sign }
     }
@@ -311,8 +311,18 @@ impl Recorder<'_> {
     }
 }
 
-fn noted_leniency(noted: Noticed, clean: impl Fn(&str) -> String) -> journal::RecordedLeniency {
-    journal::RecordedLeniency { what: noted.leniency.name().to_owned(), at: clean(&noted.at) }
+/// What of a request was read liberally. Where that is may be a name that the client made up, such as a secret that stands
+/// where a filter has an attribute.
+fn leniencies(mask: &Mask<'_>, span: &Span<'_>) -> Vec<journal::RecordedLeniency> {
+    let noted = span.reading.noted();
+    if noted.is_empty() {
+        return Vec::new();
+    }
+    let taint = span.taint(mask);
+    let clean = |at: &str| scrub(&taint.out_of(at), span.presented.as_deref()).into_owned();
+    let recorded =
+        |noted: Noticed| journal::RecordedLeniency { what: noted.leniency.name().to_owned(), at: clean(&noted.at) };
+    noted.into_iter().map(recorded).collect()
 }
 
 /// A method that a client made up may be a secret.
