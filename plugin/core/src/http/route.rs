@@ -404,7 +404,7 @@ fn written(path: &[&str]) -> (String, Vec<String>) {
     (path.iter().map(template).collect(), path.iter().map(example).collect())
 }
 
-fn literal<'s>(segment: &'s str) -> Option<&'s str> {
+fn literal(segment: &str) -> Option<&str> {
     segment.strip_prefix('"')?.strip_suffix('"')
 }
 
