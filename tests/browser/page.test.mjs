@@ -194,7 +194,7 @@ test('every provider has its own fields, mappings and steps in both languages', 
       const mapped = steps.findIndex(({ shows }) => shows === 'mappings');
       if (!await page.locator('.mappings').isVisible()) await page.locator('.step-head').nth(mapped).click();
       assert.equal(await page.locator('.mappings tbody tr').count(), attributeMappings.length, id);
-      assert.doesNotMatch(await page.locator('main').innerText(), /[{}*]{2}|undefined|\{(?!\$)/, id);
+      assert.doesNotMatch(await page.locator('main').innerText(), /[{}*]{2}|undefined|(?<!\$)\{(?!\$)/, id);
       if (id !== 'entra') assert.doesNotMatch(await page.locator('main').innerText(), /Entra|Tenant URL/, id);
       await go('#/organizations');
     }
@@ -313,7 +313,7 @@ test('a change shows before and after', async () => {
   await entra.patch(id, [{ op: 'Replace', path: 'active', value: 'False' }]);
   await go(`#/o/${tenant.id}/log`);
   await page.getByRole('link', { name: `Disabled user2.${STAMP}@contoso.com` }).click();
-  const row = page.getByRole('row', { name: /active/ });
+  const row = page.getByRole('row', { name: /^active/ });
   assert.match(await row.innerText(), /true\s+false/);
 });
 
