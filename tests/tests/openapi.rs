@@ -277,6 +277,13 @@ fn conform(document: &Value, schema: &Value, value: &Value, place: &str, problem
             "required" => value.as_object().is_none_or(|object| {
                 rule.as_array().unwrap().iter().all(|name| object.contains_key(name.as_str().unwrap()))
             }),
+            "additionalProperties" if rule.is_object() => {
+                let named = |name: &String| schema.get("properties").is_some_and(|known| known.get(name).is_some());
+                for (name, value) in value.as_object().into_iter().flatten().filter(|(name, _)| !named(name)) {
+                    conform(document, rule, value, &format!("{place}.{name}"), problems);
+                }
+                true
+            }
             "additionalProperties" => *rule == false,
             "properties" => {
                 for (name, value) in value.as_object().into_iter().flatten() {
