@@ -31,7 +31,7 @@ pub fn parse(text: &str, reading: &Reading) -> Result<Path, Error> {
     if name.is_empty() {
         return Err(expected("an attribute", &cursor));
     }
-    let mut path = Path { name: name.to_owned(), filter: None, sub: None };
+    let mut path = Path { name: reading.attribute_name(name).to_owned(), filter: None, sub: None };
     if cursor.eat("[") {
         let (filter, behind) =
             filter::parse_within(cursor, reading).map_err(|error| error.with_scim_type(ScimType::InvalidPath))?;

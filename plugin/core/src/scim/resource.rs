@@ -64,6 +64,7 @@ impl ResourceBody {
         check_schemas(of, body, reading)?;
         let mut resource = Draft { of, reading, external_id: None, attributes: Map::new(), related: Vec::new() };
         for (name, value) in body {
+            let name = reading.attribute_name(name);
             if let Some(schema) = of.extension(name) {
                 resource.extension(schema, value)?;
             } else if let Ok(target) = of.resolve(name) {

@@ -321,7 +321,7 @@ export default {
     objectForPlain: 'ein Objekt für einen einfachen Wert', plainForObject: 'einen einfachen Wert für ein Objekt',
     jsonInText: 'JSON innerhalb eines Textes', otherFormat: 'Text, der keine Adresse oder kein Base64 ist',
     severalPrimary: 'mehrere als primär markierte Werte', memberByReference: 'Mitglieder über ihre Adresse, ohne ID',
-    noSchemas: 'Nachrichten ohne schemas', otherSchemas: 'schemas, die nicht die der Nachricht sind', unknownName: 'Attribute, die hier niemand kennt',
+    noSchemas: 'Nachrichten ohne schemas', otherSchemas: 'schemas, die nicht die der Nachricht sind', unknownName: 'Attribute, die hier niemand kennt', connectorName: 'Namen eines Connectors statt der von SCIM',
     letterCase: 'Namen in anderer Großschreibung',
     readOnlySent: 'Attribute, die nur der Server setzt', activeUnset: 'active ohne true oder false', removalByValue: 'zu Entfernendes als Wert statt als Pfad',
     unquotedValue: 'Suchen ohne Anführungszeichen',

@@ -298,7 +298,7 @@ export default {
     plainForObject: 'a plain value for an object',
     jsonInText: 'JSON within a text', otherFormat: 'text that is no address or no base64', severalPrimary: 'several values marked primary',
     memberByReference: 'members by address, without their ID',
-    noSchemas: 'messages without schemas', otherSchemas: 'schemas that are not those of the message', unknownName: 'attributes that nobody knows here',
+    noSchemas: 'messages without schemas', otherSchemas: 'schemas that are not those of the message', unknownName: 'attributes that nobody knows here', connectorName: 'names of a connector instead of SCIM’s',
     letterCase: 'names in other capitals',
     readOnlySent: 'attributes that only the server sets', activeUnset: 'active without true or false', removalByValue: 'what to remove as value, not as path',
     unquotedValue: 'searches without quotes',

@@ -175,7 +175,7 @@ impl Parser<'_> {
     }
 
     fn comparison(&mut self) -> Result<Filter, Error> {
-        let name = self.cursor.take(is_name);
+        let name = self.reading.attribute_name(self.cursor.take(is_name));
         if name.is_empty() {
             return Err(self.expected("an attribute"));
         }

@@ -40,6 +40,8 @@ pub enum Leniency {
     OtherSchemas,
     /// A name that no schema has.
     UnknownName,
+    /// The name that a connector framework has for an attribute, such as `__ENABLE__` for `active`.
+    ConnectorName,
     /// A word of a message in another letter case.
     LetterCase,
     /// What only the server sets, within a change of other attributes.
@@ -70,7 +72,7 @@ pub enum Leniency {
 
 impl Leniency {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Leniency; 28] = [
+    pub const ALL: [Leniency; 29] = [
         Leniency::BooleanAsText,
         Leniency::NumberAsText,
         Leniency::NumberForText,
@@ -86,6 +88,7 @@ impl Leniency {
         Leniency::NoSchemas,
         Leniency::OtherSchemas,
         Leniency::UnknownName,
+        Leniency::ConnectorName,
         Leniency::LetterCase,
         Leniency::ReadOnlySent,
         Leniency::ActiveUnset,
@@ -119,6 +122,7 @@ impl Leniency {
             Leniency::NoSchemas => "noSchemas",
             Leniency::OtherSchemas => "otherSchemas",
             Leniency::UnknownName => "unknownName",
+            Leniency::ConnectorName => "connectorName",
             Leniency::LetterCase => "letterCase",
             Leniency::ReadOnlySent => "readOnlySent",
             Leniency::ActiveUnset => "activeUnset",
@@ -159,6 +163,7 @@ impl Leniency {
                 "schemas that are not those of the message, misspelt or listed twice; they are passed over"
             }
             Leniency::UnknownName => "an attribute that no schema has; it is passed over",
+            Leniency::ConnectorName => "the name of a connector framework for an attribute; it is read as the attribute",
             Leniency::LetterCase => "a word of the protocol in other letter case than the RFC has",
             Leniency::ReadOnlySent => "an attribute that only the server sets; it is passed over",
             Leniency::ActiveUnset => "active without true or false; it stays as it is",

@@ -26,6 +26,9 @@ const RESHAPED: [Leniency; 6] = [
     Leniency::PlainForObject,
 ];
 
+/// The names that ConnId's connectors have for attributes of accounts, where these reach a server as they are.
+const CONNECTOR_NAMES: [(&str, &str); 1] = [("__ENABLE__", "active")];
+
 /// The longest name of a place that is noted.
 const PLACE_BYTES_MAX: usize = 120;
 
@@ -112,6 +115,15 @@ impl Reading {
         }
     }
 
+    /// The attribute that a name stands for. Only the lenient dialect knows the names of connector frameworks; none of them
+    /// can be an attribute's own, since that begins with a letter (RFC 7643 §2.1).
+    pub(crate) fn attribute_name<'n>(&self, name: &'n str) -> &'n str {
+        match CONNECTOR_NAMES.iter().find(|(connector, _)| name.eq_ignore_ascii_case(connector)) {
+            Some((_, attribute)) if self.reads(Leniency::ConnectorName, name) => attribute,
+            Some(_) | None => name,
+        }
+    }
+
     /// Notes that a name within a place was passed over because no schema has it.
     pub(crate) fn pass_over(&self, within: &str, name: &str) {
         if self.is_lenient() {
@@ -179,6 +191,18 @@ mod tests {
         assert_eq!(reading.noted().len(), NOTED_MAX);
         assert!(reading.reads(Leniency::EmptyText, "title"));
         assert_eq!(reading.noted().len(), NOTED_MAX);
+    }
+
+    #[test]
+    fn the_lenient_reading_alone_knows_the_names_of_connectors() {
+        let (lenient, strict) = (Reading::lenient(), Reading::strict());
+        assert_eq!(["__enable__", "__OTHER__", "title"].map(|name| lenient.attribute_name(name)), [
+            "active",
+            "__OTHER__",
+            "title"
+        ]);
+        assert_eq!(lenient.noted(), [Noted { leniency: Leniency::ConnectorName, at: "__enable__".to_owned() }]);
+        assert_eq!(strict.attribute_name("__ENABLE__"), "__ENABLE__");
     }
 
     #[test]
