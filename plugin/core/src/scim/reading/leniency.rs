@@ -163,7 +163,9 @@ impl Leniency {
                 "schemas that are not those of the message, misspelt or listed twice; they are passed over"
             }
             Leniency::UnknownName => "an attribute that no schema has; it is passed over",
-            Leniency::ConnectorName => "the name of a connector framework for an attribute; it is read as the attribute",
+            Leniency::ConnectorName => {
+                "the name of a connector framework for an attribute; it is read as the attribute"
+            }
             Leniency::LetterCase => "a word of the protocol in other letter case than the RFC has",
             Leniency::ReadOnlySent => "an attribute that only the server sets; it is passed over",
             Leniency::ActiveUnset => "active without true or false; it stays as it is",

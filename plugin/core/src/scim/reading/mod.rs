@@ -196,11 +196,10 @@ mod tests {
     #[test]
     fn the_lenient_reading_alone_knows_the_names_of_connectors() {
         let (lenient, strict) = (Reading::lenient(), Reading::strict());
-        assert_eq!(["__enable__", "__OTHER__", "title"].map(|name| lenient.attribute_name(name)), [
-            "active",
-            "__OTHER__",
-            "title"
-        ]);
+        assert_eq!(
+            ["__enable__", "__OTHER__", "title"].map(|name| lenient.attribute_name(name)),
+            ["active", "__OTHER__", "title"]
+        );
         assert_eq!(lenient.noted(), [Noted { leniency: Leniency::ConnectorName, at: "__enable__".to_owned() }]);
         assert_eq!(strict.attribute_name("__ENABLE__"), "__ENABLE__");
     }
