@@ -1,9 +1,9 @@
-//! The core's ports over Spin's interfaces.
+//! The core's ports over the platform's interfaces.
 
-use crate::exports::bindings::wasi::keyvalue::{atomics, batch, store};
+use crate::platform;
+use crate::platform::keyvalue::{atomics, batch, store};
 use jiff::Timestamp;
 use rollcall_core::ports::{Clock, Condition, Entropy, KeyChange, KeyPage, Log, Ports, Store, StoreError};
-use spin_sdk::wasip3;
 use std::time::Duration;
 
 /// The label of the store in spin.toml.
@@ -125,14 +125,13 @@ struct WasiClock;
 
 impl Clock for WasiClock {
     fn now(&self) -> Timestamp {
-        let now = wasip3::clocks::system_clock::now();
         // To the millisecond, as everything that we print.
-        let nanoseconds = i32::try_from(now.nanoseconds / 1_000_000 * 1_000_000).unwrap_or(0);
-        Timestamp::new(now.seconds, nanoseconds).unwrap_or_default()
+        let now = platform::time_of_day();
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     fn elapsed(&self) -> Duration {
-        Duration::from_nanos(wasip3::clocks::monotonic_clock::now())
+        platform::elapsed()
     }
 
     fn pause(&self, duration: Duration) {
@@ -147,7 +146,7 @@ impl Entropy for WasiRandom {
         let mut filled = 0;
         while filled < bytes.len() {
             let wanted = u64::try_from(bytes.len() - filled).unwrap_or(u64::MAX);
-            let random = wasip3::random::random::get_random_bytes(wanted);
+            let random = platform::random_bytes(wanted);
             let taken = random.len().min(bytes.len() - filled);
             bytes[filled..filled + taken].copy_from_slice(&random[..taken]);
             filled += taken;

@@ -182,8 +182,13 @@ impl Rollcall {
     pub fn handle(&self, request: Request<Vec<u8>>) -> Response<Body> {
         match self.begin(request) {
             Begun::Answered(response) => response,
-            Begun::Waiting(change) => self.scim().carry_out_now(&change),
+            Begun::Waiting(change) => self.carry_out(&change),
         }
+    }
+
+    /// Waits for the turn of a change, and carries it out alone in it.
+    pub fn carry_out(&self, change: &Waiting) -> Response<Body> {
+        self.scim().carry_out_now(change)
     }
 
     /// Answers one HTTP request, unless it is a change that has to wait for the turn of its tenant: that is given back, to

@@ -1,6 +1,6 @@
 //! The component's own interfaces, for platforms that load it without HTTP.
 
-use crate::instance;
+use super::application;
 use bindings::exports::rollcall::scim::types::Error;
 use bindings::exports::rollcall::scim::{directory, journal, provisioning};
 use rollcall_core::http::{Rollcall, Unanswered};
@@ -96,7 +96,7 @@ impl journal::Guest for Component {
 }
 
 async fn open(tenant: &str) -> Result<(Rc<Rollcall>, TenantId), Error> {
-    let rollcall = instance().await.map_err(|error| Error::Misconfigured(error.to_string()))?;
+    let rollcall = application().await.map_err(|error| Error::Misconfigured(error.to_string()))?;
     let tenant = TenantId::parse(tenant).ok_or(Error::NoSuchTenant)?;
     rollcall.expect_tenant(&tenant).map_err(unanswered)?;
     Ok((rollcall, tenant))

@@ -4,7 +4,7 @@
 //! One is on duty while records wait, in the task of the request that brought the first of them. A task cannot be woken by
 //! another request, so where that brings what has to be written at once, it takes the duty over.
 
-use crate::lines;
+use super::lines;
 use rollcall_core::http::Rollcall;
 use spin_sdk::time::sleep;
 use std::cell::Cell;
