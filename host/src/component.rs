@@ -274,6 +274,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     keyvalue::add_to_linker(&mut linker, Guest::key_value)?;
     add_variables_to_linker(&mut linker, Guest::variables)?;
@@ -281,7 +282,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
 }
 
 /// What the linker has, by package or interface. The linker itself knows versions and types.
-const IMPORTS: [&str; 10] = [
+const IMPORTS: [&str; 11] = [
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",
@@ -292,6 +293,7 @@ const IMPORTS: [&str; 10] = [
     "wasi:keyvalue/",
     "spin:key-value/",
     "spin:variables/",
+    "fermyon:spin/variables",
 ];
 
 fn refuse_unknown_imports(component: &wasmtime::component::Component, engine: &Engine) -> Result<()> {
@@ -367,6 +369,9 @@ mod tests {
         problem(&[(7, &interface), (10, b"\x01\x00\x05a:b/c\x05\x00")])
     }
 
+    const NO_HANDLER: &str =
+        "the component exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2";
+
     #[tokio::test]
     async fn no_request_leaves_the_host_whatever_time_it_may_take() {
         for options in [None, Some(RequestOptions::default())] {
@@ -392,12 +397,12 @@ mod tests {
     #[test]
     fn an_import_of_types_alone_needs_no_host() {
         let (u32, that_type) = (b"\x79", b"\x03\x00\x00");
-        assert_eq!(problem_with_import(u32, that_type), "the component does not export wasi:http/handler@0.3.0");
+        assert_eq!(problem_with_import(u32, that_type), NO_HANDLER);
     }
 
     #[test]
     fn a_component_has_to_handle_http() {
-        assert_eq!(problem(&[]), "the component does not export wasi:http/handler@0.3.0");
+        assert_eq!(problem(&[]), NO_HANDLER);
     }
 
     #[test]

@@ -31,8 +31,8 @@ use tokio::time::Sleep;
 use wasmtime::component::Accessor;
 use wasmtime::{AsContextMut as _, Store};
 use wasmtime_wasi_http::WasiHttpView as _;
-use wasmtime_wasi_http::handler::{ExpirationError, Prepared, Proxy, Request, Response};
-use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::handler::{ExpirationError, Prepared, Proxy, ProxyPre, Request, Response};
+use wasmtime_wasi_http::{p2, p3};
 
 use crate::component::{Component, Guest};
 use crate::limits::{INSTANCES_MAX, Reuse};
@@ -47,7 +47,7 @@ const SOON: Duration = Duration::from_millis(25);
 /// All instances.
 pub(crate) struct Instances {
     component: Component,
-    service: ServicePre<Guest>,
+    service: ProxyPre<Guest>,
     reuse: Reuse,
     shares: Shares,
     memory: Memory,
@@ -150,13 +150,16 @@ impl Instances {
     /// Once `stopping` is true, instances without work end at once.
     pub(crate) fn new(
         component: Component,
-        reuse: Reuse,
+        mut reuse: Reuse,
         shares: Shares,
         memory: Memory,
         stopping: watch::Receiver<bool>,
     ) -> Result<Arc<Self>> {
-        let service = ServicePre::new(component.instance.clone())
-            .map_err(|_| anyhow!("the component does not export wasi:http/handler@0.3.0"))?;
+        let service = service(&component)?;
+        if matches!(service, ProxyPre::P2(_)) {
+            // Its handler is one call from the request to the end of the answer.
+            reuse.requests_at_once = 1;
+        }
         let processors = crate::processors();
         let (pool, ended) = (Mutex::default(), Notify::new());
         Ok(Arc::new(Self { component, service, reuse, shares, memory, processors, stopping, pool, ended }))
@@ -291,6 +294,17 @@ impl Instances {
     }
 }
 
+/// The HTTP handler that the component exports.
+fn service(component: &Component) -> Result<ProxyPre<Guest>> {
+    if let Ok(service) = p3::bindings::ServicePre::new(component.instance.clone()) {
+        return Ok(ProxyPre::P3(service));
+    }
+    let service = p2::bindings::ProxyPre::new(component.instance.clone()).map_err(|_| {
+        anyhow!("the component exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2")
+    })?;
+    Ok(ProxyPre::P2(service))
+}
+
 impl Pool {
     /// The next whose client is still there.
     fn next_job(&mut self, stream: Prefix) -> Option<Job> {
@@ -378,7 +392,7 @@ impl Life {
         self.store = Some(store);
         self.instances.is_made(stream, made.is_ok().then_some(&self.instance));
         match made {
-            Ok(service) => self.live(Proxy::P3(service)).await,
+            Ok(proxy) => self.live(proxy).await,
             Err(error) => eprintln!("No instance of the component could be made: {error:?}"),
         }
     }
@@ -494,10 +508,10 @@ impl Instances {
         jobs: &mut mpsc::UnboundedReceiver<Job>,
         idle: &IdleSince,
     ) -> wasmtime::Result<()> {
-        let Proxy::P3(service) = proxy else {
-            wasmtime::bail!("only wasi:http@0.3.0 is served");
+        let handle = match proxy {
+            Proxy::P3(service) => *service.wasi_http_handler().func_handle().func(),
+            Proxy::P2(service) => *service.wasi_http_incoming_handler().func_handle().func(),
         };
-        let handle = *service.wasi_http_handler().func_handle().func();
         let mut requests = FuturesUnordered::new();
         poll_fn(|context| {
             loop {
@@ -548,14 +562,17 @@ impl Instances {
             // Where the client is gone the request is carried out all the same.
             let _ = given.send(());
             pulse.component_goes_on();
-            let (result, mut received) = answered::channel();
+            let (result, received) = answered::channel();
             let prepared = accessor
                 .with(|mut store| Prepared::new(store.as_context_mut(), proxy, request, Guest::http, result))?;
-            let responded = prepared.run(accessor, pulse.expired(limit)).await;
-            // Whoever reads the answer knows that its end frees the instance, because nobody else holds the request.
-            if let Ok(Some(result)) = received.try_recv() {
-                drop(answer.send(result.map(|response| (response, held))));
-            }
+            // A handler of WASI 0.3 ends with the head of its answer, and its end is looked at first: whoever reads the answer
+            // knows that its end frees the instance, because nobody else holds the request. One of WASI 0.2 writes the body.
+            let pass_on = async move {
+                if let Ok(result) = received.await {
+                    drop(answer.send(result.map(|response| (response, held))));
+                }
+            };
+            let (responded, ()) = futures::future::join(prepared.run(accessor, pulse.expired(limit)), pass_on).await;
             responded
         }
     }

@@ -1,10 +1,12 @@
-//! `spin:variables@3.0.0`: the component's configuration, complete before it starts.
+//! `spin:variables@3.0.0`, and the same for components of WASI 0.2, `fermyon:spin/variables@2.0.0`: the component's
+//! configuration, complete before it starts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wasmtime::component::{Accessor, HasData, Linker};
 
+use crate::bindings::fermyon::spin::variables as p2;
 use crate::bindings::spin::variables::variables::{Error, Host, HostWithStore, add_to_linker};
 
 /// The variables of a component with their values.
@@ -25,12 +27,13 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Variables {
     }
 }
 
-/// Offers the import to components.
+/// Offers both imports to components.
 pub fn add_variables_to_linker<T: Send>(
     linker: &mut Linker<T>,
     variables: fn(&mut T) -> &Variables,
 ) -> wasmtime::Result<()> {
-    add_to_linker::<T, Configuration>(linker, variables)
+    add_to_linker::<T, Configuration>(linker, variables)?;
+    p2::add_to_linker::<T, Configuration>(linker, variables)
 }
 
 /// Spin's rule, with its words for what breaks it: lower-case letters, digits and single underscores between them,
@@ -62,11 +65,19 @@ impl Host for &Variables {}
 impl<T> HostWithStore<T> for Configuration {
     async fn get(accessor: &Accessor<T, Self>, name: String) -> Result<String, Error> {
         refuse_name(&name).map_err(Error::InvalidName)?;
-        accessor.with(|mut access| {
-            let value = access.get().get(&name).map(str::to_owned);
-            value.ok_or_else(|| Error::Undefined(format!("no variable {name:?}")))
-        })
+        accessor.with(|mut access| value(access.get(), &name).map_err(Error::Undefined))
     }
+}
+
+impl p2::Host for &Variables {
+    fn get(&mut self, name: String) -> Result<String, p2::Error> {
+        refuse_name(&name).map_err(p2::Error::InvalidName)?;
+        value(self, &name).map_err(p2::Error::Undefined)
+    }
+}
+
+fn value(variables: &Variables, name: &str) -> Result<String, String> {
+    variables.get(name).map(str::to_owned).ok_or_else(|| format!("no variable {name:?}"))
 }
 
 #[cfg(test)]

@@ -34,12 +34,27 @@ impl Hosted {
         Hosted::start(store, variables, reuse)
     }
 
+    /// Another build of the component, in one instance like the first.
+    pub fn of(build: Build, variables: &BTreeMap<String, String>) -> Hosted {
+        let reuse = Reuse { requests: usize::MAX, idle: Duration::from_secs(600), ..Reuse::default() };
+        Hosted::start_file(build.component(), Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
+    }
+
     /// Starts it with instances that live so long.
     pub fn with(variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
         Hosted::start(Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
     }
 
     fn start(store: Arc<dyn Store>, variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
+        Hosted::start_file(component(), store, variables, reuse)
+    }
+
+    fn start_file(
+        file: &Path,
+        store: Arc<dyn Store>,
+        variables: &BTreeMap<String, String>,
+        reuse: Reuse,
+    ) -> Hosted {
         let time = Time::default();
         let probe = Probe::new(store);
         let given = |name: &str| match name {
@@ -55,7 +70,7 @@ impl Hosted {
             sources: Some(Arc::new(Surprises { time: time.clone(), random: Random::default() })),
             ..Environment::default()
         };
-        Hosted { server: serve(component(), environment, reuse), time, probe }
+        Hosted { server: serve(file, environment, reuse), time, probe }
     }
 
     /// Where it listens.
@@ -129,19 +144,49 @@ pub fn unpaced(store: Arc<dyn Store>) -> Environment {
     }
 }
 
+/// The builds of the component, by the WASI that they are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Build {
+    /// 0.3.0.
+    Final,
+    /// 0.3.0-rc-2026-03-15.
+    Candidate,
+    /// 0.2.
+    P2,
+}
+
+impl Build {
+    /// All of them.
+    pub const ALL: [Build; 3] = [Build::Final, Build::Candidate, Build::P2];
+
+    /// The name of its manifest's file.
+    pub fn file(self) -> &'static str {
+        match self {
+            Build::Final => "spin.toml",
+            Build::Candidate => "deploy/spin/spin-4.0.toml",
+            Build::P2 => "deploy/spin/spin-3.toml",
+        }
+    }
+
+    /// The file, built by its manifest's command.
+    pub fn component(self) -> &'static Path {
+        static BUILT: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
+        BUILT[self as usize].get_or_init(|| {
+            let manifest = Manifest::read(&root().join(self.file())).unwrap();
+            toolchain::build(&manifest).unwrap();
+            manifest.source
+        })
+    }
+}
+
 /// The application's manifest.
 pub fn manifest() -> Manifest {
-    Manifest::read(&root().join("spin.toml")).unwrap()
+    Manifest::read(&root().join(Build::Final.file())).unwrap()
 }
 
 /// The component's file, built by the manifest's command.
 pub fn component() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let manifest = manifest();
-        toolchain::build(&manifest).unwrap();
-        manifest.source
-    })
+    Build::Final.component()
 }
 
 /// A call of Cargo in the project, with the profile of this test.
