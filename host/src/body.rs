@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Full};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -259,14 +259,21 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(body: WasiBody, held: Option<Held>, connection: Arc<Connection>) -> Self {
+    /// A body that does not know its length ends where the head says: the HTTP server asks for no more than that.
+    pub(crate) fn new(
+        body: WasiBody,
+        headers: &HeaderMap,
+        held: Option<Held>,
+        connection: Arc<Connection>,
+    ) -> Self {
+        let announced = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
         // What has no more to come does not keep its instance.
         let held = held.filter(|_| !body.is_end_stream());
         if let Some(held) = &held {
             held.pulse.client_is_awaited();
             connection.answer_begins(held.pulse.clone());
         }
-        Self { left: body.size_hint().exact(), body, held, connection }
+        Self { left: body.size_hint().exact().or_else(announced), body, held, connection }
     }
 
     /// Frees the instance, before the client can know that it has the whole answer.

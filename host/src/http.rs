@@ -54,7 +54,9 @@ impl Handler {
             Ok((response, held)) => (response, Some(held)),
             Err(response) => (response, None),
         };
-        response.map(|body| Answer::new(body, held, connection.clone()))
+        let (head, body) = response.into_parts();
+        let answer = Answer::new(body, &head.headers, held, connection.clone());
+        http::Response::from_parts(head, answer)
     }
 
     /// Asks the component something by itself.
