@@ -16,6 +16,7 @@ use wasmtime::{
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{RequestOptions, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
+use crate::candidate;
 use crate::keyvalue::{self, KeyValueView, Stores};
 use crate::limits::{INSTANCE_BYTES_MAX, INSTANCES_MAX};
 use crate::memory::Reserved;
@@ -91,17 +92,18 @@ pub trait Sources: Send + Sync + 'static {
 }
 
 impl Component {
-    /// Compiles the file, or takes it from the cache of compiled code, and links it.
+    /// Compiles the file, or takes it from the cache of compiled code, and links it. It may be of WASI 0.3.0, of the release
+    /// candidate that Spin 4.0 has, or of WASI 0.2.
     pub fn load(path: &Path, environment: Environment) -> Result<Self> {
         let bytes =
             std::fs::read(path).map_err(|error| anyhow!("cannot read the component {}: {error}", path.display()))?;
         let engine = engine()?;
-        let component = wasmtime::component::Component::from_binary(&engine, &bytes)
+        let component = wasmtime::component::Component::from_binary(&engine, &candidate::as_final(&bytes))
             .map_err(|error| anyhow!("{} is not a component: {}", path.display(), first_line(&error)))?;
         refuse_unknown_imports(&component, &engine)?;
         let instance = linker(&engine)
             .and_then(|linker| linker.instantiate_pre(&component))
-            .map_err(|error| anyhow!("the component does not fit Spin 4.1: {}", first_line(&error)))?;
+            .map_err(|error| anyhow!("the component does not fit Spin: {}", first_line(&error)))?;
         tick(&engine);
         Ok(Self { instance, environment: Arc::new(environment) })
     }

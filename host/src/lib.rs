@@ -1,4 +1,4 @@
-//! Runs the component as Spin 4.1 does, for local use and for tests, and embeds it without HTTP.
+//! Runs the component as Spin does, for local use and for tests, and embeds it without HTTP.
 //!
 //! Entry points: [`Server`] is the component behind an HTTP listener, [`Plugin`] the component behind its own WIT
 //! interfaces. Both take a [`Component`], which is a file with an [`Environment`]: stores, variables, environment.
@@ -6,9 +6,9 @@
 //! One file for each import and each task:
 //!
 //! - [`manifest`] reads `spin.toml`, [`toolchain`] runs its build command, [`state`] keeps data and secret;
-//! - [`component`] compiles and links, [`serve`] listens, `connection` bounds clients, `http` and `body` pass a request on,
+//! - [`component`] compiles and links, `candidate` takes a component of WASI 0.3's release candidate for one of 0.3.0, [`serve`] listens, `connection` bounds clients, `http` and `body` pass a request on,
 //!   `instances` keeps and reuses instances, `shares` decides who computes next, `memory` and [`limits`] bound all of it;
-//! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables`.
+//! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables` and `fermyon:spin/variables`.
 //!
 //! `docs/embedding.md` shows how to use it as a library, `docs/operations.md` has the flags of the program, and
 //! `docs/stores.md` what a store has to keep.
@@ -18,6 +18,7 @@
 
 mod bindings;
 mod body;
+mod candidate;
 pub mod claim;
 pub mod component;
 mod connection;

@@ -14,6 +14,11 @@ fn the_build_for_wasi_0_2_answers_every_transcript_byte_for_byte() {
     expect_transcripts_of(Build::P2);
 }
 
+#[test]
+fn the_build_for_spin_4_0_answers_every_transcript_byte_for_byte() {
+    expect_transcripts_of(Build::Candidate);
+}
+
 fn expect_transcripts_of(build: Build) {
     let all = transcript::all();
     let given = run::given(&all);
