@@ -260,12 +260,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// A body that does not know its length ends where the head says: the HTTP server asks for no more than that.
-    pub(crate) fn new(
-        body: WasiBody,
-        headers: &HeaderMap,
-        held: Option<Held>,
-        connection: Arc<Connection>,
-    ) -> Self {
+    pub(crate) fn new(body: WasiBody, headers: &HeaderMap, held: Option<Held>, connection: Arc<Connection>) -> Self {
         let announced = || headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok();
         // What has no more to come does not keep its instance.
         let held = held.filter(|_| !body.is_end_stream());

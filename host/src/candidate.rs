@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn names_of_the_candidate_become_those_of_the_final_version() {
-        let candidate = ["wasi:http/types@0.3.0-rc-2026-03-15", "wasi:io/poll@0.2.6", "wasi:clocks/types@0.3.0-rc-2026-03-15"];
+        let candidate =
+            ["wasi:http/types@0.3.0-rc-2026-03-15", "wasi:io/poll@0.2.6", "wasi:clocks/types@0.3.0-rc-2026-03-15"];
         let same = ["wasi:http/types@0.3.0", "wasi:io/poll@0.2.6", "wasi:clocks/types@0.3.0"];
         for id in [IMPORTS, EXPORTS] {
             assert_eq!(*as_final(&component(id, &candidate)), component(id, &same));

@@ -371,8 +371,7 @@ mod tests {
         problem(&[(7, &interface), (10, b"\x01\x00\x05a:b/c\x05\x00")])
     }
 
-    const NO_HANDLER: &str =
-        "the component exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2";
+    const NO_HANDLER: &str = "the component exports neither wasi:http/handler@0.3.0 nor wasi:http/incoming-handler@0.2";
 
     #[tokio::test]
     async fn no_request_leaves_the_host_whatever_time_it_may_take() {

@@ -6,8 +6,9 @@
 //! One file for each import and each task:
 //!
 //! - [`manifest`] reads `spin.toml`, [`toolchain`] runs its build command, [`state`] keeps data and secret;
-//! - [`component`] compiles and links, `candidate` takes a component of WASI 0.3's release candidate for one of 0.3.0, [`serve`] listens, `connection` bounds clients, `http` and `body` pass a request on,
-//!   `instances` keeps and reuses instances, `shares` decides who computes next, `memory` and [`limits`] bound all of it;
+//! - [`component`] compiles and links, `candidate` takes a component of WASI 0.3's release candidate for one of 0.3.0,
+//!   [`serve`] listens, `connection` bounds clients, `http` and `body` pass a request on, `instances` keeps and reuses
+//!   instances, `shares` decides who computes next, `memory` and [`limits`] bound all of it;
 //! - [`keyvalue`] is `wasi:keyvalue` and `spin:key-value`, [`variables`] is `spin:variables` and `fermyon:spin/variables`.
 //!
 //! `docs/embedding.md` shows how to use it as a library, `docs/operations.md` has the flags of the program, and

@@ -40,6 +40,17 @@ impl Hosted {
         Hosted::start_file(build.component(), Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
     }
 
+    /// The build for WASI 0.2 as Spin 3 runs it: an instance for each request, which ends with its answer.
+    pub fn single_use(variables: &BTreeMap<String, String>) -> Hosted {
+        let reuse = Reuse { requests: 1, ..Reuse::default() };
+        Hosted::start_file(
+            Build::P2.component(),
+            Database::in_memory().unwrap().store(Stores::DEFAULT),
+            variables,
+            reuse,
+        )
+    }
+
     /// Starts it with instances that live so long.
     pub fn with(variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
         Hosted::start(Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
@@ -49,12 +60,7 @@ impl Hosted {
         Hosted::start_file(component(), store, variables, reuse)
     }
 
-    fn start_file(
-        file: &Path,
-        store: Arc<dyn Store>,
-        variables: &BTreeMap<String, String>,
-        reuse: Reuse,
-    ) -> Hosted {
+    fn start_file(file: &Path, store: Arc<dyn Store>, variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
         let time = Time::default();
         let probe = Probe::new(store);
         let given = |name: &str| match name {

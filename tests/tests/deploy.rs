@@ -1,6 +1,6 @@
 //! What is deployed says the same names as spin.toml, which the component is built with.
 
-use acceptance::hosted;
+use acceptance::hosted::{self, Build};
 use rollcall_core::http::health;
 use rollcall_core::http::route::{self, Door};
 use rollcall_core::settings::Settings;
@@ -47,6 +47,32 @@ fn spin_toml_declares_the_variables_that_the_component_reads() {
     assert_eq!(declared, given.keys().map(String::as_str).collect());
     for (name, value) in given {
         assert_eq!(value.as_str(), Some(format!("{{{{ {name} }}}}").as_str()));
+    }
+}
+
+#[test]
+fn the_manifests_of_the_other_builds_differ_from_spin_toml_in_the_build_alone() {
+    for build in Build::ALL.into_iter().filter(|build| *build != Build::Final) {
+        let mut own = table("spin.toml");
+        let mut other = table(build.file());
+        let built = |table: &mut toml::Table| {
+            let component = table["component"]["rollcall"].as_table_mut().unwrap();
+            (component.remove("source").unwrap(), component.remove("build").unwrap())
+        };
+        let ((_, own_build), (source, other_build)) = (built(&mut own), built(&mut other));
+        assert_eq!(own, other, "{build:?}");
+
+        // Paths are relative to the manifest.
+        let up = |path: &toml::Value| format!("../../{}", path.as_str().unwrap());
+        let watched: Vec<String> = own_build["watch"].as_array().unwrap().iter().map(up).collect();
+        let watch: Vec<&str> = other_build["watch"].as_array().unwrap().iter().map(|p| p.as_str().unwrap()).collect();
+        assert_eq!(watch, watched, "{build:?}");
+        assert_eq!(other_build["workdir"].as_str(), Some("../.."), "{build:?}");
+        let profile = source.as_str().unwrap().split('/').rev().nth(1).unwrap();
+        let command = other_build["command"].as_str().unwrap();
+        assert!(command.contains(&format!("--profile {profile} ")), "{command}");
+        assert!(command.contains(" --no-default-features --features component-"), "{command}");
+        assert!(read("README.md").contains(build.file()), "{}", build.file());
     }
 }
 

@@ -13,6 +13,14 @@ fn a_user_lives_at_the_component() {
     }
 }
 
+/// The journal has every read, though no instance lived on to write its record.
+#[test]
+fn a_user_lives_at_the_build_for_wasi_0_2_in_an_instance_for_each_request() {
+    for wire in [Wire::Legacy, Wire::Flag] {
+        live(&mut Hosted::single_use(&BTreeMap::new()), wire);
+    }
+}
+
 #[test]
 fn a_user_lives_at_the_core() {
     for wire in [Wire::Legacy, Wire::Flag] {

@@ -2,9 +2,7 @@
 
 use crate::request_body::BrokenOff;
 use std::io::Write as _;
-use wasip2::http::types::{
-    Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam, Scheme,
-};
+use wasip2::http::types::{Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam, Scheme};
 use wasip2::io::streams::StreamError;
 
 /// How much of a body is asked for at once.

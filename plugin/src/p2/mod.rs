@@ -74,7 +74,9 @@ fn application() -> Result<Rc<Rollcall>, Unusable> {
             Ok(value) => Ok(Some(value)),
             Err(variables::Error::Undefined(_)) => Ok(None),
             Err(
-                variables::Error::InvalidName(error) | variables::Error::Provider(error) | variables::Error::Other(error),
+                variables::Error::InvalidName(error)
+                | variables::Error::Provider(error)
+                | variables::Error::Other(error),
             ) => Err(error),
         };
         values.note(name, said)?;
