@@ -6,6 +6,9 @@
 //!
 //! - An instance has requests of one stream at a time. Whatever one tenant's request does to it, be it to compute for a
 //!   second or to end it, no other tenant's request notices.
+//! - A stream that has an instance takes no idle one of another stream, unless there is no memory for one more. Otherwise a
+//!   flood would take each instance that is idle for a moment, and leave it with records to write, for which the instance
+//!   waits in the flood's queue.
 //! - It is given a request while it waits, and never while it computes or waits within a call of the store.
 //! - Where there is none, a new one is made, unless as many of the stream compute as there are processors, or there is not
 //!   enough memory. Then the request waits: more instances would not be faster, and fewer know more each, so that changes
@@ -41,8 +44,9 @@ use crate::pulse::Pulse;
 use crate::serve::stopped;
 use crate::shares::{self, Entered, Place, Prefix, Shares};
 
-/// How long a request waits for an instance that has nothing left to do and is still at it, before another one is made.
-const SOON: Duration = Duration::from_millis(25);
+/// How long a request waits for an instance of its stream that has no request left and still computes or writes, before
+/// another one is made.
+const SOON: Duration = Duration::from_millis(10);
 
 /// All instances.
 pub(crate) struct Instances {
@@ -97,6 +101,7 @@ struct Instance {
 
 #[derive(Default)]
 struct Load {
+    /// Whose requests it has or had last, or for whom it was made.
     stream: Prefix,
     so_far: usize,
     /// What it was given and has not looked at.
@@ -211,7 +216,8 @@ impl Instances {
         let streams: Vec<Prefix> = pool.waiting.keys().copied().collect();
         for stream in streams {
             while let Some(job) = pool.next_job(stream) {
-                let Some(instance) = pool.instance_for(stream, &self.reuse) else {
+                let lends = self.memory.left() == 0 || pool.count >= INSTANCES_MAX;
+                let Some(instance) = pool.instance_for(stream, &self.reuse, lends) else {
                     pool.waiting.entry(stream).or_default().push_front(job);
                     self.make(&mut pool, stream, false);
                     break;
@@ -233,14 +239,7 @@ impl Instances {
     /// Makes an instance for the requests of a stream, where that helps.
     fn make(self: &Arc<Self>, pool: &mut Pool, stream: Prefix, at_once: bool) {
         let wanted = pool.waiting.get(&stream).map_or(0, VecDeque::len);
-        let being_made = pool.being_made.get(&stream).copied().unwrap_or(0);
-        let [mut own, mut computing, mut soon_free] = [being_made, being_made, 0];
-        for instance in &pool.open {
-            let load = instance.load.lock();
-            own += usize::from(load.is_of(stream));
-            computing += usize::from(load.is_of(stream) && instance.computes());
-            soon_free += usize::from(load.under_way.is_empty());
-        }
+        let Own { being_made, own, computing, soon_free } = pool.own(stream);
         if wanted <= being_made
             || computing >= self.processors
             || !at_once && soon_free > 0
@@ -256,15 +255,7 @@ impl Instances {
         pool.count += 1;
         *pool.being_made.entry(stream).or_default() += 1;
         let (jobs, received) = mpsc::unbounded_channel();
-        let instance = Arc::new(Instance {
-            jobs,
-            leaves: AtomicWaker::new(),
-            load: Mutex::default(),
-            computes: AtomicBool::new(false),
-            in_store: Arc::default(),
-            failed: AtomicBool::new(false),
-            reserved,
-        });
+        let instance = Arc::new(Instance::new(stream, jobs, reserved));
         tokio::spawn(Life { instances: self.clone(), instance, store: None, jobs: received }.begin(stream));
     }
 
@@ -318,23 +309,57 @@ impl Pool {
         next
     }
 
-    /// The one with the most requests of the stream that has room for one more, or else one without any.
-    fn instance_for(&self, stream: Prefix, reuse: &Reuse) -> Option<Arc<Instance>> {
-        let may_have = |instance: &&Arc<Instance>| {
+    /// The one with the most requests of the stream that has room for one more, or else one without any: the stream's own,
+    /// or another stream's where this one has none or where others lend.
+    fn instance_for(&self, stream: Prefix, reuse: &Reuse, lends: bool) -> Option<Arc<Instance>> {
+        let borrows = lends || !self.open.iter().any(|instance| instance.load.lock().stream == stream);
+        let rank = |instance: &&Arc<Instance>| {
             let load = instance.load.lock();
-            let has_room =
-                load.under_way.is_empty() || load.stream == stream && load.under_way.len() < reuse.requests_at_once;
-            (has_room && load.given == 0 && !instance.computes.load(Ordering::SeqCst)).then_some(load.under_way.len())
+            let is_own = load.stream == stream;
+            let has_room = if is_own {
+                load.under_way.len() < reuse.requests_at_once
+            } else {
+                borrows && load.under_way.is_empty()
+            };
+            let is_free = has_room && load.given == 0 && !instance.computes.load(Ordering::SeqCst);
+            is_free.then_some((load.under_way.len(), is_own))
         };
-        let fitting = self.open.iter().filter_map(|instance| Some((may_have(&instance)?, instance)));
+        let fitting = self.open.iter().filter_map(|instance| Some((rank(&instance)?, instance)));
         // Of equal ones the first, so that others are idle for long enough to end.
-        fitting.rev().max_by_key(|(under_way, _)| *under_way).map(|(_, instance)| instance.clone())
+        fitting.rev().max_by_key(|(rank, _)| *rank).map(|(_, instance)| instance.clone())
+    }
+
+    /// What a stream has.
+    fn own(&self, stream: Prefix) -> Own {
+        let being_made = self.being_made.get(&stream).copied().unwrap_or(0);
+        let mut all = Own { being_made, own: being_made, computing: being_made, soon_free: 0 };
+        for instance in &self.open {
+            let load = instance.load.lock();
+            all.own += usize::from(load.is_of(stream));
+            all.computing += usize::from(load.is_of(stream) && instance.computes());
+            // What an instance has left to do it does in the queue of its own stream, however long that is. So nobody else
+            // waits for it.
+            all.soon_free += usize::from(load.stream == stream && load.under_way.is_empty());
+        }
+        all
     }
 
     fn let_leave(&mut self, instance: &Arc<Instance>) {
         self.open.retain(|other| !Arc::ptr_eq(other, instance));
         instance.load.lock().is_leaving = true;
     }
+}
+
+/// The instances of a stream.
+#[derive(Debug, PartialEq)]
+struct Own {
+    being_made: usize,
+    /// Those with requests, and those that are being made.
+    own: usize,
+    /// Those of them that need a processor.
+    computing: usize,
+    /// Those without a request.
+    soon_free: usize,
 }
 
 impl Load {
@@ -344,6 +369,18 @@ impl Load {
 }
 
 impl Instance {
+    fn new(stream: Prefix, jobs: mpsc::UnboundedSender<Job>, reserved: Reserved) -> Self {
+        Self {
+            jobs,
+            leaves: AtomicWaker::new(),
+            load: Mutex::new(Load { stream, ..Load::default() }),
+            computes: AtomicBool::new(false),
+            in_store: Arc::default(),
+            failed: AtomicBool::new(false),
+            reserved,
+        }
+    }
+
     /// Counts a request, and tells how many there have been.
     fn begin(&self, job: &Job) -> usize {
         let mut load = self.load.lock();
@@ -620,5 +657,74 @@ impl End {
                 None => Err(wasmtime::format_err!("the component took too long")),
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FLOOD: Prefix = 1;
+    const QUIET: Prefix = 2;
+
+    /// Instances of these streams, with so many requests each.
+    fn pool(instances: &[(Prefix, usize)]) -> Pool {
+        let memory = Memory::new(1 << 30);
+        let open = instances.iter().map(|(stream, requests)| {
+            let instance = Instance::new(*stream, mpsc::unbounded_channel().0, memory.reserve().unwrap());
+            let under_way = std::iter::repeat_with(|| Arc::new(Pulse::begin())).take(*requests);
+            instance.load.lock().under_way.extend(under_way);
+            Arc::new(instance)
+        });
+        Pool { open: open.collect(), ..Pool::default() }
+    }
+
+    /// The number of the instance that a request is given.
+    fn given(pool: &Pool, stream: Prefix, lends: bool) -> Option<usize> {
+        let instance = pool.instance_for(stream, &Reuse::default(), lends)?;
+        pool.open.iter().position(|other| Arc::ptr_eq(other, &instance))
+    }
+
+    #[test]
+    fn a_stream_with_an_instance_takes_no_idle_one_of_another_stream() {
+        let full = Reuse::default().requests_at_once;
+        let pool = pool(&[(QUIET, 0), (FLOOD, full)]);
+        assert_eq!(given(&pool, FLOOD, false), None);
+        assert_eq!(given(&pool, QUIET, false), Some(0));
+    }
+
+    #[test]
+    fn where_there_is_no_room_for_one_more_instance_an_idle_one_is_lent() {
+        let full = Reuse::default().requests_at_once;
+        assert_eq!(given(&pool(&[(QUIET, 0), (FLOOD, full)]), FLOOD, true), Some(0));
+        assert_eq!(
+            given(&pool(&[(QUIET, 1), (FLOOD, full)]), FLOOD, true),
+            None,
+            "it has a request of the other stream"
+        );
+    }
+
+    #[test]
+    fn a_stream_without_an_instance_takes_an_idle_one_of_another_stream() {
+        assert_eq!(given(&pool(&[(FLOOD, 1), (FLOOD, 0)]), QUIET, false), Some(1));
+    }
+
+    #[test]
+    fn a_stream_takes_its_own_idle_instance_before_another_streams() {
+        assert_eq!(given(&pool(&[(FLOOD, 0), (QUIET, 0)]), QUIET, true), Some(1));
+        assert_eq!(given(&pool(&[(QUIET, 0), (QUIET, 1)]), QUIET, true), Some(1), "and one with requests before that");
+    }
+
+    #[test]
+    fn no_stream_waits_for_what_the_instances_of_another_have_left_to_do() {
+        let pool = pool(&[(FLOOD, 0), (FLOOD, 3)]);
+        pool.open.iter().for_each(|instance| instance.computes.store(true, Ordering::SeqCst));
+        assert_eq!(given(&pool, QUIET, true), None);
+        assert_eq!(
+            pool.own(QUIET),
+            Own { being_made: 0, own: 0, computing: 0, soon_free: 0 },
+            "so one is made at once"
+        );
+        assert_eq!(pool.own(FLOOD), Own { being_made: 0, own: 1, computing: 1, soon_free: 1 });
     }
 }
