@@ -87,6 +87,7 @@ pub(crate) fn append_mended(
         group: None,
         token: None,
         request_id,
+        traceparent: None,
         request_body: None,
         response_body: None,
         before: None,

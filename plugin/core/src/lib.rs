@@ -23,6 +23,7 @@ pub mod settings;
 pub mod tenant;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 pub mod traffic;
 
 #[cfg(all(feature = "testing", target_family = "wasm"))]

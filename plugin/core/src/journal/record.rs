@@ -3,6 +3,7 @@
 use super::method::Method;
 use crate::scim::text::fold;
 use crate::settings::LIMITS;
+use crate::trace::{self, Traceparent};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -139,6 +140,9 @@ pub struct Record {
     pub token: Option<String>,
     /// Stands in the answer's `x-request-id` and in the operator's error output.
     pub request_id: String,
+    /// The place of the request in the traces of whoever sent it; nothing where none was sent, or none that is well-formed.
+    #[serde(default, deserialize_with = "trace::stored", skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Traceparent>,
     /// Masked, cut.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_body: Option<String>,
@@ -381,6 +385,19 @@ mod tests {
         let record = Record::of_stored(&serde_json::to_vec(&stored).unwrap()).unwrap();
         assert_eq!((record.method.as_str(), &record.shown()["method"]), ("UNKNOWN", &Value::from("UNKNOWN")));
         assert_eq!(Record::of_stored(&record.clone().stored()), Some(record));
+    }
+
+    #[test]
+    fn a_record_that_was_stored_without_a_traceparent_or_with_none_that_is_well_formed_is_read_all_the_same() {
+        let mut record = of_request_and_response(None, None);
+        let text = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        record.traceparent = Traceparent::parse(text);
+        assert_eq!(record.shown()["traceparent"], text);
+        let mut stored = serde_json::to_value(&record).unwrap();
+        assert_eq!(Record::of_stored(&serde_json::to_vec(&stored).unwrap()), Some(record));
+        stored["traceparent"] = "<script>".into();
+        let read = Record::of_stored(&serde_json::to_vec(&stored).unwrap()).unwrap();
+        assert_eq!((&read.traceparent, read.shown().get("traceparent")), (&None, None));
     }
 
     #[test]

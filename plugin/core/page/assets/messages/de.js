@@ -274,8 +274,8 @@ export default {
     nobody: '(kein Inhalt)', curl: 'Als curl kopieren', transcript: 'Als Testprotokoll kopieren', transcriptWhat: 'Testprotokoll',
     facts: 'Einzelheiten', time: 'Zeit', user: 'Benutzer', group: 'Gruppe', lookalike: 'Diese Anfrage sieht nicht aus, als käme sie {fromIdp}.',
     duration: 'Dauer', token: 'Token endet auf', number: 'Nummer',
-    id: 'Anfrage-ID', none: 'keiner', changes: 'Was sich geändert hat', attribute: 'Attribut', before: 'Vorher', after: 'Nachher',
-    absent: 'nicht gesetzt',
+    id: 'Anfrage-ID', trace: 'Trace', none: 'keiner', changes: 'Was sich geändert hat', attribute: 'Attribut', before: 'Vorher',
+    after: 'Nachher', absent: 'nicht gesetzt',
   },
   users: {
     search: 'Benutzer suchen', state: 'Status', active: 'Aktiv', disabled: 'Deaktiviert',

@@ -252,7 +252,7 @@ export default {
     title: 'Record {number}', back: 'Back to the log', exchange: 'Request and response', request: 'Request {fromIdp}', response: 'Response',
     nobody: '(no content)', curl: 'Copy as curl', transcript: 'Copy as test transcript', transcriptWhat: 'test transcript', facts: 'Details',
     time: 'Time', user: 'User', group: 'Group', lookalike: 'This request does not look like one {fromIdp}.', duration: 'Duration', token: 'Token ends in',
-    number: 'Number', id: 'Request ID', none: 'none',
+    number: 'Number', id: 'Request ID', trace: 'Trace', none: 'none',
     changes: 'What changed', attribute: 'Attribute', before: 'Before', after: 'After', absent: 'not set',
   },
   users: {

@@ -27,6 +27,7 @@ export function record(content, here) {
  * @param {OrganizationScreen} here
  */
 function page(found, here) {
+  const { traceparent } = found;
   const failed = found.outcome !== 'success';
   return [
     crumbs(t('record.back'), logHash(here.id, here.base)),
@@ -43,6 +44,7 @@ function page(found, here) {
       [t('record.token'), found.token ? h('code', `…${found.token}`) : h('span.muted', t('record.none'))],
       [t('record.number'), String(found.number)],
       [t('record.id'), h('span.row.tight', h('code.break', found.requestId), copyButton(t('record.id'), () => found.requestId))],
+      traceparent && [t('record.trace'), h('span.row.tight', h('code.break', traceparent), copyButton(t('record.trace'), () => traceparent))],
     ])),
   ];
 }

@@ -2,6 +2,8 @@
 
 use crate::http::request_id;
 use crate::ports::Ports;
+use crate::trace::Traceparent;
+use http::HeaderMap;
 use jiff::Timestamp;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
@@ -12,17 +14,23 @@ pub(super) struct Arrival {
     pub(super) request_id: String,
     pub(super) now: Timestamp,
     pub(super) started: Duration,
+    pub(super) traceparent: Option<Traceparent>,
 }
 
 impl Arrival {
     /// The arrival of a request that comes now.
-    pub(super) fn new(ports: &Ports) -> Arrival {
-        Arrival { request_id: request_id(ports), now: ports.clock.now(), started: ports.clock.elapsed() }
+    pub(super) fn new(ports: &Ports, headers: &HeaderMap) -> Arrival {
+        Arrival {
+            request_id: request_id(ports),
+            now: ports.clock.now(),
+            started: ports.clock.elapsed(),
+            traceparent: Traceparent::of(headers),
+        }
     }
 
-    /// A new arrival for one bulk operation, with the id of the bulk request.
+    /// A new arrival for one bulk operation, with the id and the trace of the bulk request.
     pub(super) fn of_operation(&self, ports: &Ports) -> Arrival {
-        Arrival { request_id: self.request_id.clone(), now: ports.clock.now(), started: ports.clock.elapsed() }
+        Arrival { now: ports.clock.now(), started: ports.clock.elapsed(), ..self.clone() }
     }
 
     /// A number that has no pattern from request to request: a digest of the request's random id.

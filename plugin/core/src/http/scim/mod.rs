@@ -103,7 +103,8 @@ impl Answer {
 impl<'r> Scim<'r> {
     /// Answers a request that came to a path below `/scim/v2/` which names no tenant.
     pub(super) fn without_tenant(&self, headers: &HeaderMap) -> Response<Vec<u8>> {
-        self.recorder.unrecorded(&Arrival::new(self.ledger.ports), &unauthorized(NOT_A_TENANT, token_of(headers)))
+        let arrival = Arrival::new(self.ledger.ports, headers);
+        self.recorder.unrecorded(&arrival, &unauthorized(NOT_A_TENANT, token_of(headers)))
     }
 
     /// Lets the caller in and answers the request, unless the request is a change that is due.

@@ -100,7 +100,7 @@ impl<'r> Scim<'r> {
             headers: request.headers(),
             body: request.body(),
         };
-        let response = match self.process(&provision, Arrival::new(self.ledger.ports), known) {
+        let response = match self.process(&provision, Arrival::new(self.ledger.ports, request.headers()), known) {
             FirstSight::Answered(response) => response,
             FirstSight::Due(prepared, values) => match self.waiting_values.room(values) {
                 Some(room) => return Begun::Waiting(Waiting { prepared, _room: room }),
@@ -112,7 +112,7 @@ impl<'r> Scim<'r> {
 
     /// Answers a SCIM request and leaves its record. A change waits for its turn here.
     pub(in crate::http) fn provision(&self, request: &Provision<'_>) -> Response<Vec<u8>> {
-        let response = match self.process(request, Arrival::new(self.ledger.ports), None) {
+        let response = match self.process(request, Arrival::new(self.ledger.ports, request.headers), None) {
             FirstSight::Answered(response) => response,
             FirstSight::Due(prepared, _) => self.apply_now(&prepared),
         };

@@ -260,6 +260,7 @@ impl Recorder<'_> {
             group: event.group.as_ref().map(group),
             token: presented.map(hint),
             request_id: span.arrival.request_id.clone(),
+            traceparent: span.arrival.traceparent.clone(),
             request_body: self.request_body(mask, span),
             response_body: response_body.map(|body| body.cut(presented)),
             before: values(&event.before),
