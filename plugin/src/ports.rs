@@ -160,4 +160,8 @@ impl Log for ErrorOutput {
     fn line(&self, line: &str) {
         eprintln!("rollcall: {line}");
     }
+
+    fn request(&self, line: &str) {
+        eprintln!("{line}");
+    }
 }

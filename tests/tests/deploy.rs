@@ -128,11 +128,14 @@ fn the_spin_app_sets_variables_and_stores_that_spin_toml_knows() {
 }
 
 #[test]
-fn a_replica_that_cannot_serve_is_found_by_the_components_own_health() {
+fn a_replica_that_cannot_serve_is_found_by_the_components_own_readiness() {
     let app = document("deploy/spinapp.yaml", "SpinApp");
     let path = |check: &str| text(&app["spec"]["checks"][check]["httpGet"]["path"]).to_owned();
-    assert_eq!((path("readiness").as_str(), path("liveness").as_str()), (health::PATH, "/.well-known/spin/health"));
-    assert!(route::table().iter().any(|row| row.template == health::PATH && row.door == Door::Open));
+    assert_eq!(
+        (path("readiness").as_str(), path("liveness").as_str()),
+        (health::READY_PATH, "/.well-known/spin/health")
+    );
+    assert!(route::table().iter().any(|row| row.template == health::READY_PATH && row.door == Door::Open));
 }
 
 #[test]

@@ -71,6 +71,7 @@ fn every_operation_says_who_is_let_in() {
         let expected = match (door(path), method.as_str()) {
             (Door::Token, _) => json!([{"token": []}]),
             (Door::Secret, _) => json!([{"adminSecret": []}, {"session": []}]),
+            (Door::Metrics, _) => json!([{"metricsSecret": []}]),
             (Door::SignIn, "GET") => json!([{"session": []}]),
             (Door::Open | Door::SignIn, _) => json!([]),
         };

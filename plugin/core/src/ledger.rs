@@ -63,6 +63,7 @@ pub use turn::Turn;
 
 use crate::ports::{Batches, Ports, StoreError};
 use crate::settings::{LIMITS, Settings};
+use crate::watch::TurnCounts;
 use capabilities::Unusable;
 use lease::Commits;
 use std::time::Duration;
@@ -135,6 +136,8 @@ pub struct Ledger<'a> {
 pub struct Memory {
     capabilities: capabilities::ReportMemory,
     tickets: Tickets,
+    /// What was seen of turns.
+    pub(crate) turn_counts: TurnCounts,
 }
 
 impl Memory {

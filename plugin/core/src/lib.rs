@@ -25,6 +25,7 @@ pub mod tenant;
 pub mod testing;
 pub mod trace;
 pub mod traffic;
+pub mod watch;
 
 #[cfg(all(feature = "testing", target_family = "wasm"))]
 compile_error!("feature testing: expected a build of tests, found one of the component");

@@ -156,4 +156,9 @@ pub trait Entropy {
 pub trait Log {
     /// Writes one line.
     fn line(&self, line: &str);
+
+    /// Writes one line of the request log, which is JSON and nothing else.
+    fn request(&self, line: &str) {
+        self.line(line);
+    }
 }

@@ -1,7 +1,7 @@
 //! What an operator can set, and every bound of the system.
 
 use crate::ports::{Batches, VALUE_BYTES_MAX};
-use crate::secrets::Secrets;
+use crate::secrets::{MetricsSecret, Secrets};
 use std::fmt;
 
 /// Every bound of the system, in one place.
@@ -222,6 +222,21 @@ pub struct Settings {
     pub frame_ancestors: String,
     /// How the store takes a batch, where the operator knows better than its test.
     pub store_batches: Option<Batches>,
+    /// What opens `/metrics`; nothing where nobody may read them.
+    pub metrics_secret: Option<MetricsSecret>,
+    /// What of each request goes to the error output.
+    pub request_log: RequestLog,
+}
+
+/// What of each request goes to the error output, as one line of JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestLog {
+    /// Nothing.
+    Off,
+    /// What tells nothing of a tenant: operation, outcome, status, duration and the request's id.
+    Thin,
+    /// The ids of the tenant and of the resource, the number in the journal and the trace, too.
+    Full,
 }
 
 /// Why the settings cannot be used: where, what was expected, what was found. Never a secret's value, nor a URL, which may
@@ -262,6 +277,8 @@ impl Settings {
         "requests_per_second",
         "frame_ancestors",
         "store_batches",
+        "metrics_secret",
+        "request_log",
     ];
 
     /// Reads the variables. One that is empty counts as not set.
@@ -277,6 +294,8 @@ impl Settings {
             requests_per_second: requests_per_second(get("requests_per_second").as_deref())?,
             frame_ancestors: frame_ancestors(get("frame_ancestors").as_deref())?,
             store_batches: store_batches(get("store_batches").as_deref())?,
+            metrics_secret: metrics_secret(get("metrics_secret").as_deref(), &admin_secret)?,
+            request_log: request_log(get("request_log").as_deref())?,
         })
     }
 }
@@ -394,6 +413,33 @@ fn store_batches(text: Option<&str>) -> Result<Option<Batches>, SettingsError> {
     }
 }
 
+/// Whoever reads the counts shall not thereby be able to read the users, so the admin secret is none.
+fn metrics_secret(secret: Option<&str>, admin_secret: &str) -> Result<Option<MetricsSecret>, SettingsError> {
+    let Some(secret) = secret else {
+        return Ok(None);
+    };
+    if secret == admin_secret {
+        let message = "variable metrics_secret: expected another secret than admin_secret, found the same";
+        return Err(SettingsError(message.to_owned()));
+    }
+    if secret.chars().nth(ADMIN_SECRET_CHARS_MIN - 1).is_none() || secret.len() > ADMIN_SECRET_BYTES_MAX {
+        return Err(SettingsError(format!(
+            "variable metrics_secret: expected nothing, or {ADMIN_SECRET_CHARS_MIN} characters or more, and at most \
+             {ADMIN_SECRET_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(Some(MetricsSecret::of(secret)))
+}
+
+fn request_log(text: Option<&str>) -> Result<RequestLog, SettingsError> {
+    match text {
+        None | Some("off") => Ok(RequestLog::Off),
+        Some("thin") => Ok(RequestLog::Thin),
+        Some("full") => Ok(RequestLog::Full),
+        Some(other) => Err(SettingsError(format!("variable request_log: expected off, thin or full, found {other:?}"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -450,6 +496,32 @@ mod tests {
                 assert_eq!(error, expected);
             }
         }
+    }
+
+    #[test]
+    fn a_metrics_secret_is_bounded_as_the_admin_secret_is_and_another_one() {
+        let with = |secret: &str| {
+            let settings = read(&[("admin_secret", SECRET), ("metrics_secret", secret)]);
+            settings.map(|settings| settings.metrics_secret.is_some_and(|found| found.is(secret)))
+        };
+        assert_eq!(with(""), Ok(false));
+        assert_eq!(with("another-sixteen!"), Ok(true));
+        assert_eq!(with(&"s".repeat(ADMIN_SECRET_BYTES_MAX)), Ok(true));
+        for secret in ["fifteen-and-no!", &"s".repeat(ADMIN_SECRET_BYTES_MAX + 1), SECRET] {
+            let error = with(secret).unwrap_err();
+            assert!(error.starts_with("variable metrics_secret: expected ") && !error.contains(secret), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_request_log_is_off_unless_it_is_thin_or_full() {
+        let with = |value| read(&[("admin_secret", SECRET), ("request_log", value)]).map(|s| s.request_log);
+        assert_eq!(
+            [with(""), with("off"), with("thin"), with("full")],
+            [Ok(RequestLog::Off), Ok(RequestLog::Off), Ok(RequestLog::Thin), Ok(RequestLog::Full)]
+        );
+        let error = "variable request_log: expected off, thin or full, found \"true\"";
+        assert_eq!(with("true"), Err(error.to_owned()));
     }
 
     #[test]

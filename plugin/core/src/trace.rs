@@ -19,7 +19,9 @@ impl Traceparent {
         let mut parts = text.split('-');
         let [version, trace, parent, flags] = [(); 4].map(|()| parts.next());
         let digits = |part: Option<&str>, length: usize| {
-            part.is_some_and(|part| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+            part.is_some_and(|part| {
+                part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+            })
         };
         let names = |part: Option<&str>, length: usize| {
             digits(part, length) && part.is_some_and(|part| part.bytes().any(|b| b != b'0'))

@@ -9,7 +9,7 @@ use crate::instance::{self, Unusable, Values};
 use crate::request_body::{BrokenOff, InParts, Whole, unread};
 use bindings::fermyon::spin::variables;
 use jiff::Timestamp;
-use rollcall_core::http::{Begun, Body, Rollcall, Stream, respond};
+use rollcall_core::http::{Begun, Body, Rollcall, Stream};
 use rollcall_core::settings::Settings;
 use std::io::Write as _;
 use std::rc::Rc;
@@ -105,15 +105,14 @@ fn answer(rollcall: &Rollcall, head: http::request::Parts, request: &IncomingReq
     let preflight = rollcall.preflight(&head);
     let wanted = preflight.body_bytes_max();
     if wanted > 0 && Rollcall::takes_parts(&head.method, head.uri.path()) {
-        let path = head.uri.path().to_owned();
-        return in_parts(rollcall, head, request).unwrap_or_else(|BrokenOff| respond::broken_off(&path));
+        return in_parts(rollcall, head.clone(), request).unwrap_or_else(|BrokenOff| rollcall.broken_off(&head));
     }
     match whole(&head, request, wanted) {
         Ok(body) => match rollcall.begin_after(preflight, http::Request::from_parts(head, body)) {
             Begun::Answered(response) => response,
             Begun::Waiting(change) => rollcall.carry_out(&change),
         },
-        Err(BrokenOff) => respond::broken_off(head.uri.path()),
+        Err(BrokenOff) => rollcall.broken_off(&head),
     }
 }
 

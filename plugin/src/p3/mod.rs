@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use jiff::Timestamp;
-use rollcall_core::http::{Begun, Body, Rollcall, respond};
+use rollcall_core::http::{Begun, Body, Rollcall};
 use rollcall_core::settings::Settings;
 use spin_sdk::http::Request;
 use spin_sdk::wasip3::{clocks, random};
@@ -41,7 +41,7 @@ async fn handle(request: Request) -> http::Response<Answer> {
                 Begun::Answered(response) => response,
                 Begun::Waiting(change) => lines::answer(&rollcall, change).await,
             },
-            Err(BrokenOff) => respond::broken_off(head.uri.path()),
+            Err(BrokenOff) => rollcall.broken_off(&head),
         }
     };
     background::ensure_running(&rollcall);
@@ -114,11 +114,10 @@ async fn in_parts<B>(rollcall: &Rollcall, head: http::request::Parts, mut body: 
 where
     B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let path = head.uri.path().to_owned();
-    let mut parts = InParts::new(rollcall, head);
+    let mut parts = InParts::new(rollcall, head.clone());
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
-            return respond::broken_off(&path);
+            return rollcall.broken_off(&head);
         };
         if let Ok(data) = frame.into_data()
             && let Some(refused) = parts.take(&data)

@@ -313,7 +313,7 @@ fn sessions_begin_with_the_secret_and_end_from_the_page() {
 #[test]
 fn what_is_open_to_everybody_is_named_here() {
     let open: Vec<String> = rows(Door::Open).into_iter().map(|row| row.template).collect();
-    assert_eq!(open, ["/admin/api/v1/product", "/openapi.json", "/healthz"]);
+    assert_eq!(open, ["/admin/api/v1/product", "/openapi.json", "/healthz", "/readyz"]);
 }
 
 /// Tenant ids of every kind: connected, ended, never started, being restored, gone, and such that none can have.

@@ -14,6 +14,7 @@ mod scim;
 mod self_repair;
 mod session;
 pub mod sign_in_attempts;
+mod watch;
 
 pub use export::Stream;
 pub use preflight::Preflight;
@@ -32,6 +33,7 @@ use crate::settings::{LIMITS, Settings};
 use crate::tenant::registry;
 use crate::tenant::schemas::Types;
 use crate::tenant::state::{RegistryState, TenantState, TenantView};
+use crate::watch::CountedStore;
 use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
@@ -44,6 +46,7 @@ use sign_in_attempts::SignInAttempts;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
+use watch::Watch;
 
 /// The application: everything that a request may need.
 pub struct Rollcall {
@@ -58,6 +61,9 @@ pub struct Rollcall {
     strangers: Strangers,
     sign_in_attempts: SignInAttempts,
     waiting_values: WaitingValues,
+    watch: Watch,
+    /// When the instance began.
+    started: Timestamp,
 }
 
 /// Spaces whose layout this instance has seen to.
@@ -131,7 +137,12 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
+        let watch = Watch::default();
+        let store = Box::new(CountedStore { store: ports.store, calls: watch.store_calls.clone() });
+        let ports = Ports { store, ..ports };
         Rollcall {
+            started: ports.clock.now(),
+            watch,
             ports,
             settings,
             memory: Memory::default(),
@@ -171,6 +182,7 @@ impl Rollcall {
             buffer: &self.buffer,
             strangers: &self.strangers,
             limiter: &self.limiter,
+            lost_records: &self.watch.lost_records,
         }
     }
 
@@ -188,7 +200,7 @@ impl Rollcall {
 
     /// Waits for the turn of a change, and carries it out alone in it.
     pub fn carry_out(&self, change: &Waiting) -> Response<Body> {
-        self.scim().carry_out_now(change)
+        self.tell(None, self.scim().carry_out_now(change))
     }
 
     /// Answers one HTTP request, unless it is a change that has to wait for the turn of its tenant: that is given back, to
@@ -204,6 +216,14 @@ impl Rollcall {
 
     /// The same of a request whose head was looked at by [`Rollcall::preflight`], with as much of its body as that wanted.
     pub fn begin_after(&self, preflight: Preflight, request: Request<Vec<u8>>) -> Begun {
+        let noted = self.noted(&preflight.route, request.headers());
+        match self.route(preflight, request) {
+            Begun::Answered(response) => Begun::Answered(self.tell(noted, response)),
+            Begun::Waiting(change) => Begun::Waiting(change),
+        }
+    }
+
+    fn route(&self, preflight: Preflight, request: Request<Vec<u8>>) -> Begun {
         if let Err(refused) = check_host(&preflight.route, &request) {
             return Begun::Answered(refused.map(Body::Full));
         }
@@ -214,6 +234,8 @@ impl Rollcall {
             }
             Route::Admin(admin) => self.admin(&admin, request, preflight.known),
             Route::Health => health::answer(&request, &*self.ports.store, &*self.ports.log).map(Body::Full),
+            Route::Ready => health::ready(&request, self.ledger()).map(Body::Full),
+            Route::Metrics => self.metrics(&request).map(Body::Full),
             Route::OpenApi => asset::openapi(&request, &self.settings).map(Body::Full),
             Route::Page(file) => asset::answer(&file, &request, &self.settings).map(Body::Full),
             Route::Nowhere => respond::empty(http::StatusCode::NOT_FOUND).map(Body::Full),
@@ -222,7 +244,7 @@ impl Rollcall {
 
     /// Answers a SCIM request that came without HTTP, and leaves its record. A change waits for its turn here.
     pub fn provision(&self, request: Provision<'_>) -> Response<Vec<u8>> {
-        self.scim().provision(&request)
+        self.tell(None, self.scim().provision(&request))
     }
 
     /// Takes a position in the queue of a tenant. What waits in memory is written in its turn, too.
@@ -234,7 +256,13 @@ impl Rollcall {
     /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max) of them. Each of these is answered when
     /// all of them are in the store.
     pub fn advance<T>(&self, position: &QueuePosition, line: &mut VecDeque<(Waiting, T)>) -> Progress<T> {
-        self.scim().advance(position, line)
+        match self.scim().advance(position, line) {
+            Progress::Later(pause) => Progress::Later(pause),
+            Progress::Answered(answers) => {
+                let told = answers.into_iter().map(|(whose, response)| (whose, self.tell(None, response)));
+                Progress::Answered(told.collect())
+            }
+        }
     }
 
     /// Whether records wait in memory for [`Rollcall::flush`], now or later.
@@ -461,7 +489,9 @@ fn check_host(route: &Route, request: &Request<Vec<u8>>) -> Result<(), Response<
     let message = "host: expected one host, with or without a port, found something else";
     let response = match route {
         Route::Scim(_) => respond::scim_body(BAD_REQUEST, &messages::error(BAD_REQUEST.as_u16(), None, message)),
-        Route::Admin(_) | Route::Health => respond::admin_error(BAD_REQUEST, "invalid_host", message),
+        Route::Admin(_) | Route::Health | Route::Ready | Route::Metrics => {
+            respond::admin_error(BAD_REQUEST, "invalid_host", message)
+        }
         Route::OpenApi | Route::Page(_) | Route::Nowhere => respond::empty(BAD_REQUEST),
     };
     Err(respond::to(request.method(), response))

@@ -60,9 +60,13 @@ impl Rollcall {
                 }
             }
             Route::Admin(admin) => self.preflight_admin(admin, head),
-            Route::Scim(_) | Route::Health | Route::OpenApi | Route::Page(_) | Route::Nowhere => {
-                (KnownCaller::Nothing, 0)
-            }
+            Route::Scim(_)
+            | Route::Health
+            | Route::Ready
+            | Route::Metrics
+            | Route::OpenApi
+            | Route::Page(_)
+            | Route::Nowhere => (KnownCaller::Nothing, 0),
         };
         Preflight { route, known, body_bytes_max }
     }
@@ -73,7 +77,7 @@ impl Rollcall {
             return (KnownCaller::Nothing, 0);
         }
         match admin.door() {
-            Door::Open => (KnownCaller::Nothing, 0),
+            Door::Open | Door::Metrics => (KnownCaller::Nothing, 0),
             Door::SignIn => (KnownCaller::Nothing, LIMITS.session_body_bytes_max),
             Door::Secret | Door::Token => {
                 let admitted = self.sessions().admit(&Request::from_parts(head.clone(), Vec::new()));

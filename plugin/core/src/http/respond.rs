@@ -100,9 +100,13 @@ pub fn broken_off(path: &str) -> Response<Body> {
     let refusal = ErrorBody::plain(StatusCode::BAD_REQUEST, "body: expected all of it, found that it breaks off");
     let response = match Route::of(path) {
         Route::Scim(_) => refusal.scim(),
-        Route::Admin(_) | Route::OpenApi | Route::Health | Route::Page(_) | Route::Nowhere => {
-            admin_error(StatusCode::BAD_REQUEST, "invalid_body", &refusal.detail)
-        }
+        Route::Admin(_)
+        | Route::OpenApi
+        | Route::Health
+        | Route::Ready
+        | Route::Metrics
+        | Route::Page(_)
+        | Route::Nowhere => admin_error(StatusCode::BAD_REQUEST, "invalid_body", &refusal.detail),
     };
     response.map(Body::Full)
 }

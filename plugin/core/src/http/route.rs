@@ -18,6 +18,10 @@ pub enum Route {
     OpenApi,
     /// Whether the service can be used.
     Health,
+    /// Whether requests are to be sent here.
+    Ready,
+    /// What this instance counts.
+    Metrics,
     /// The page and its assets, by file name.
     Page(String),
     /// Nothing of ours.
@@ -152,6 +156,23 @@ impl Route {
     }
 }
 
+impl Route {
+    /// The tenant that the path names, whether or not there is one.
+    pub(super) fn tenant(&self) -> Option<&TenantId> {
+        match self {
+            Route::Scim(tenant) => tenant.as_ref(),
+            Route::Admin(Admin::Tenant(tenant, _)) => Some(tenant),
+            Route::Admin(_)
+            | Route::OpenApi
+            | Route::Health
+            | Route::Ready
+            | Route::Metrics
+            | Route::Page(_)
+            | Route::Nowhere => None,
+        }
+    }
+}
+
 impl ScimRoute {
     /// Reads a path below the tenant URL.
     pub fn of(path: &str) -> ScimRoute {
@@ -272,6 +293,8 @@ pub enum Door {
     Secret,
     /// What the call itself looks at: it is where sessions begin and end.
     SignIn,
+    /// The metrics secret. Without one, nobody is let in.
+    Metrics,
 }
 
 /// A row of the route table.
@@ -298,7 +321,11 @@ pub fn table() -> Vec<Row> {
             rows.push(row(format!("/admin/api/v1{template}"), route.methods(), route.door()));
         }
     }
-    rows.extend(OPEN_PATHS.iter().map(|path| row(written(path).0, FILE_METHODS, Door::Open)));
+    rows.extend(OPEN_PATHS.iter().map(|path| {
+        let (template, segments) = written(path);
+        let door = if open(&segments) == Some(Route::Metrics) { Door::Metrics } else { Door::Open };
+        row(template, FILE_METHODS, door)
+    }));
     rows
 }
 
@@ -364,6 +391,8 @@ routes!(admin, ADMIN_PATHS, Admin, {
 routes!(open, OPEN_PATHS, Route, {
     ["openapi.json"] => Some(Route::OpenApi),
     ["healthz"] => Some(Route::Health),
+    ["readyz"] => Some(Route::Ready),
+    ["metrics"] => Some(Route::Metrics),
 });
 
 /// Whether a body means anything in a request of this method to this path below a tenant URL.
@@ -570,7 +599,8 @@ mod tests {
             let (methods, door) = match Route::of(&path.join("/")) {
                 Route::Scim(_) => (ScimRoute::of(&format!("/{}", path[4..].join("/"))).methods(), Door::Token),
                 Route::Admin(admin) => (admin.methods(), admin.door()),
-                Route::OpenApi | Route::Health => (FILE_METHODS, Door::Open),
+                Route::OpenApi | Route::Health | Route::Ready => (FILE_METHODS, Door::Open),
+                Route::Metrics => (FILE_METHODS, Door::Metrics),
                 Route::Page(_) | Route::Nowhere => panic!("{}", row.template),
             };
             assert!(!methods.is_empty() && methods == row.methods && door == row.door, "{}", row.template);

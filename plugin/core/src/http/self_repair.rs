@@ -130,6 +130,7 @@ impl<'r> Turns<'r> {
         turn.open_again();
         journal::append_mended(&mut turn, &damage, values, ports.clock.now(), request_id(ports));
         turn.commit()?;
+        self.ledger.memory.turn_counts.repairs.count();
         ports.log.line(&format!("tenant {tenant}: mended, {values} values; open again"));
         Ok(true)
     }

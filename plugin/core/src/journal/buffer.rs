@@ -67,6 +67,11 @@ impl Buffer {
         most.map(|entries| entries.remove(0)).map_or(0, |_| 1)
     }
 
+    /// How many entries wait.
+    pub(crate) fn records(&self) -> usize {
+        self.len + self.throttled.values().map(Vec::len).sum::<usize>()
+    }
+
     /// Whether anything of a tenant waits.
     pub(crate) fn has(&self, tenant: &TenantId) -> bool {
         self.waiting.contains_key(tenant) || self.throttled.contains_key(tenant)

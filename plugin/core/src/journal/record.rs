@@ -291,7 +291,7 @@ impl Record {
     }
 
     /// The id of the user or group that the request was about.
-    pub(super) fn subject(&self) -> Option<&str> {
+    pub(crate) fn subject(&self) -> Option<&str> {
         let group = || self.group.as_ref().map(|group| group.id.as_str());
         self.user.as_ref().map(|user| user.id.as_str()).or_else(group)
     }

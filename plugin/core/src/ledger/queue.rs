@@ -10,6 +10,7 @@ use super::{ASKED_MAX, AWAKE_GAP_MAX, BEAR, Error, HOLD, Ledger, MIGRATING_MAX, 
 use crate::keys::Space;
 use crate::ports::Batches;
 use crate::ports::Ports;
+use crate::watch::microseconds;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -156,6 +157,9 @@ impl Waiter {
                 Ok(TicketState::Turn(mut turn)) => {
                     let since = self.migrating.get().unwrap_or_else(|| clock.elapsed());
                     if !layout::advance(&mut turn, S::STEPS, LAYOUT)? {
+                        ledger.memory.turn_counts.had.count();
+                        let waited = clock.elapsed().saturating_sub(self.arrived);
+                        ledger.memory.turn_counts.waited_us.add(microseconds(waited));
                         return Ok(Look::Turn(turn));
                     }
                     turn.commit()?;
@@ -341,6 +345,7 @@ impl<'a> Queue<'a> {
             }
         }
         lease.carry_out(&[next.pair(&self.space)])?;
+        self.ledger.memory.turn_counts.takeovers.count();
         self.ledger.ports.log.line(&format!("turns: epoch {epoch} of {} ended at turn {done}", self.space.head()));
         (epoch..next.epoch)
             .try_for_each(|ended| self.ledger.ports.store.increment(&self.space.turns(ended), closing()).map(drop))?;

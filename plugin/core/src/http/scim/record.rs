@@ -12,6 +12,7 @@ use crate::http::json_text;
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::http::route;
 use crate::http::self_repair::Turns;
+use crate::http::watch::{self, AnsweredRequest, LineDetails, Operation};
 use crate::journal::{self, Action, Buffer, GroupSubject, Outcome, PendingRecord, Record, Subject};
 use crate::keys::{Kind, TenantId};
 use crate::ledger::{self, Ledger};
@@ -19,8 +20,9 @@ use crate::pace::{self, Limiter};
 use crate::scim::mask::MASK;
 use crate::scim::{Mask, Noted as Noticed};
 use crate::scrub::scrub;
-use crate::settings::LIMITS;
+use crate::settings::{LIMITS, RequestLog};
 use crate::tenant::state::TenantTurn;
+use crate::watch::Counter;
 use http::{Method, Response, StatusCode};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
@@ -42,12 +44,15 @@ pub(in crate::http) struct Recorder<'r> {
     pub(in crate::http) turns: Turns<'r>,
     /// Floods that the other instances have yet to be told of.
     pub(in crate::http) limiter: &'r Limiter,
+    /// Counts the records that are given up.
+    pub(in crate::http) lost_records: &'r Counter,
 }
 
 impl Recorder<'_> {
     /// Makes the response of an answer that no turn holds, and keeps the record until it is written.
     pub(super) fn answer(&self, mask: &Mask<'_>, span: &Span<'_>, answer: Answer) -> Response<Vec<u8>> {
-        let (response, entry, _) = self.recorded(mask, span, answer);
+        let (mut response, entry, _) = self.recorded(mask, span, answer);
+        self.tell(&mut response, span, &entry, None);
         self.keep(span, entry);
         response
     }
@@ -61,10 +66,12 @@ impl Recorder<'_> {
         span: &Span<'_>,
         answer: Answer,
     ) -> Response<Vec<u8>> {
-        let (response, entry, changed) = self.recorded(mask, span, answer);
+        let (mut response, entry, changed) = self.recorded(mask, span, answer);
         if !changed {
             turn.undo();
         }
+        // Of a caller with a valid token no record is folded but one of too many requests, and these come to no turn.
+        self.tell(&mut response, span, &entry, Some(turn.head.state.next_record));
         journal::append(turn, [entry]);
         turn.keep();
         response
@@ -74,7 +81,39 @@ impl Recorder<'_> {
     pub(super) fn unrecorded(&self, arrival: &Arrival, problem: &Problem) -> Response<Vec<u8>> {
         let mut response = problem.refusal(self.ledger.ports, &arrival.request_id).scim();
         respond::set(&mut response, REQUEST_ID, &arrival.request_id);
+        if watch::is_watched(self.ledger.settings) {
+            let details =
+                self.details(|| LineDetails { traceparent: arrival.traceparent.clone(), ..LineDetails::default() });
+            let started = arrival.started;
+            response.extensions_mut().insert(AnsweredRequest { operation: Operation::Refused, started, details });
+        }
         response
+    }
+
+    /// Has the response say what is counted and logged of its request. A record that is not written yet has no number.
+    fn tell(&self, response: &mut Response<Vec<u8>>, span: &Span<'_>, entry: &PendingRecord, number: Option<u64>) {
+        if !watch::is_watched(self.ledger.settings) {
+            return;
+        }
+        let details = self.details(|| LineDetails {
+            tenant: Some(TenantId::clone(&span.tenant)),
+            resource: entry.record.subject().map(str::to_owned),
+            number,
+            traceparent: span.arrival.traceparent.clone(),
+        });
+        let operation = Operation::of_action(entry.record.action);
+        response.extensions_mut().insert(AnsweredRequest { operation, started: span.arrival.started, details });
+    }
+
+    fn details(&self, details: impl FnOnce() -> LineDetails) -> Option<LineDetails> {
+        (self.ledger.settings.request_log == RequestLog::Full).then(details)
+    }
+
+    /// How many records wait in memory, and for how long at most.
+    pub(in crate::http) fn lag(&self) -> (usize, Duration) {
+        let buffer = self.buffer.borrow();
+        let oldest = if buffer.is_empty() { self.ledger.ports.clock.elapsed() } else { buffer.since() };
+        (buffer.records(), self.ledger.ports.clock.elapsed().saturating_sub(oldest))
     }
 
     /// The response and the record of an answer, and whether the request has changed anything.
@@ -201,6 +240,7 @@ impl Recorder<'_> {
     /// Says how many records of reads went with a commit that failed.
     fn lost(&self, records: usize, error: &ledger::Error) {
         if records > 0 {
+            self.lost_records.add(u64::try_from(records).unwrap_or(u64::MAX));
             self.ledger.ports.log.line(&format!("journal: {records} records of reads are lost: {error:?}"));
         }
     }
@@ -214,6 +254,7 @@ impl Recorder<'_> {
         // Written by whoever has time for it: the request may hold the turn that this would wait for.
         let lost = self.buffer.borrow_mut().push(&span.tenant, entry, now);
         if lost > 0 {
+            self.lost_records.add(u64::try_from(lost).unwrap_or(u64::MAX));
             self.ledger
                 .ports
                 .log

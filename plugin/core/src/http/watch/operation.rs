@@ -1,0 +1,182 @@
+//! The values of the labels of `/metrics`. They come from here alone, so no caller makes new ones up.
+
+use crate::http::route::Route;
+use crate::journal::Action;
+use http::StatusCode;
+
+/// What a request was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum Operation {
+    Create,
+    Update,
+    Rename,
+    Disable,
+    Enable,
+    Delete,
+    Read,
+    Match,
+    Probe,
+    List,
+    Discover,
+    Bulk,
+    /// A SCIM request that was refused before it was looked at.
+    Refused,
+    /// A call of the admin API.
+    Admin,
+    /// A file of the page, or the OpenAPI document.
+    Page,
+    /// `/healthz`, `/readyz`, `/metrics`.
+    Watch,
+    /// A path of which nothing is ours.
+    Nowhere,
+}
+
+impl Operation {
+    /// Every operation, in the order of the cases.
+    pub(in crate::http) const ALL: [Operation; 17] = [
+        Operation::Create,
+        Operation::Update,
+        Operation::Rename,
+        Operation::Disable,
+        Operation::Enable,
+        Operation::Delete,
+        Operation::Read,
+        Operation::Match,
+        Operation::Probe,
+        Operation::List,
+        Operation::Discover,
+        Operation::Bulk,
+        Operation::Refused,
+        Operation::Admin,
+        Operation::Page,
+        Operation::Watch,
+        Operation::Nowhere,
+    ];
+
+    /// What the journal says that a request did.
+    pub(in crate::http) fn of_action(action: Action) -> Operation {
+        match action {
+            Action::Create => Operation::Create,
+            Action::Update => Operation::Update,
+            Action::Rename => Operation::Rename,
+            Action::Disable => Operation::Disable,
+            Action::Enable => Operation::Enable,
+            Action::Delete => Operation::Delete,
+            Action::Read => Operation::Read,
+            Action::Match => Operation::Match,
+            Action::Probe => Operation::Probe,
+            Action::List => Operation::List,
+            Action::Discover => Operation::Discover,
+            Action::Bulk => Operation::Bulk,
+            // No request mends.
+            Action::Refused | Action::Mend => Operation::Refused,
+        }
+    }
+
+    /// What is known by the path alone.
+    pub(super) fn of_route(route: &Route) -> Operation {
+        match route {
+            Route::Scim(_) => Operation::Refused,
+            Route::Admin(_) => Operation::Admin,
+            Route::OpenApi | Route::Page(_) => Operation::Page,
+            Route::Health | Route::Ready | Route::Metrics => Operation::Watch,
+            Route::Nowhere => Operation::Nowhere,
+        }
+    }
+
+    /// Its name as a label and in the request log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Operation::Create => "create",
+            Operation::Update => "update",
+            Operation::Rename => "rename",
+            Operation::Disable => "disable",
+            Operation::Enable => "enable",
+            Operation::Delete => "delete",
+            Operation::Read => "read",
+            Operation::Match => "match",
+            Operation::Probe => "probe",
+            Operation::List => "list",
+            Operation::Discover => "discover",
+            Operation::Bulk => "bulk",
+            Operation::Refused => "refused",
+            Operation::Admin => "admin",
+            Operation::Page => "page",
+            Operation::Watch => "watch",
+            Operation::Nowhere => "nowhere",
+        }
+    }
+}
+
+/// How a request was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) enum RequestOutcome {
+    /// 2xx and 3xx.
+    Success,
+    /// 4xx, but for 429.
+    ClientError,
+    /// 429.
+    Throttled,
+    /// 5xx.
+    ServerError,
+}
+
+impl RequestOutcome {
+    /// Every outcome, in the order of the cases.
+    pub(in crate::http) const ALL: [RequestOutcome; 4] =
+        [RequestOutcome::Success, RequestOutcome::ClientError, RequestOutcome::Throttled, RequestOutcome::ServerError];
+
+    /// That of a status.
+    pub(super) fn of(status: StatusCode) -> RequestOutcome {
+        match status.as_u16() {
+            429 => RequestOutcome::Throttled,
+            500.. => RequestOutcome::ServerError,
+            400..=499 => RequestOutcome::ClientError,
+            0..=399 => RequestOutcome::Success,
+        }
+    }
+
+    /// Its name as a label and in the request log.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            RequestOutcome::Success => "success",
+            RequestOutcome::ClientError => "client_error",
+            RequestOutcome::Throttled => "throttled",
+            RequestOutcome::ServerError => "server_error",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_and_every_outcome_has_the_place_of_its_case_and_a_name_of_its_own() {
+        for (place, operation) in Operation::ALL.into_iter().enumerate() {
+            assert_eq!(operation as usize, place);
+        }
+        for (place, outcome) in RequestOutcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome as usize, place);
+        }
+        let names: std::collections::BTreeSet<_> = Operation::ALL.map(Operation::name).into_iter().collect();
+        assert_eq!(names.len(), Operation::ALL.len());
+    }
+
+    #[test]
+    fn a_status_has_the_outcome_of_its_class_and_429_one_of_its_own() {
+        for (status, name) in [
+            (200, "success"),
+            (304, "success"),
+            (400, "client_error"),
+            (428, "client_error"),
+            (429, "throttled"),
+            (430, "client_error"),
+            (499, "client_error"),
+            (500, "server_error"),
+            (503, "server_error"),
+        ] {
+            assert_eq!(RequestOutcome::of(StatusCode::from_u16(status).unwrap()).name(), name, "{status}");
+        }
+    }
+}
