@@ -46,7 +46,7 @@ use sign_in_attempts::SignInAttempts;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
-use watch::Watch;
+use watch::RequestCounts;
 
 /// The application: everything that a request may need.
 pub struct Rollcall {
@@ -61,7 +61,7 @@ pub struct Rollcall {
     strangers: Strangers,
     sign_in_attempts: SignInAttempts,
     waiting_values: WaitingValues,
-    watch: Watch,
+    watch: RequestCounts,
     /// When the instance began.
     started: Timestamp,
 }
@@ -137,7 +137,7 @@ pub struct UserEntry {
 impl Rollcall {
     /// Makes the application. Nothing is read from the store yet.
     pub fn new(ports: Ports, settings: Settings) -> Rollcall {
-        let watch = Watch::default();
+        let watch = RequestCounts::default();
         let store = Box::new(CountedStore { store: ports.store, calls: watch.store_calls.clone() });
         let ports = Ports { store, ..ports };
         Rollcall {

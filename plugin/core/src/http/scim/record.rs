@@ -12,7 +12,7 @@ use crate::http::json_text;
 use crate::http::respond::{self, Problem, REQUEST_ID};
 use crate::http::route;
 use crate::http::self_repair::Turns;
-use crate::http::watch::{self, AnsweredRequest, LineDetails, Operation};
+use crate::http::watch::{self, AnsweredRequest, LineDetails, OperationLabel};
 use crate::journal::{self, Action, Buffer, GroupSubject, Outcome, PendingRecord, Record, Subject};
 use crate::keys::{Kind, TenantId};
 use crate::ledger::{self, Ledger};
@@ -85,7 +85,7 @@ impl Recorder<'_> {
             let details =
                 self.details(|| LineDetails { traceparent: arrival.traceparent.clone(), ..LineDetails::default() });
             let started = arrival.started;
-            response.extensions_mut().insert(AnsweredRequest { operation: Operation::Refused, started, details });
+            response.extensions_mut().insert(AnsweredRequest { operation: OperationLabel::Refused, started, details });
         }
         response
     }
@@ -101,7 +101,7 @@ impl Recorder<'_> {
             number,
             traceparent: span.arrival.traceparent.clone(),
         });
-        let operation = Operation::of_action(entry.record.action);
+        let operation = OperationLabel::of_action(entry.record.action);
         response.extensions_mut().insert(AnsweredRequest { operation, started: span.arrival.started, details });
     }
 

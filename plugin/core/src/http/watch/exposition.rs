@@ -1,6 +1,6 @@
 //! The counts of an instance in Prometheus' text format, version 0.0.4.
 
-use super::{Operation, RequestOutcome};
+use super::{OperationLabel, RequestOutcome};
 use crate::watch::{BUCKETS_US, Counter, Histogram, StoreCall, StoreCalls, TurnCounts};
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -31,10 +31,10 @@ impl<'e> Exposition<'e> {
     }
 
     /// Requests by operation and outcome.
-    pub(super) fn requests(&mut self, counts: &[[Counter; RequestOutcome::ALL.len()]; Operation::ALL.len()]) {
+    pub(super) fn requests(&mut self, counts: &[[Counter; RequestOutcome::ALL.len()]; OperationLabel::ALL.len()]) {
         let name = "rollcall_requests_total";
         self.family(name, "counter", "Requests that were answered.");
-        for operation in Operation::ALL {
+        for operation in OperationLabel::ALL {
             for outcome in RequestOutcome::ALL {
                 let labels = [("operation", operation.name()), ("outcome", outcome.name())];
                 self.sample(name, &labels, &counts[operation as usize][outcome as usize].get().to_string());
@@ -43,14 +43,14 @@ impl<'e> Exposition<'e> {
     }
 
     /// Durations by operation.
-    pub(super) fn durations(&mut self, durations: &[Histogram; Operation::ALL.len()]) {
+    pub(super) fn durations(&mut self, durations: &[Histogram; OperationLabel::ALL.len()]) {
         let name = "rollcall_request_duration_seconds";
         self.family(
             name,
             "histogram",
             "Time from when a request had come whole to its answer, waiting for a turn included.",
         );
-        for operation in Operation::ALL {
+        for operation in OperationLabel::ALL {
             let histogram = &durations[operation as usize];
             let label = ("operation", operation.name());
             let bounds = BUCKETS_US.iter().map(|bound| seconds(*bound)).chain(["+Inf".to_owned()]);

@@ -6,7 +6,7 @@ mod exposition;
 mod line;
 mod operation;
 
-pub(super) use operation::{Operation, RequestOutcome};
+pub(super) use operation::{OperationLabel, RequestOutcome};
 
 use super::credentials::bearer;
 use super::respond::{self, REQUEST_ID};
@@ -27,9 +27,9 @@ use std::time::Duration;
 
 /// What an instance counts of the requests that it answers.
 #[derive(Default)]
-pub(super) struct Watch {
-    requests: [[Counter; RequestOutcome::ALL.len()]; Operation::ALL.len()],
-    durations: [Histogram; Operation::ALL.len()],
+pub(super) struct RequestCounts {
+    requests: [[Counter; RequestOutcome::ALL.len()]; OperationLabel::ALL.len()],
+    durations: [Histogram; OperationLabel::ALL.len()],
     pub(super) store_calls: Rc<StoreCalls>,
     /// Records of requests that changed nothing, and that were given up before they were written.
     pub(super) lost_records: Counter,
@@ -46,7 +46,7 @@ struct Identity {
 /// What is known of a request whose answer is on its way out. It travels with the answer.
 #[derive(Clone, Debug)]
 pub(super) struct AnsweredRequest {
-    pub(super) operation: Operation,
+    pub(super) operation: OperationLabel,
     /// When the request came.
     pub(super) started: Duration,
     /// What the full line has beside that; nothing where there is no such line.
@@ -80,7 +80,11 @@ impl Rollcall {
             traceparent: Traceparent::of(headers),
             ..LineDetails::default()
         });
-        Some(AnsweredRequest { operation: Operation::of_route(route), started: self.ports.clock.elapsed(), details })
+        Some(AnsweredRequest {
+            operation: OperationLabel::of_route(route),
+            started: self.ports.clock.elapsed(),
+            details,
+        })
     }
 
     /// Counts an answer that goes out, and writes its line. What the answer itself says of its request is more than what is

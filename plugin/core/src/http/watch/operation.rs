@@ -6,7 +6,7 @@ use http::StatusCode;
 
 /// What a request was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::http) enum Operation {
+pub(in crate::http) enum OperationLabel {
     Create,
     Update,
     Rename,
@@ -31,79 +31,79 @@ pub(in crate::http) enum Operation {
     Nowhere,
 }
 
-impl Operation {
+impl OperationLabel {
     /// Every operation, in the order of the cases.
-    pub(in crate::http) const ALL: [Operation; 17] = [
-        Operation::Create,
-        Operation::Update,
-        Operation::Rename,
-        Operation::Disable,
-        Operation::Enable,
-        Operation::Delete,
-        Operation::Read,
-        Operation::Match,
-        Operation::Probe,
-        Operation::List,
-        Operation::Discover,
-        Operation::Bulk,
-        Operation::Refused,
-        Operation::Admin,
-        Operation::Page,
-        Operation::Watch,
-        Operation::Nowhere,
+    pub(in crate::http) const ALL: [OperationLabel; 17] = [
+        OperationLabel::Create,
+        OperationLabel::Update,
+        OperationLabel::Rename,
+        OperationLabel::Disable,
+        OperationLabel::Enable,
+        OperationLabel::Delete,
+        OperationLabel::Read,
+        OperationLabel::Match,
+        OperationLabel::Probe,
+        OperationLabel::List,
+        OperationLabel::Discover,
+        OperationLabel::Bulk,
+        OperationLabel::Refused,
+        OperationLabel::Admin,
+        OperationLabel::Page,
+        OperationLabel::Watch,
+        OperationLabel::Nowhere,
     ];
 
     /// What the journal says that a request did.
-    pub(in crate::http) fn of_action(action: Action) -> Operation {
+    pub(in crate::http) fn of_action(action: Action) -> OperationLabel {
         match action {
-            Action::Create => Operation::Create,
-            Action::Update => Operation::Update,
-            Action::Rename => Operation::Rename,
-            Action::Disable => Operation::Disable,
-            Action::Enable => Operation::Enable,
-            Action::Delete => Operation::Delete,
-            Action::Read => Operation::Read,
-            Action::Match => Operation::Match,
-            Action::Probe => Operation::Probe,
-            Action::List => Operation::List,
-            Action::Discover => Operation::Discover,
-            Action::Bulk => Operation::Bulk,
+            Action::Create => OperationLabel::Create,
+            Action::Update => OperationLabel::Update,
+            Action::Rename => OperationLabel::Rename,
+            Action::Disable => OperationLabel::Disable,
+            Action::Enable => OperationLabel::Enable,
+            Action::Delete => OperationLabel::Delete,
+            Action::Read => OperationLabel::Read,
+            Action::Match => OperationLabel::Match,
+            Action::Probe => OperationLabel::Probe,
+            Action::List => OperationLabel::List,
+            Action::Discover => OperationLabel::Discover,
+            Action::Bulk => OperationLabel::Bulk,
             // No request mends.
-            Action::Refused | Action::Mend => Operation::Refused,
+            Action::Refused | Action::Mend => OperationLabel::Refused,
         }
     }
 
     /// What is known by the path alone.
-    pub(super) fn of_route(route: &Route) -> Operation {
+    pub(super) fn of_route(route: &Route) -> OperationLabel {
         match route {
-            Route::Scim(_) => Operation::Refused,
-            Route::Admin(_) => Operation::Admin,
-            Route::OpenApi | Route::Page(_) => Operation::Page,
-            Route::Health | Route::Ready | Route::Metrics => Operation::Watch,
-            Route::Nowhere => Operation::Nowhere,
+            Route::Scim(_) => OperationLabel::Refused,
+            Route::Admin(_) => OperationLabel::Admin,
+            Route::OpenApi | Route::Page(_) => OperationLabel::Page,
+            Route::Health | Route::Ready | Route::Metrics => OperationLabel::Watch,
+            Route::Nowhere => OperationLabel::Nowhere,
         }
     }
 
     /// Its name as a label and in the request log.
     pub(super) fn name(self) -> &'static str {
         match self {
-            Operation::Create => "create",
-            Operation::Update => "update",
-            Operation::Rename => "rename",
-            Operation::Disable => "disable",
-            Operation::Enable => "enable",
-            Operation::Delete => "delete",
-            Operation::Read => "read",
-            Operation::Match => "match",
-            Operation::Probe => "probe",
-            Operation::List => "list",
-            Operation::Discover => "discover",
-            Operation::Bulk => "bulk",
-            Operation::Refused => "refused",
-            Operation::Admin => "admin",
-            Operation::Page => "page",
-            Operation::Watch => "watch",
-            Operation::Nowhere => "nowhere",
+            OperationLabel::Create => "create",
+            OperationLabel::Update => "update",
+            OperationLabel::Rename => "rename",
+            OperationLabel::Disable => "disable",
+            OperationLabel::Enable => "enable",
+            OperationLabel::Delete => "delete",
+            OperationLabel::Read => "read",
+            OperationLabel::Match => "match",
+            OperationLabel::Probe => "probe",
+            OperationLabel::List => "list",
+            OperationLabel::Discover => "discover",
+            OperationLabel::Bulk => "bulk",
+            OperationLabel::Refused => "refused",
+            OperationLabel::Admin => "admin",
+            OperationLabel::Page => "page",
+            OperationLabel::Watch => "watch",
+            OperationLabel::Nowhere => "nowhere",
         }
     }
 }
@@ -153,14 +153,14 @@ mod tests {
 
     #[test]
     fn every_operation_and_every_outcome_has_the_place_of_its_case_and_a_name_of_its_own() {
-        for (place, operation) in Operation::ALL.into_iter().enumerate() {
+        for (place, operation) in OperationLabel::ALL.into_iter().enumerate() {
             assert_eq!(operation as usize, place);
         }
         for (place, outcome) in RequestOutcome::ALL.into_iter().enumerate() {
             assert_eq!(outcome as usize, place);
         }
-        let names: std::collections::BTreeSet<_> = Operation::ALL.map(Operation::name).into_iter().collect();
-        assert_eq!(names.len(), Operation::ALL.len());
+        let names: std::collections::BTreeSet<_> = OperationLabel::ALL.map(OperationLabel::name).into_iter().collect();
+        assert_eq!(names.len(), OperationLabel::ALL.len());
     }
 
     #[test]
