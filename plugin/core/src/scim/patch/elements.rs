@@ -68,7 +68,7 @@ fn keep_immutable(element: &Value, attribute: &Attribute, new: &Value, place: &s
     check_immutable(element, &parts, place)
 }
 
-/// The same of parts that are to be set or unset.
+/// RFC 7644 §3.5.2: immutable parts of an element that are to be set or unset have no value, or the one that is said again.
 pub(super) fn check_immutable(element: &Value, parts: &Parts<'_>, place: &str) -> Result<(), Error> {
     for (part, new) in parts.iter().filter(|(part, _)| part.mutability == Mutability::Immutable) {
         match (element.get(&*part.name), new) {

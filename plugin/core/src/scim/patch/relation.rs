@@ -3,10 +3,9 @@
 
 use super::super::error::Error;
 use super::super::filter::ElementFilter;
-use super::super::path::Path;
-use super::super::schema::Attribute;
 use super::super::value;
-use super::{Assignment, Op, Patch, in_path};
+use super::context::{Assignment, Destination};
+use super::request::Op;
 use serde_json::Value;
 
 /// One step of a change to references that are kept apart. Later steps see what earlier ones did.
@@ -22,53 +21,45 @@ pub enum RelationStep<'s> {
     Clear,
 }
 
-impl<'s> Patch<'s> {
-    /// `add` and `replace`. An element has no part that could change by itself: RFC 7643 §4.2 makes them all immutable, so
-    /// it comes whole, and a filter that names an id means that element.
-    pub(super) fn assign_apart(
-        &self,
-        path: &Path,
-        attribute: &'s Attribute,
-        sub: Option<&'s Attribute>,
-        assignment: &Assignment<'_>,
-    ) -> Result<Vec<RelationStep<'s>>, Error> {
-        let place = &assignment.place;
-        if let Some(sub) = sub {
-            let wanted = "expected whole elements, which are added and removed, found a part";
-            return Err(Error::mutability(format!("{place}: {wanted} ({})", sub.name)));
-        }
-        if let Some(filter) = &path.filter {
-            let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
-            return match filter.names() {
-                Some(ids) if self.reading.dialect().filters_create => Ok(vec![RelationStep::Add(ids)]),
-                Some(_) | None => {
-                    Err(Error::no_target(format!("{place}: expected elements that may change, found none")))
-                }
-            };
-        }
-        let ids = value::referred(attribute, assignment.value, place, self.reading)?;
-        Ok(match (assignment.op, ids) {
-            (Op::Add, ids) => ids.into_iter().map(RelationStep::Add).collect(),
-            (Op::Replace | Op::Remove, Some(ids)) => vec![RelationStep::Clear, RelationStep::Add(ids)],
-            (Op::Replace | Op::Remove, None) => vec![RelationStep::Clear],
-        })
+/// `add` and `replace`. An element has no part that could change by itself: RFC 7643 §4.2 makes them all immutable, so
+/// it comes whole, and a filter that names an id means that element.
+pub(super) fn assign<'s>(
+    destination: &Destination<'_, 's>,
+    assignment: &Assignment<'_>,
+) -> Result<Vec<RelationStep<'s>>, Error> {
+    let place = destination.place;
+    if let Some(sub) = destination.sub {
+        let wanted = "expected whole elements, which are added and removed, found a part";
+        return Err(Error::mutability(format!("{place}: {wanted} ({})", sub.name)));
     }
+    if let Some(filter) = destination.filter {
+        return match destination.bind(filter)?.names() {
+            Some(ids) if destination.context.filters_create() => Ok(vec![RelationStep::Add(ids)]),
+            Some(_) | None => Err(Error::no_target(format!("{place}: expected elements that may change, found none"))),
+        };
+    }
+    Ok(match (assignment.op, referred(destination, assignment.value)?) {
+        (Op::Add, ids) => ids.into_iter().map(RelationStep::Add).collect(),
+        (Op::Replace | Op::Remove, Some(ids)) => vec![RelationStep::Clear, RelationStep::Add(ids)],
+        (Op::Replace | Op::Remove, None) => vec![RelationStep::Clear],
+    })
+}
 
-    /// RFC 7644 §3.5.2.2, and Entra's form with the elements in a value, an empty one of which removes nothing.
-    pub(super) fn remove_apart(
-        &self,
-        path: &Path,
-        attribute: &'s Attribute,
-        value: Option<&Value>,
-        place: &str,
-    ) -> Result<Option<RelationStep<'s>>, Error> {
-        if let Some(filter) = &path.filter {
-            let filter = ElementFilter::bind(filter, attribute, self.reading).map_err(|error| in_path(error, place))?;
-            return Ok(Some(filter.names().map_or_else(|| RelationStep::RemoveFitting(filter), RelationStep::Remove)));
-        }
-        match self.elements_named(attribute, value, place)? {
-            None => Ok(Some(RelationStep::Clear)),
-            Some(value) => Ok(value::referred(attribute, value, place, self.reading)?.map(RelationStep::Remove)),
-        }
+/// RFC 7644 §3.5.2.2, and Entra's form with the elements in a value, an empty one of which removes nothing.
+pub(super) fn remove<'s>(
+    destination: &Destination<'_, 's>,
+    value: Option<&Value>,
+) -> Result<Option<RelationStep<'s>>, Error> {
+    if let Some(filter) = destination.filter {
+        let filter = destination.bind(filter)?;
+        return Ok(Some(filter.names().map_or_else(|| RelationStep::RemoveFitting(filter), RelationStep::Remove)));
     }
+    match destination.elements_named(value)? {
+        None => Ok(Some(RelationStep::Clear)),
+        Some(value) => Ok(referred(destination, value)?.map(RelationStep::Remove)),
+    }
+}
+
+fn referred(destination: &Destination<'_, '_>, value: &Value) -> Result<Option<Vec<String>>, Error> {
+    value::referred(destination.attribute, value, destination.place, destination.context.reading)
 }
