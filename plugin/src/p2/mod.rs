@@ -21,7 +21,7 @@ use wasip2::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};
 pub(crate) use bindings::wasi::keyvalue;
 
 /// What wit-bindgen makes of `wit/`.
-#[allow(missing_docs)]
+#[expect(unsafe_code, reason = "wit-bindgen writes it")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../wit",

@@ -9,7 +9,7 @@ use rollcall_core::keys::TenantId;
 use std::rc::Rc;
 
 /// What wit-bindgen makes of `wit/`.
-#[allow(missing_docs)]
+#[expect(unsafe_code, reason = "wit-bindgen writes it")]
 pub(crate) mod bindings {
     spin_sdk::wit_bindgen::generate!({
         path: "../wit",
