@@ -54,8 +54,8 @@ impl Gatherer {
 
     /// The whole body, or the beginning of one that is longer than what is gathered, with the rest behind it.
     ///
-    /// Of a request whose credentials are not known to work no more is gathered than [`SMALL_BODY_BYTES`], and nothing where
-    /// more than that is announced: the component reads such a body itself, and only once it knows the caller.
+    /// Of a request whose credentials are not known to work no more is gathered than [`SMALL_BODY_BYTES`], and nothing
+    /// where more than that is announced: the component reads such a body itself, and only once it knows the caller.
     pub(crate) async fn gather<B>(&self, mut body: B, trusted: bool, pulse: &Arc<Pulse>) -> Result<WasiBody, Refused>
     where
         B: Body<Data = Bytes, Error = hyper::Error> + Unpin + Send + 'static,

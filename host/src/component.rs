@@ -150,12 +150,15 @@ impl Environment {
     }
 }
 
+/// The resolution of the clocks.
+const NANOSECOND: Duration = Duration::from_nanos(1);
+
 /// What WASI asks for, from [`Sources`].
 struct Given(Arc<dyn Sources>);
 
 impl HostWallClock for Given {
     fn resolution(&self) -> Duration {
-        Duration::from_nanos(1)
+        NANOSECOND
     }
 
     fn now(&self) -> Duration {

@@ -17,6 +17,9 @@ use rollcall_host::manifest::environment_name;
 use rollcall_host::state::Secret;
 use rollcall_host::{Component, Environment, Limits, Manifest, Server, State, serve, toolchain};
 
+/// The largest memory of an instance that may be asked for, in MiB.
+const MEMORY_MIB_MAX: u64 = 1 << 20;
+
 /// Builds the component that spin.toml describes and serves it, as `spin up --build` does.
 #[derive(Parser)]
 #[command(name = "rollcall-host", version)]
@@ -50,7 +53,7 @@ struct Options {
     #[arg(long, value_name = "COUNT", default_value_t = Machine::default().connections_per_address as u64, value_parser = value_parser!(u64).range(1..))]
     connections_per_address: u64,
     /// Memory that all instances of the component may have together, in MiB.
-    #[arg(long, value_name = "MIB", default_value_t = Machine::default().instance_bytes as u64 >> 20, value_parser = value_parser!(u64).range(64..=1 << 20))]
+    #[arg(long, value_name = "MIB", default_value_t = Machine::default().instance_bytes as u64 >> 20, value_parser = value_parser!(u64).range(64..=MEMORY_MIB_MAX))]
     memory: u64,
     /// Prints the address alone, and drops what the component prints except for its errors.
     #[arg(long)]

@@ -54,8 +54,8 @@ impl Refusal {
         !self.answer.is_empty()
     }
 
-    /// The answer with a reason: a SCIM error below a tenant URL, and a sentence elsewhere. What is not as expected stays as
-    /// it is.
+    /// The answer with a reason: a SCIM error below a tenant URL, and a sentence elsewhere. What is not as expected stays
+    /// as it is.
     pub(crate) fn answer(&self) -> Vec<u8> {
         let explained = || {
             let text = std::str::from_utf8(&self.answer).ok()?;

@@ -105,6 +105,9 @@ impl Drop for Server {
 }
 
 /// Where the component says how it is.
+/// How long no connection is accepted after one could not be.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
 const HEALTH: &str = "/healthz";
 
 /// What it answers there when it is not well.
@@ -148,7 +151,7 @@ impl Listening {
                 // Out of file descriptors, most likely. Connections that end give some back.
                 Err(error) => {
                     eprintln!("Cannot accept a connection: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
         }

@@ -5,10 +5,10 @@
 //! $ cargo run --release --example ordeal -- --kills 40 --pauses 20 --late 20 --store both --hosts both
 //! ```
 //!
-//! A kill is SIGKILL of a host, and of Redis each fourth time. A pause is SIGSTOP of a host for 4 to 12 s. A late write is a
-//! commit that arrives 1 to 20 s after it was sent: on the way to Redis a proxy holds it back; on SQLite its host is
-//! suspended while the commit waits for the lock of the file, and others have the file meanwhile. `--seed` repeats an order,
-//! `--pace` is how many milliseconds a client waits between two requests, and `--state` a folder for the data.
+//! A kill is SIGKILL of a host, and of Redis each fourth time. A pause is SIGSTOP of a host for 4 to 12 s. A late write is
+//! a commit that arrives 1 to 20 s after it was sent: on the way to Redis a proxy holds it back; on SQLite its host is
+//! suspended while the commit waits for the lock of the file, and others have the file meanwhile. `--seed` repeats an
+//! order, `--pace` is how many milliseconds a client waits between two requests, and `--state` a folder for the data.
 //!
 //! It fails where a user that was answered is lost, doubled or otherwise than answered, where a change has not one record,
 //! and where the checker finds something that the tenant did not mend by itself.

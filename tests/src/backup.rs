@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 /// A schema that the tenant has of its own.
 const OWN_SCHEMA: &str = "urn:example:params:scim:staff:1.0:User";
 
-/// Makes a tenant that has used everything that is stored: a schema of its own, users with gaps between their slots, disabled and renamed ones,
-/// groups in groups, a rotated token, a journal.
+/// Makes a tenant that has used everything that is stored: a schema of its own, users with gaps between their slots,
+/// disabled and renamed ones, groups in groups, a rotated token, a journal.
 pub fn furnish(server: &mut dyn Server, users: usize) -> Tenant {
     let tenant = Tenant::connect(server);
     life::admin(server, "PATCH", &format!("/tenants/{}", tenant.id), Some(&json!({"seats": 5_000}))).expect(200);

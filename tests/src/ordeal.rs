@@ -87,8 +87,8 @@ impl Load {
         })
     }
 
-    /// How many requests were answered, refused with 503 or 504 and not answered, and the longest that a client had to send the
-    /// same request again and again.
+    /// How many requests were answered, refused with 503 or 504 and not answered, and the longest that a client had to send
+    /// the same request again and again.
     pub fn met(&self) -> String {
         let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         format!(
@@ -100,8 +100,8 @@ impl Load {
         )
     }
 
-    /// Sends a request until it is answered otherwise than 503 or 504, which say nothing of it, to the one host and the other in turns, as a provider
-    /// behind a load balancer does. The number says how often it was sent.
+    /// Sends a request until it is answered otherwise than 503 or 504, which say nothing of it, to the one host and the
+    /// other in turns, as a provider behind a load balancer does. The number says how often it was sent.
     fn send(&self, client: usize, method: &str, path: &str, body: Option<&Value>) -> Result<Answer, String> {
         let begun = Instant::now();
         for attempt in 0.. {

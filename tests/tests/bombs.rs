@@ -1,5 +1,5 @@
-//! Requests that are made to cost much: in memory, in reads, in comparisons. What each of them takes is counted: the heap by
-//! an allocator that counts for each thread, the reads by the store, the work by the budget that a request has.
+//! Requests that are made to cost much: in memory, in reads, in comparisons. What each of them takes is counted: the heap
+//! by an allocator that counts for each thread, the reads by the store, the work by the budget that a request has.
 
 // An allocator is unsafe by its interface; this one hands everything on to the system's.
 #![allow(unsafe_code)]

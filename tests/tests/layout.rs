@@ -1,9 +1,9 @@
 //! Stores that earlier versions have written, opened by this one: everything is served as it was, and goes on.
 //!
 //! Each fixture is what a host of its time left behind, with the answers that it gave last: as SQLite's file
-//! `layout-1-before-groups` by a version that knew no groups and `layout-1` by the one after it; as a list of keys and values
-//! `layout-2` and `layout-3`, with names that are one name by full case folding, with values that many share, a snapshot that
-//! nobody ended, an import that has come half way, and a backup.
+//! `layout-1-before-groups` by a version that knew no groups and `layout-1` by the one after it; as a list of keys and
+//! values `layout-2` and `layout-3`, with names that are one name by full case folding, with values that many share, a
+//! snapshot that nobody ended, an import that has come half way, and a backup.
 
 use acceptance::backup::{content, export, import, restore};
 use acceptance::hosted;

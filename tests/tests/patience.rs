@@ -243,7 +243,8 @@ fn file_request(slow: &Slow, path: &str, takes: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The head of an answer, how many bytes its chunks have, and what follows the last one; nothing where there is no last one.
+/// The head of an answer, how many bytes its chunks have, and what follows the last one; nothing where there is no last
+/// one.
 fn ends(all: &[u8]) -> (String, usize, String) {
     let end = |bytes: &[u8], text: &[u8]| bytes.windows(text.len()).position(|window| window == text);
     let head = end(all, b"\r\n\r\n").unwrap();

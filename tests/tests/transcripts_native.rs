@@ -1,4 +1,5 @@
-//! Every transcript, answered by the core itself, on a store with a guard as the host has it. `UPDATE=1` writes down what it answers now; read every line of that.
+//! Every transcript, answered by the core itself, on a store with a guard as the host has it. `UPDATE=1` writes down what
+//! it answers now; read every line of that.
 
 use acceptance::native::Native;
 use acceptance::store::Backend;

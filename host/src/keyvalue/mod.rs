@@ -1,7 +1,8 @@
 //! Key-value stores: the port that a backend implements, and the two imports that offer it to a component.
 //!
 //! A store is never stronger than the backend of Spin that it stands for. [`Database`] behaves as Spin's default store
-//! does, [`Redis`] as its Redis store does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`] counts calls and lets them fail.
+//! does, [`Redis`] as its Redis store does, [`Weakness`] takes away what Spin's other backends do not keep, [`Probe`]
+//! counts calls and lets them fail.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -53,8 +54,8 @@ pub trait Store: Send + Sync + 'static {
     fn delete_many(&self, keys: &[String]) -> Result<()>;
     /// Adds to a counter, absent ones being 0, and returns the sum.
     fn increment(&self, key: &str, delta: i64) -> Result<i64>;
-    /// Whether the store carries out [`Store::change_if`]. Spin's stores do not; a component sees it in a bucket of its own,
-    /// see [`guarded`].
+    /// Whether the store carries out [`Store::change_if`]. Spin's stores do not; a component sees it in a bucket of its
+    /// own, see [`guarded`].
     fn is_guarded(&self) -> bool {
         false
     }

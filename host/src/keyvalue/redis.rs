@@ -223,8 +223,11 @@ impl Cas for RedisCas {
     }
 }
 
+/// A connection is waited for at least so long: the operating system takes no time limit of zero.
+const CONNECT_MIN: Duration = Duration::from_millis(1);
+
 fn connect(client: &Client, within: Duration) -> Result<Connection> {
-    let connection = client.get_connection_with_timeout(within.max(Duration::from_millis(1)))?;
+    let connection = client.get_connection_with_timeout(within.max(CONNECT_MIN))?;
     connection.set_read_timeout(Some(CALL_MAX))?;
     connection.set_write_timeout(Some(CALL_MAX))?;
     Ok(connection)

@@ -1,8 +1,8 @@
 //! Spin's default backend: the same file, the same table, and writes one after the other.
 //!
 //! Spin has one connection for all, and SQLite's own choice of a journal, so that its reads wait while a change is put
-//! together and written. Here the file has a write-ahead log, which the file itself says, so that Spin goes on with it: reads
-//! wait for no change, and a change takes one flush of the disk.
+//! together and written. Here the file has a write-ahead log, which the file itself says, so that Spin goes on with it:
+//! reads wait for no change, and a change takes one flush of the disk.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -96,9 +96,9 @@ pub(crate) fn typed<T: DeserializeOwned>(text: &[u8]) -> Result<Option<T>, JsonE
     Ok(serde_json::from_value(parse(text)?).ok())
 }
 
-/// The beginning of a document for the journal: as much of it as prints to `bytes` at least, and whether something is missing.
-/// A `path` is there wherever the beginning of its object is, since it says whether the `value` beside it is a secret. Nothing
-/// where a text is no JSON.
+/// The beginning of a document for the journal: as much of it as prints to `bytes` at least, and whether something is
+/// missing. A `path` is there wherever the beginning of its object is, since it says whether the `value` beside it is a
+/// secret. Nothing where a text is no JSON.
 pub(crate) fn beginning<'de, D: Deserializer<'de>>(document: D, bytes: usize) -> Option<(Value, bool)> {
     let left = Cell::new(bytes);
     let value = ValueSeed { count: None, keep: Keep::Beginning(&left), depth: 0 }.deserialize(document).ok()?;
@@ -131,8 +131,8 @@ impl Count {
     }
 }
 
-/// The encoding of a text that is no JSON in UTF-8, where its beginning tells: by a byte order mark, or by the zero bytes that
-/// the first character of JSON has in the others.
+/// The encoding of a text that is no JSON in UTF-8, where its beginning tells: by a byte order mark, or by the zero bytes
+/// that the first character of JSON has in the others.
 fn encoding(text: &[u8]) -> Option<&'static str> {
     match text {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => return Some("UTF-32"),

@@ -24,6 +24,9 @@ use std::time::Duration;
 /// How many seconds' requests may come at once after a pause.
 pub const BURST_SECONDS: u64 = 2;
 
+/// What a request takes out of a bucket. A millisecond fills in as many as the rate has requests a second.
+const REQUEST: u64 = 1_000;
+
 /// How long who sends too much is asked to wait. The component holds its answer back for as long or longer, see
 /// [`Limits::refusals_held_max`](crate::settings::Limits::refusals_held_max).
 pub const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -41,8 +44,8 @@ const TELL_PART: u64 = 8;
 const TELL_FROM: usize = 16;
 
 /// Records of requests that are written without waiting for more, where a rate is set: with more of them waiting, the
-/// others would learn of a flood too late. From a half to three halves of the [`TELL_PART`], by when the first of them came:
-/// the instances of a flood have equally many at any time, and are not to write all together. Never more than `most`.
+/// others would learn of a flood too late. From a half to three halves of the [`TELL_PART`], by when the first of them
+/// came: the instances of a flood have equally many at any time, and are not to write all together. Never more than `most`.
 pub(crate) fn enough(rate: u64, since: Duration, most: usize) -> usize {
     let part = rate / TELL_PART;
     let spread = part.saturating_mul(place_in_millisecond(since).into()) / 1_000;
@@ -194,7 +197,8 @@ impl Limiter {
         !self.untold.borrow().is_empty()
     }
 
-    /// What the others are to expect of a tenant in a second, where this instance has found a flood. They are told of it then.
+    /// What the others are to expect of a tenant in a second, where this instance has found a flood. They are told of it
+    /// then.
     pub(crate) fn news(&self, tenant: &TenantId, rate: u64, now: Duration) -> Option<u64> {
         self.untold.borrow_mut().remove(tenant);
         let demand = self.buckets.borrow().get(tenant).map(|bucket| bucket.rush.demand(rate, now));
@@ -216,7 +220,7 @@ impl TokenBucket {
 
     /// Neither who is refused counts, nor who knows already.
     fn may_count(&self, rate: u64, now: Duration) -> bool {
-        self.open >= 1_000 && self.expected(rate, now) <= rate
+        self.open >= REQUEST && self.expected(rate, now) <= rate
     }
 
     fn admits(&mut self, rate: u64, now: Duration) -> bool {
@@ -228,8 +232,8 @@ impl TokenBucket {
             }
             self.share = (self.share - expected).min(expected);
         }
-        let admits = self.open >= 1_000;
-        self.open = self.open.saturating_sub(if admits { 1_000 } else { 0 });
+        let admits = self.open >= REQUEST;
+        self.open = self.open.saturating_sub(if admits { REQUEST } else { 0 });
         admits
     }
 
@@ -248,7 +252,7 @@ impl TokenBucket {
 }
 
 fn size(rate: u64) -> u64 {
-    rate.saturating_mul(BURST_SECONDS * 1_000)
+    rate.saturating_mul(BURST_SECONDS * REQUEST)
 }
 
 #[cfg(test)]

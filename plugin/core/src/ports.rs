@@ -22,8 +22,8 @@ pub struct Ports {
 
 /// The few verbs that every key-value backend of Spin keeps.
 ///
-/// Keys are ours: at most 255 bytes of `A-Z a-z 0-9 - _ . :`. Spin's compare-and-swap is missing on purpose: two of the four
-/// backends break it. What a store of a host of our own can do beyond Spin is [`Store::change_if`].
+/// Keys are ours: at most 255 bytes of `A-Z a-z 0-9 - _ . :`. Spin's compare-and-swap is missing on purpose: two of the
+/// four backends break it. What a store of a host of our own can do beyond Spin is [`Store::change_if`].
 pub trait Store {
     /// The value of a key, or nothing where the key is absent.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;

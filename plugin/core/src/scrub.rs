@@ -28,8 +28,8 @@ pub(crate) fn scrub<'t>(text: &'t str, presented: Option<&str>) -> Cow<'t, str> 
     Cow::Owned(clean)
 }
 
-/// What a secret looks like in base64 of either alphabet, at each of the three places where it may begin in a group of three
-/// bytes: the characters that are made of nothing else.
+/// What a secret looks like in base64 of either alphabet, at each of the three places where it may begin in a group of
+/// three bytes: the characters that are made of nothing else.
 fn packed(secret: &str) -> Vec<String> {
     let mut cores = Vec::new();
     for (before, engine) in (0..3).flat_map(|before| [(before, STANDARD_NO_PAD), (before, URL_SAFE_NO_PAD)]) {

@@ -30,8 +30,8 @@ pub struct Limits {
     /// Operations in one PATCH. The validator's largest has 36.
     pub patch_operations_max: usize,
     /// What one request may compute, in comparisons of up to a KiB of text, see [`Effort`](crate::scim::Effort): each value
-    /// that a term of a filter looks at counts one, a resource that is read ten. One request of any kind stays below a second
-    /// of computing with it.
+    /// that a term of a filter looks at counts one, a resource that is read ten. One request of any kind stays below a
+    /// second of computing with it.
     pub request_effort_max: usize,
     /// Operations in one bulk request. Each is a turn of its own, so this is how many turns one request may take.
     pub bulk_operations_max: usize,
@@ -190,12 +190,17 @@ pub const LIMITS: Limits = Limits {
     users_deleted_at_once: 50,
 };
 
+/// What stands around a resource in its document, and around a part of an intent, is smaller.
+pub(crate) const BESIDE_RESOURCE_BYTES_MAX: usize = 32 * 1024;
+
+/// Records of the request log of a tenant where nothing is set.
+const JOURNAL_CAPACITY_DEFAULT: u64 = 2_000;
+
 const _: () = {
     // Each member is an object of up to three parts.
     assert!(LIMITS.references_max * 4 < LIMITS.body_values_max);
     assert!(LIMITS.schemas_max * LIMITS.schema_attributes_max <= LIMITS.body_names_max / 2);
-    // With all that stands around a resource in its document.
-    assert!(LIMITS.resource_bytes_max + 32 * 1024 < VALUE_BYTES_MAX);
+    assert!(LIMITS.resource_bytes_max + BESIDE_RESOURCE_BYTES_MAX < VALUE_BYTES_MAX);
     assert!(LIMITS.schemas_max * LIMITS.schema_bytes_max < VALUE_BYTES_MAX);
     assert!(LIMITS.value_bytes_max <= LIMITS.resource_bytes_max);
     assert!(LIMITS.page_default <= LIMITS.page_max);
@@ -340,7 +345,7 @@ fn public_url(url: &str) -> Result<String, SettingsError> {
 
 fn journal_capacity(text: Option<&str>) -> Result<u64, SettingsError> {
     let Some(text) = text else {
-        return Ok(2_000);
+        return Ok(JOURNAL_CAPACITY_DEFAULT);
     };
     let max = LIMITS.journal_capacity_max;
     text.parse().ok().filter(|capacity| (1..=max).contains(capacity)).ok_or_else(|| {

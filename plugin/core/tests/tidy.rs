@@ -11,6 +11,19 @@ use std::path::{Path, PathBuf};
 /// Lines of a function, its signature included.
 const FUNCTION_LINES_MAX: usize = 70;
 
+/// Characters of a line that rustfmt cannot break: a comment. It breaks code at 120 characters where it can.
+const COMMENT_WIDTH_MAX: usize = 124;
+
+/// The module of the host that has its limits, as fields of defaults.
+const HOST_LIMITS: &str = "host/src/limits.rs";
+
+/// A number from here on is too large to be understood where it stands.
+const LITERAL_MAX: u64 = 1_000;
+
+/// What one unit has of a smaller one; as the second operand of a multiplication or a division they convert, and bound
+/// nothing.
+const CONVERSIONS: [u64; 5] = [1_000, 1_000_000, 1_000_000_000, 3_600, 86_400];
+
 /// The one mechanism whose files may import each other.
 const MECHANISM: &str = "ledger";
 
@@ -30,6 +43,17 @@ fn modules() -> BTreeMap<String, String> {
         }
     }
     modules
+}
+
+/// The sources below folders of the workspace, by their paths.
+fn sources(folders: &[&str]) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let found = folders.iter().flat_map(|folder| files(&root.join(folder)));
+    found.map(|path| (name(&path, root), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+fn name(path: &Path, root: &Path) -> String {
+    path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/")
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -256,4 +280,86 @@ fn types_are_found_whoever_may_use_them() {
     let source = "pub struct A<T>(T);\npub(in crate::http) enum B {\n    struct_like,\n}\ntrait C: D {}\n    type Item = E;\n\
                   pub type F = G;\nlet structure = H;\n// struct I\n";
     assert_eq!(types(source).collect::<Vec<_>>(), ["A", "B", "C", "F"]);
+}
+
+#[test]
+fn comments_of_the_workspace_fit_a_line() {
+    let sources = sources(&["plugin/core/src", "plugin/core/tests", "plugin/src", "host/src", "tests"]);
+    assert!(sources.len() > 200, "{} sources", sources.len());
+    for (name, source) in sources {
+        for (at, line) in source.lines().enumerate() {
+            let (characters, comment) = (line.chars().count(), line.trim_start().starts_with("//"));
+            let fits = !comment || characters <= COMMENT_WIDTH_MAX;
+            assert!(fits, "{name}, line {}: {characters} characters, at most {COMMENT_WIDTH_MAX}", at + 1);
+        }
+    }
+}
+
+#[test]
+fn a_number_that_bounds_something_stands_in_a_constant() {
+    let sources = sources(&["plugin/core/src", "plugin/src", "host/src"]);
+    for (name, source) in sources.iter().filter(|(name, _)| name != HOST_LIMITS && !name.ends_with("tests.rs")) {
+        let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        assert_eq!(loose_numbers(source), [] as [&str; 0], "{name}");
+    }
+}
+
+/// Lines outside of constants that have a duration, a size (`4 * 1024`, `1 << 20`) or a large number as a literal.
+fn loose_numbers(source: &str) -> Vec<&str> {
+    let (mut found, mut constant) = (Vec::new(), None);
+    for line in source.lines() {
+        // Every second part between quotes is a text.
+        let code = line.split('"').step_by(2).collect::<Vec<_>>().join("_").replace("\\u{", "_");
+        let code = code.split("//").next().unwrap().trim();
+        match constant.or_else(|| is_constant(code).then_some(0)) {
+            Some(depth) => {
+                let opened =
+                    code.matches(['(', '[', '{']).count() as i64 - code.matches([')', ']', '}']).count() as i64;
+                constant = Some(depth + opened).filter(|depth| *depth > 0 || !code.ends_with(';'));
+            }
+            None if is_loose(code) => found.push(line),
+            None => {}
+        }
+    }
+    found
+}
+
+fn is_constant(code: &str) -> bool {
+    let bare = if code.starts_with("pub") { code.split_once(' ').map_or("", |(_, bare)| bare) } else { code };
+    !bare.starts_with("const fn ") && ["const ", "static "].iter().any(|start| bare.starts_with(start))
+}
+
+/// Whether of a call nothing but its name and parentheses stands there.
+fn is_opened(call: &str) -> bool {
+    call.ends_with('(') && call.trim_end_matches('(').chars().all(char::is_alphabetic)
+}
+
+fn is_loose(code: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '.';
+    code.char_indices().filter(|(at, c)| c.is_ascii_digit() && !code[..*at].ends_with(is_part)).any(|(at, _)| {
+        let before = code[..at].trim_end();
+        let end = code[at..].find(|c: char| !(c.is_ascii_digit() || c == '_')).map_or(code.len(), |end| at + end);
+        let number: u64 = code[at..end].replace('_', "").parse().unwrap();
+        let is_duration = before.rsplit_once("Duration::from_").is_some_and(|(_, unit)| is_opened(unit));
+        let is_size =
+            before.strip_suffix("<<").is_some_and(|left| left.trim_end().ends_with(|c: char| c.is_ascii_digit()));
+        let is_conversion =
+            ["*", "/", "%", "_mul("].iter().any(|operator| before.ends_with(operator)) && CONVERSIONS.contains(&number);
+        is_duration || is_size || number >= LITERAL_MAX && !is_conversion
+    })
+}
+
+#[test]
+fn a_loose_number_is_told_from_a_constant_and_from_a_conversion() {
+    let loose = ["pause(Duration::from_millis(20));", "vec![0; 4 * 1024]", "let max = 1 << 20;", "if found > 2_000 {"];
+    for line in loose {
+        assert_eq!(loose_numbers(line), [line]);
+    }
+    let bound = "pub(crate) const TABLE: &[u64] = &[\n    2_000,\n    3_000,\n];\nconst MAX: usize = 4 * 1024;";
+    let conversion = "let seconds = millis / 1_000;\nlet millis = hours * 3_600;\n";
+    let other = "say(\"at most 2000\"); // 2000\nmatches!(c, '\\u{3000}'); Duration::from_secs(seconds); first(999)";
+    for source in [bound, conversion, other] {
+        assert_eq!(loose_numbers(source), [] as [&str; 0]);
+    }
+    assert_eq!(loose_numbers("const MAX: u64 = 1_000;\nlet max = 1_000;"), ["let max = 1_000;"]);
 }

@@ -1,5 +1,5 @@
-//! Who writes the journal's buffer after the response, together with what comes in meanwhile, gives turns on that no request
-//! waits for any more, and goes on mending tenants that requests had to leave closed.
+//! Who writes the journal's buffer after the response, together with what comes in meanwhile, gives turns on that no
+//! request waits for any more, and goes on mending tenants that requests had to leave closed.
 //!
 //! One is on duty while records wait, in the task of the request that brought the first of them. A task cannot be woken by
 //! another request, so where that brings what has to be written at once, it takes the duty over.

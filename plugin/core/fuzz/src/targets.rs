@@ -72,8 +72,8 @@ pub fn patch(data: &[u8]) {
     }
 }
 
-/// Requests, each behind a line `%%`: method and target, headers, an empty line, the body. None is answered with an error of
-/// ours, the invariants hold afterwards, and the token is in no record.
+/// Requests, each behind a line `%%`: method and target, headers, an empty line, the body. None is answered with an error
+/// of ours, the invariants hold afterwards, and the token is in no record.
 pub fn request(data: &[u8]) {
     let world = World::new();
     for part in split(data, b"\n%%\n").take(8) {

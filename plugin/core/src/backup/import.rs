@@ -175,8 +175,8 @@ enum Taken {
     Trailer(String),
 }
 
-/// Refuses by what a turn has seen. A turn that cannot be given on was over meanwhile, and what it saw may be of two states,
-/// so its part is begun again.
+/// Refuses by what a turn has seen. A turn that cannot be given on was over meanwhile, and what it saw may be of two
+/// states, so its part is begun again.
 fn refuse<T>(turn: TenantTurn<'_>, refusal: ImportError) -> ImportResult<T> {
     match refusal {
         ImportError::Ledger(_) => Err(refusal),
@@ -392,8 +392,8 @@ impl Restorer<'_> {
             }
             next = portion.next;
         }
-        // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first where
-        // somebody has died with both.
+        // Before the tenant's own turn and not within it: who waits for two turns at once waits too long for the first
+        // where somebody has died with both.
         if let Some(Import { profile: Some(profile), .. }) = self.under_way(file)? {
             registry::restore(self.ledger, self.tenant, &profile)?;
         }

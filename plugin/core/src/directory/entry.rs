@@ -7,8 +7,8 @@
 //! so a reader sees with one read which of the two it is. Either way resources come in the order of their slots, and a long
 //! entry is read page by page.
 //!
-//! A list of texts is an entry of an earlier layout: ids alone. It reads as one that has nobody, and is made anew by whoever
-//! joins it; so the [migration](super::migrate) needs no two forms, and what damage has left behind stops nobody.
+//! A list of texts is an entry of an earlier layout: ids alone. It reads as one that has nobody, and is made anew by
+//! whoever joins it; so the [migration](super::migrate) needs no two forms, and what damage has left behind stops nobody.
 //!
 //! An entry that was long stays so until a quarter of that is left, so that one who comes and goes at the border does not
 //! turn it over and over.

@@ -383,7 +383,8 @@ impl<'v, V: Read> Relations<'v, V> {
         Relations { effort: Some(effort), ..self }
     }
 
-    /// Names cost a read each. They are told while half of the budget is left: members without their names are an answer, too.
+    /// Names cost a read each. They are told while half of the budget is left: members without their names are an answer,
+    /// too.
     fn affords_names(&self, count: u64) -> bool {
         let afforded = |effort: &Effort| effort.affords(usize::try_from(count).unwrap_or(usize::MAX));
         self.named && count <= LIMITS.members_named_max && self.effort.is_none_or(afforded)

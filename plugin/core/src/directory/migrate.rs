@@ -1,13 +1,13 @@
-//! To layout 4: entries as [`entry`] has them, under names that [`fold`](crate::scim::text::fold) makes and, for `externalId`, with the number of the
-//! connection.
+//! To layout 4: entries as [`entry`] has them, under names that [`fold`](crate::scim::text::fold) makes and, for
+//! `externalId`, with the number of the connection.
 //!
 //! Every entry is made anew from what it is about: first from the users, in the order of their slots, then from the groups,
 //! then the entries of members' groups from the rosters of members. A piece takes a bounded number of them, and what it
 //! stages is the same however often it is staged.
 //!
-//! Two users whose names were two by the earlier folding, and are one by now, both stay. The entry of the name has both, the
-//! older first: so whoever looks for the name is told of both and takes neither for the other, and nobody else can have the
-//! name. The log says so here, and `check` until one of them is renamed.
+//! Two users whose names were two by the earlier folding, and are one by now, both stay. The entry of the name has both,
+//! the older first: so whoever looks for the name is told of both and takes neither for the other, and nobody else can have
+//! the name. The log says so here, and `check` until one of them is renamed.
 //!
 //! Damage stops no migration, or nobody could repair it. A document that cannot be read has no entry afterwards but that of
 //! its name, where its folding is what it was; who stands behind a part of a roster that cannot be read has the old ones.
@@ -24,8 +24,8 @@ use roster::{Seat, Way};
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
-/// Resources and members that one piece takes at most; a slow store ends it before. Each leaves a few old keys, and the head
-/// remembers a few hundred of those.
+/// Resources and members that one piece takes at most; a slow store ends it before. Each leaves a few old keys, and the
+/// head remembers a few hundred of those.
 const PIECE_MAX: usize = 100;
 
 /// What comes next.

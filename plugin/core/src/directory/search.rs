@@ -162,7 +162,8 @@ impl Candidates {
         })
     }
 
-    /// Whether they are what the query asks for, all of them and in its order, so that a page can be cut out of them unread.
+    /// Whether they are what the query asks for, all of them and in its order, so that a page can be cut out of them
+    /// unread.
     pub(super) fn are_matches(&self, query: &Query<'_>) -> bool {
         match (self, &query.predicate) {
             (Candidates::All, None) => true,

@@ -84,8 +84,8 @@ impl Stream {
         Stream { file, bytes: 0 }
     }
 
-    /// Whether all of it was read. Where [`Rollcall::next_chunk`] has nothing more of one that is not, whoever listens breaks
-    /// the connection, because the client would take the end of the body for the end of the file.
+    /// Whether all of it was read. Where [`Rollcall::next_chunk`] has nothing more of one that is not, whoever listens
+    /// breaks the connection, because the client would take the end of the body for the end of the file.
     pub fn is_whole(&self) -> bool {
         match &self.file {
             File::Journal(journal) => matches!(journal.place, ExportPosition::End),

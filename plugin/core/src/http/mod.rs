@@ -253,8 +253,8 @@ impl Rollcall {
     }
 
     /// Looks whether the turn has come, and carries out the changes that stand in the line, the first
-    /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max) of them. Each of these is answered when
-    /// all of them are in the store.
+    /// [`Limits::changes_together_max`](crate::settings::Limits::changes_together_max) of them. Each of these is answered
+    /// when all of them are in the store.
     pub fn advance<T>(&self, position: &QueuePosition, line: &mut VecDeque<(Waiting, T)>) -> Progress<T> {
         match self.scim().advance(position, line) {
             Progress::Later(pause) => Progress::Later(pause),

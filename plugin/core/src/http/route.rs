@@ -179,9 +179,9 @@ impl ScimRoute {
         ScimRoute::spelt(path).0
     }
 
-    /// Reads a path below the tenant URL, and how it was spelled. A client that puts the path behind a tenant URL with a slash
-    /// at its end makes two slashes; an empty segment names nothing, so it can only be meant as none. Whatever could be read
-    /// in two ways stays nowhere.
+    /// Reads a path below the tenant URL, and how it was spelled. A client that puts the path behind a tenant URL with a
+    /// slash at its end makes two slashes; an empty segment names nothing, so it can only be meant as none. Whatever could
+    /// be read in two ways stays nowhere.
     pub(super) fn spelt(path: &str) -> (ScimRoute, Spelling) {
         let Some(raw) = raw_segments(path) else {
             return (ScimRoute::Nowhere, Spelling::default());

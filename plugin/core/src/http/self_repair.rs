@@ -2,8 +2,8 @@
 //!
 //! As long as that goes on, the tenant is closed for changes: they are answered 503, to be sent again. What is mended is
 //! everything that can be made anew from the documents, a portion in each turn. The head keeps where the next portion
-//! begins, so that further requests, of any instance, go on with it. So does the instance itself, for a while after a request
-//! that had to leave something: whoever runs it may end one that nobody asks anything for longer.
+//! begins, so that further requests, of any instance, go on with it. So does the instance itself, for a while after a
+//! request that had to leave something: whoever runs it may end one that nobody asks anything for longer.
 
 use super::{Rollcall, request_id};
 use crate::directory::audit::Position;
@@ -81,8 +81,8 @@ impl<'r> Turns<'r> {
         self.while_open(tenant, || TenantTurn::take(self.ledger, Space::tenant(tenant)))
     }
 
-    /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has to
-    /// bear being repeated.
+    /// Does what takes turns of a tenant, and once more after the tenant was mended where it was closed. What is done has
+    /// to bear being repeated.
     pub(super) fn while_open<T, E: From<Error> + PartialEq>(
         self,
         tenant: &TenantId,

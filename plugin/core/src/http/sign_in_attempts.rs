@@ -3,9 +3,9 @@
 //!
 //! Counted by client address, in the minute that the clock shows. Whoever has tried [`OF_CLIENT_MAX`] wrong ones is refused
 //! unlooked, the right one too, at the page and at the API alike: otherwise the slowing down would slow nobody down. All
-//! others go on. Where a proxy stands before us, all clients come by its address; so a client is the address that the request
-//! came from together with the one that the last proxy names. What a client without a proxy puts there makes it look like
-//! many, so an address has a bound for all that come by it, too, [`OF_ADDRESS_MAX`].
+//! others go on. Where a proxy stands before us, all clients come by its address; so a client is the address that the
+//! request came from together with the one that the last proxy names. What a client without a proxy puts there makes it
+//! look like many, so an address has a bound for all that come by it, too, [`OF_ADDRESS_MAX`].
 //!
 //! Each instance counts in memory. What all of them have counted stands under one key, as large as [`COUNTED_MAX`] clients:
 //! it is read once a second where secrets are presented, and written with every wrong one below the bounds. Two instances

@@ -13,7 +13,8 @@ use std::time::Duration;
 pub const BATCH: usize = 128;
 
 /// Records that may wait in memory, as long as they cannot be written: beyond them the oldest one of the tenant that
-/// has most is given up, with a line in the error output. No request waits for them, since it may hold the turn that they need.
+/// has most is given up, with a line in the error output. No request waits for them, since it may hold the turn that they
+/// need.
 pub const BUFFERED_MAX: usize = 4 * BATCH;
 
 // A bulk request leaves a record for each of its operations before any of them can be written.

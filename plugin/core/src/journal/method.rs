@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The HTTP method of a request as a record keeps it: 1 to [`Method::LETTERS_MAX`] ASCII letters, in the case in which they came.
+/// The HTTP method of a request as a record keeps it: 1 to [`Method::LETTERS_MAX`] ASCII letters, in the case in which they
+/// came.
 ///
-/// RFC 9110 §9.1 lets a method be any token, and a token may hold `` ` ``, `$`, `|`, `&` and `'`. Whoever knows a tenant URL
-/// can send one, without a valid token. Records are copied into shells, spreadsheets and programs that read logs, so that
-/// everything but letters is kept as [`Method::UNKNOWN`]. A record that is stored or imported is read the same way.
+/// RFC 9110 §9.1 lets a method be any token, and a token may hold `` ` ``, `$`, `|`, `&` and `'`. Whoever knows a tenant
+/// URL can send one, without a valid token. Records are copied into shells, spreadsheets and programs that read logs, so
+/// that everything but letters is kept as [`Method::UNKNOWN`]. A record that is stored or imported is read the same way.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(from = "String")]
 pub struct Method(String);

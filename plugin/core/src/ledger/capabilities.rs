@@ -1,8 +1,8 @@
 //! What the store keeps of all that the ledger relies on, found out by trying.
 //!
 //! The first write to a store tries it on keys of its own and leaves a report there. Every instance reads the report
-//! once, and again while it says that the store is not fit. It says whether the store may be written to at all, and whether it writes a batch whole: then a change is one
-//! batch, otherwise the ledger writes down first what it is about to write.
+//! once, and again while it says that the store is not fit. It says whether the store may be written to at all, and whether
+//! it writes a batch whole: then a change is one batch, otherwise the ledger writes down first what it is about to write.
 //!
 //! A test by one caller cannot see what several do at once, nor where a batch stands in the midst of a crash. Those two
 //! follow from which of Spin's backends the store looks like, see [`Likeness`]; a store that looks like none of them is

@@ -8,9 +8,9 @@
 //! - by the holder itself, whose commit came back late: its epoch has been closed meanwhile.
 //!
 //! **The trail.** Once a holder was taken for dead, or a write was sent, failed and is not there, each turn writes all that
-//! it changes a second time, under keys that no earlier write can name, for [`IN_FLIGHT_MAX`]. Whoever sees the damage closes
-//! the epoch, writes the trail once more in its order, and opens the next epoch with a head that says so: the space is
-//! closed for changes until everything that is derived from documents was compared with these and mended, see
+//! it changes a second time, under keys that no earlier write can name, for [`IN_FLIGHT_MAX`]. Whoever sees the damage
+//! closes the epoch, writes the trail once more in its order, and opens the next epoch with a head that says so: the space
+//! is closed for changes until everything that is derived from documents was compared with these and mended, see
 //! [`Rollcall::mend`](crate::http::Rollcall). So a change that was answered stays, whatever arrives within that time.
 
 use super::head::{Head, HeadState, StoredHead};
@@ -195,8 +195,8 @@ impl<S: HeadState> Turn<'_, S> {
 }
 
 impl Queue<'_> {
-    /// Why the stored head cannot be the latest one, if that is so: by what this instance knows, or by the number that it was
-    /// given.
+    /// Why the stored head cannot be the latest one, if that is so: by what this instance knows, or by the number that it
+    /// was given.
     pub(super) fn went_back<S: HeadState>(&self, stored: &StoredHead<S>, ticket: &Ticket) -> Option<String> {
         let Head { epoch, done, .. } = stored.head;
         // A space without a head was removed as a whole.

@@ -24,6 +24,15 @@ const REMEMBERED_SPACES_MAX: usize = 10_000;
 /// A number that nobody has looked for so long is one that nobody waits for.
 const ABANDONED_AFTER: Duration = Duration::from_millis(50);
 
+/// The shortest pause of a caller who got in another's way, which doubles each time, before the first time.
+const APART_MIN: Duration = Duration::from_micros(500);
+
+/// How much longer the pause is for each step that chance gives, 255 of them at most.
+const APART_STEP: Duration = Duration::from_micros(10);
+
+/// How long to wait before a store that may be gone for a moment is asked again.
+const BEAR_PAUSE: Duration = Duration::from_millis(20);
+
 /// One who waits for a turn without holding up whoever shares its thread: it looks, and is told when to look again.
 pub struct Waiter {
     space: Space,
@@ -42,8 +51,8 @@ pub enum Look<'a, S: HeadState> {
     Later(Duration),
 }
 
-/// What an instance remembers of turns: the numbers that it has asked for and that have not come up yet, one for each space,
-/// how far each space had come, and which of them it suspects of damage.
+/// What an instance remembers of turns: the numbers that it has asked for and that have not come up yet, one for each
+/// space, how far each space had come, and which of them it suspects of damage.
 ///
 /// All who wait in the instance share the number of a space, and whoever looks first when it comes up has the turn: one who
 /// holds the instance up while it waits must never wait for one who cannot go on meanwhile.
@@ -234,7 +243,7 @@ impl<'a> Queue<'a> {
     fn apart(&self, asked: u32) -> Duration {
         let mut random = [0];
         self.ledger.ports.entropy.fill(&mut random);
-        Duration::from_micros((500 + 10 * u64::from(random[0])) << asked)
+        (APART_MIN + APART_STEP * u32::from(random[0])) * (1 << asked)
     }
 
     /// Waits for the turn of this number. Nothing where it was passed over.
@@ -296,7 +305,7 @@ impl<'a> Queue<'a> {
             let stored = StoredHead::read(self.ledger, &self.space);
             let bears = self.ledger.ports.clock.elapsed().saturating_sub(since) < BEAR;
             match stored {
-                Err(Error::Store(_)) if bears => self.ledger.ports.clock.pause(Duration::from_millis(20)),
+                Err(Error::Store(_)) if bears => self.ledger.ports.clock.pause(BEAR_PAUSE),
                 Ok(_) | Err(_) => return stored,
             }
         }
@@ -309,9 +318,9 @@ impl<'a> Queue<'a> {
 
     /// Ends an epoch whose next turn is dead, after writing what that turn had decided.
     ///
-    /// With a guard one of those who try does it. Without one, of all who try in one round one sees 1 and does it; a further
-    /// round opens only after a waiter has seen that one fail for as long again, and leads to an epoch of its own, so that
-    /// whoever comes back late from an earlier round opens none that is in use.
+    /// With a guard one of those who try does it. Without one, of all who try in one round one sees 1 and does it; a
+    /// further round opens only after a waiter has seen that one fail for as long again, and leads to an epoch of its own,
+    /// so that whoever comes back late from an earlier round opens none that is in use.
     fn end_epoch<S: HeadState>(&self, stuck: &StoredHead<S>, round: u32) -> Result<(), Error> {
         let since = self.ledger.ports.clock.elapsed();
         let epoch = stuck.head.epoch;
@@ -417,11 +426,24 @@ impl Watch {
     }
 }
 
+/// How long who is next waits before it looks again.
+const NEXT_LOOK: Duration = Duration::from_micros(300);
+
+/// How much longer for each turn that comes before.
+const TURN_LOOK: Duration = Duration::from_micros(1_200);
+
+/// Turns ahead of which further ones make no difference.
+const AHEAD_MAX: u32 = 200;
+
+/// How long who has seen the same turn for long waits at most, if its place in the queue asks for no more.
+const LONG_LOOK_MAX: Duration = Duration::from_millis(25);
+
 /// A turn takes one to two milliseconds on an embedded store; who is further back looks less often, and so does who has
 /// seen the same turn for long.
 fn patience(ahead: u64, watched: Duration) -> Duration {
-    let queue = Duration::from_micros(300 + 1_200 * ahead.saturating_sub(1).min(200));
-    queue.max((watched / 8).min(Duration::from_millis(25)))
+    let further = u32::try_from(ahead.saturating_sub(1)).unwrap_or(u32::MAX).min(AHEAD_MAX);
+    let queue = NEXT_LOOK + TURN_LOOK * further;
+    queue.max((watched / 8).min(LONG_LOOK_MAX))
 }
 
 pub(super) fn count(value: i64) -> u64 {

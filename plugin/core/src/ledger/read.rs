@@ -73,8 +73,8 @@ impl<'a, S: Migrate> View<'a, S> {
         self.ledger.ports.clock.elapsed()
     }
 
-    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has too
-    /// many to list them. What is decided and not yet written may be missing.
+    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has
+    /// too many to list them. What is decided and not yet written may be missing.
     pub(crate) fn keys(&self, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
         key_page(self.ledger.ports, &self.space, cursor)
     }

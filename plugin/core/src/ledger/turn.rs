@@ -143,7 +143,8 @@ impl<'a, S: HeadState> Turn<'a, S> {
             Commits::Guarded => self.change_all(emptied, kept)?,
             Commits::Whole | Commits::Parts => self.write_all(emptied, kept)?,
         }
-        // A holder that was taken for dead sees what others write. With a guard its commit is refused, and nothing is wrong.
+        // A holder that was taken for dead sees what others write. With a guard its commit is refused, and nothing is
+        // wrong.
         if let (None, Some(damage)) = (&self.base.damage, &self.head.damage) {
             let said = format!("{}: damaged, and closed until it is mended: {}", self.lease.space.head(), damage.found);
             self.log(&said);
@@ -286,8 +287,8 @@ impl<'a, S: HeadState> Turn<'a, S> {
         self.lease.ledger.ports.clock.elapsed()
     }
 
-    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has too
-    /// many to list them. Keys that this turn stages are missing.
+    /// A page of the space's keys, see [`Store::list_page`](crate::ports::Store::list_page); nothing where the store has
+    /// too many to list them. Keys that this turn stages are missing.
     pub(crate) fn keys(&self, cursor: Option<&str>) -> Result<Option<KeyPage>, Error> {
         self.lease.renew();
         key_page(self.lease.ledger.ports, &self.lease.space, cursor)
@@ -317,8 +318,8 @@ impl<'a, S: HeadState> Turn<'a, S> {
         Ok(())
     }
 
-    /// Counts what was mended in this turn, and notes where the next one goes on, in the words of whoever mends. Answers the
-    /// sum.
+    /// Counts what was mended in this turn, and notes where the next one goes on, in the words of whoever mends. Answers
+    /// the sum.
     pub(crate) fn note_mended(&mut self, values: usize, next: Option<&impl Serialize>) -> usize {
         let next = next.map(|next| serde_json::to_value(next).expect("a position is plain data"));
         self.head.damage.as_mut().map_or(0, |damage| {

@@ -6,9 +6,9 @@
 //! second, it is a flood; the instance that finds it holds back from then on, and tells all others in the tenant's head.
 //! What one instance has by itself is its bucket's affair.
 //!
-//! At the rate, [`COUNTED_A_SECOND`] are counted a second, with a deviation of four: two seconds' requests are four times that
-//! away. The counter only ever counts up, so it needs no care. A count that fails or gets lost makes a flood look a little
-//! smaller, no more.
+//! At the rate, [`COUNTED_A_SECOND`] are counted a second, with a deviation of four: two seconds' requests are four times
+//! that away. The counter only ever counts up, so it needs no care. A count that fails or gets lost makes a flood look a
+//! little smaller, no more.
 
 use super::{BURST_SECONDS, faded};
 use std::time::Duration;

@@ -118,7 +118,8 @@ fn operations<'s>(body: &'s Map<String, Value>, reading: &Reading) -> Option<&'s
     }
 }
 
-/// The data of operations that are JSON within texts: they are held together, so that together they are bounded as one body.
+/// The data of operations that are JSON within texts: they are held together, so that together they are bounded as one
+/// body.
 struct Texts<'r> {
     left: usize,
     reading: &'r Reading,

@@ -1,7 +1,7 @@
 //! How the requests of a connection are read: leniently or by the RFC's letter, and the few choices of a provider.
 //!
-//! Whatever has one sensible reading is a [`Leniency`](super::Leniency), which the lenient dialect reads whoever sends it. What
-//! stands here are choices between two readings that both have sense, so that it depends on the sender which is meant.
+//! Whatever has one sensible reading is a [`Leniency`](super::Leniency), which the lenient dialect reads whoever sends it.
+//! What stands here are choices between two readings that both have sense, so that it depends on the sender which is meant.
 
 /// The dialect of a connection. It belongs to one request; nothing about it is global.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,11 +12,12 @@ pub struct Dialect {
     /// string is a value like any other; clients whose profiles have one for each field that is not filled in mean nothing.
     pub empty_clears: bool,
     /// A value filter in a PATCH path that matches nothing: the element that it describes is made. RFC 7644 §3.5.2.3 has
-    /// `noTarget` for that, which a client may rely on; Entra addresses an element by what it is for, whether it is there or not.
+    /// `noTarget` for that, which a client may rely on; Entra addresses an element by what it is for, whether it is there
+    /// or not.
     pub filters_create: bool,
     /// A `replace` with a value filter and an object sets the parts that the object names in every element that fits.
-    /// RFC 7644 §3.5.2.3 replaces the whole elements, which would take from them what they are for; a client that follows it
-    /// sends elements that are whole.
+    /// RFC 7644 §3.5.2.3 replaces the whole elements, which would take from them what they are for; a client that follows
+    /// it sends elements that are whole.
     pub filters_merge: bool,
     /// A group without members has an empty `members`. RFC 7643 §2.5 leaves such an attribute out, and who reads many
     /// groups need not be sent it; a client that takes its absence for unknown never fills the group.

@@ -1,14 +1,14 @@
 //! What one request may compute: one budget for its filters, value paths, order, members and operations, however it shares
-//! the work out among them. Operations, terms, elements and resources are bounded each, but a request may multiply them with
-//! each other.
+//! the work out among them. Operations, terms, elements and resources are bounded each, but a request may multiply them
+//! with each other.
 
 use super::error::Error;
 use crate::settings::LIMITS;
 use serde_json::Value;
 use std::cell::Cell;
 
-/// The budget of one request, [`Limits::request_effort_max`](crate::settings::Limits::request_effort_max) units of it. A unit
-/// is one comparison of a value of up to a KiB.
+/// The budget of one request, [`Limits::request_effort_max`](crate::settings::Limits::request_effort_max) units of it. A
+/// unit is one comparison of a value of up to a KiB.
 #[derive(Debug, Default)]
 pub struct Effort(Cell<usize>);
 
@@ -49,8 +49,8 @@ impl Effort {
         if self.0.get() > max { Err(Error::too_many_comparisons(place, max)) } else { Ok(()) }
     }
 
-    /// Whether so many small resources may be read with more than half of the budget left afterwards: for what an answer can
-    /// do without.
+    /// Whether so many small resources may be read with more than half of the budget left afterwards: for what an answer
+    /// can do without.
     pub fn affords(&self, reads: usize) -> bool {
         self.0.get().saturating_add(reads.saturating_mul(READ_UNITS)) <= LIMITS.request_effort_max / 2
     }

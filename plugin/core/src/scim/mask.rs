@@ -136,8 +136,8 @@ impl<'s> Mask<'s> {
         if is_word { Cow::Borrowed(name) } else { self.text(name) }
     }
 
-    /// A text of somebody's own as it may be written down: where a secret's name has a value in it, as in JSON or in a form,
-    /// without what follows.
+    /// A text of somebody's own as it may be written down: where a secret's name has a value in it, as in JSON or in a
+    /// form, without what follows.
     pub fn assigned<'t>(&self, text: &'t str) -> Cow<'t, str> {
         let is_assignment = |name: &Range<usize>| {
             let rest = text.get(name.end..).unwrap_or_default();
@@ -569,8 +569,8 @@ fn words_of(name: &str) -> Vec<String> {
     words
 }
 
-/// The next byte, at a place or behind it, where a secret's name may be. Whole answers are looked through, so two bytes have to
-/// rule nearly all places out: each name has a `w`, a `k`, a `z`, `ss` or `cr`.
+/// The next byte, at a place or behind it, where a secret's name may be. Whole answers are looked through, so two bytes
+/// have to rule nearly all places out: each name has a `w`, a `k`, a `z`, `ss` or `cr`.
 fn next_in_name(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         at += bytes.get(at..)?.iter().position(|byte| IN_NAME[usize::from(*byte)])?;

@@ -176,7 +176,8 @@ impl Resource {
         Ok(())
     }
 
-    /// Whether an attribute of an extension outlives a replacement that is silent about it: it is not the client's to unset.
+    /// Whether an attribute of an extension outlives a replacement that is silent about it: it is not the client's to
+    /// unset.
     fn stays(&self, schema: &Schema, name: &str) -> bool {
         match schema.attribute(name) {
             None => true,
@@ -232,8 +233,8 @@ impl Resource {
         &mut self.attributes
     }
 
-    /// What an attribute of an extension has here. A tenant may change or remove a schema of its own under the documents that
-    /// use it; what does not fit it stays where it is and is not seen.
+    /// What an attribute of an extension has here. A tenant may change or remove a schema of its own under the documents
+    /// that use it; what does not fit it stays where it is and is not seen.
     pub(crate) fn of_extension(&self, schema: &Schema, attribute: &Attribute) -> Option<Value> {
         self.seen_of(schema, attribute).map(Cow::into_owned)
     }
@@ -287,8 +288,8 @@ impl Resource {
         elements.into_iter().filter_map(|element| part_of(element, &sub.name)).collect()
     }
 
-    /// The units of [`Effort`](super::Effort) that it costs to see a target here, beside what is compared: what a tenant's own
-    /// schema describes is let in anew each time.
+    /// The units of [`Effort`](super::Effort) that it costs to see a target here, beside what is compared: what a tenant's
+    /// own schema describes is let in anew each time.
     pub(crate) fn made_anew(&self, target: &Target<'_>) -> usize {
         let (schema, name) = match target {
             Target::Extension(schema) => (schema, None),

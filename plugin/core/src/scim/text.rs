@@ -10,7 +10,8 @@
 //!   case, which depends on what stands around a character: the last sigma of a Greek word has a form of its own, so the
 //!   beginning of a name would not be found by what it begins with. Folding looks at one character at a time. It is that
 //!   of no language: `İ` is `i` with a dot above it, and `ı` is only itself.
-//! - Normalisation: NFC. `é` as one character and as `e` with an accent behind it print alike, and which of them a directory
+//! - Normalisation: NFC. `é` as one character and as `e` with an accent behind it print alike, and which of them a
+//! directory
 //!   sends depends on the operating system on which it was typed. So it is done here and not to what is stored: each value
 //!   is answered as it was sent.
 //!

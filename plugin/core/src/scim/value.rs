@@ -213,8 +213,8 @@ fn identity(attribute: &Attribute, element: &Value) -> String {
     }
 }
 
-/// The order of two numbers. Whole ones compare as such, with others, too: two large ids must not be one because a float has
-/// no room for both, and a list that is sorted needs one order of all.
+/// The order of two numbers. Whole ones compare as such, with others, too: two large ids must not be one because a float
+/// has no room for both, and a list that is sorted needs one order of all.
 pub(crate) fn order(one: &Number, other: &Number) -> Ordering {
     let whole = |number: &Number| number.as_i64().map(i128::from).or_else(|| number.as_u64().map(i128::from));
     let float = |number: &Number| number.as_f64().unwrap_or_default();
@@ -260,8 +260,8 @@ pub(crate) fn boolean(text: &str) -> Option<bool> {
     }
 }
 
-/// RFC 7643 §2.3.5: an xsd:dateTime, with both a date and a time. Its offset may be missing (XML Schema 1.0 part 2, §3.2.7);
-/// the moment is then taken as UTC. Midnight may be the hour 24 of the day before. Years have four digits with us.
+/// RFC 7643 §2.3.5: an xsd:dateTime, with both a date and a time. Its offset may be missing (XML Schema 1.0 part 2,
+/// §3.2.7); the moment is then taken as UTC. Midnight may be the hour 24 of the day before. Years have four digits with us.
 pub(crate) fn date_time(text: &str) -> Option<jiff::Timestamp> {
     let (date, rest) = text.split_once('T')?;
     let offset_at = rest.find(['Z', '+', '-']).unwrap_or(rest.len());

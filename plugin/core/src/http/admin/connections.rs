@@ -1,4 +1,5 @@
-//! The connection of a tenant: started, shown, rotated, changed, ended; and the identity providers that it can be made with.
+//! The connection of a tenant: started, shown, rotated, changed, ended; and the identity providers that it can be made
+//! with.
 
 use super::error::AdminError;
 use super::request::body;

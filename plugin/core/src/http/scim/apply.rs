@@ -73,9 +73,9 @@ impl Prepared {
         scim.recorder.answer_within(turn, mask, span, answer)
     }
 
-    /// Whoever changes a connection or a schema takes a turn of the tenant, so nothing of them changes within this one. What
-    /// this instance has seen of the connection within the last second, see [`cache`](crate::connection::cache), is not read
-    /// again.
+    /// Whoever changes a connection or a schema takes a turn of the tenant, so nothing of them changes within this one.
+    /// What this instance has seen of the connection within the last second, see [`cache`](crate::connection::cache), is
+    /// not read again.
     fn currency(&self, scim: &Scim<'_>, turn: &TenantTurn<'_>) -> Result<Currency, ledger::Error> {
         let Admitted { connection, types, .. } = &self.admitted;
         let now = scim.ledger.ports.clock.elapsed();
@@ -88,8 +88,8 @@ impl Prepared {
         Ok(if is_current { Currency::Current } else { Currency::Outdated })
     }
 
-    /// Prepares the change once more, by the connection and the schemas that the turn finds. Its body is not read again. Answers
-    /// a change that these do not let in.
+    /// Prepares the change once more, by the connection and the schemas that the turn finds. Its body is not read again.
+    /// Answers a change that these do not let in.
     fn prepare_anew(&self, scim: &Scim<'_>, turn: &TenantTurn<'_>) -> Result<Prepared, Response<Vec<u8>>> {
         let Prepared { admitted: Admitted { digest, base, .. }, span, request, event } = self;
         let now = span.arrival.now;

@@ -1,6 +1,6 @@
-//! Bulk requests, RFC 7644 §3.7. Each operation goes the way that a request of its own would go, with its own record, so that
-//! whatever holds there holds here. Operations share turns, as requests do that wait together: each is refused or carried
-//! out by itself, and all of a turn have failed where its commit does.
+//! Bulk requests, RFC 7644 §3.7. Each operation goes the way that a request of its own would go, with its own record, so
+//! that whatever holds there holds here. Operations share turns, as requests do that wait together: each is refused or
+//! carried out by itself, and all of a turn have failed where its commit does.
 
 use super::body::{RequestBody, object};
 use super::context::Context;

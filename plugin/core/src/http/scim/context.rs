@@ -62,8 +62,8 @@ impl<'c> Context<'c> {
     ) -> Result<Sent<'p>, Problem> {
         let wanted = if self.admitted.groups() && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
         let mut resource = relations.complete(kind, document, &wanted)?;
-        // RFC 7643 §2.5: an empty list says the same as none. Who asks for members by name or takes their absence for unknown
-        // is told.
+        // RFC 7643 §2.5: an empty list says the same as none. Who asks for members by name or takes their absence for
+        // unknown is told.
         let told = self.reading().dialect().empty_members || projection.names_relation();
         if kind == Kind::Group && wanted == Wanted::Whole && told {
             resource.show_none("members");

@@ -148,8 +148,8 @@ impl<'r> Scim<'r> {
         FirstSight::Answered(self.recorder.answer(&mask, &span, answer))
     }
 
-    /// Whether the tenant may send this request, see [`pace`](crate::pace). `head` is there only where this instance has just
-    /// met the space.
+    /// Whether the tenant may send this request, see [`pace`](crate::pace). `head` is there only where this instance has
+    /// just met the space.
     fn admits(&self, view: &TenantView<'_>, tenant: &TenantId, arrival: &Arrival, head: Option<TenantHead>) -> bool {
         let Some(rate) = self.ledger.settings.requests_per_second else {
             return true;

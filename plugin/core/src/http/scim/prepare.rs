@@ -1,5 +1,5 @@
-//! From a request that changes a resource (RFC 7644 §3.3, §3.5, §3.6) to a change that can be carried out, without a look at
-//! the resource itself.
+//! From a request that changes a resource (RFC 7644 §3.3, §3.5, §3.6) to a change that can be carried out, without a look
+//! at the resource itself.
 
 use super::admitted::Admitted;
 use super::body::object;

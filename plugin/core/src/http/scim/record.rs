@@ -57,8 +57,8 @@ impl Recorder<'_> {
         response
     }
 
-    /// Makes the response of a change that a turn holds, and stages the record into the turn. A refused change leaves nothing
-    /// but its record.
+    /// Makes the response of a change that a turn holds, and stages the record into the turn. A refused change leaves
+    /// nothing but its record.
     pub(super) fn answer_within(
         &self,
         turn: &mut TenantTurn<'_>,
@@ -137,8 +137,8 @@ impl Recorder<'_> {
         (response, entry, event.changed)
     }
 
-    /// A detail quotes what was wrong, and that may have been a token or a password: the clients' logs and error pages are no
-    /// place for them.
+    /// A detail quotes what was wrong, and that may have been a token or a password: the clients' logs and error pages are
+    /// no place for them.
     fn refusal(&self, problem: &Problem, mask: &Mask<'_>, span: &Span<'_>) -> respond::ErrorBody {
         let mut refusal = problem.refusal(self.ledger.ports, &span.arrival.request_id);
         let taint = span.taint(mask);
@@ -325,8 +325,8 @@ impl Recorder<'_> {
         if self.ledger.settings.journal_bodies { Some(body_text(mask, body)?.cut(presented)) } else { None }
     }
 
-    /// What a change needs for its record once its turn has come: everything but the text of its body, of which the JSON and
-    /// the part for the record are kept.
+    /// What a change needs for its record once its turn has come: everything but the text of its body, of which the JSON
+    /// and the part for the record are kept.
     pub(super) fn kept(&self, mask: &Mask<'_>, span: Span<'_>, json: Option<Rc<Value>>) -> Span<'static> {
         let body = match json {
             Some(json) => RequestBody::Kept(Kept { json, noted: self.request_body(mask, &span) }),
@@ -524,7 +524,8 @@ fn unhidden<'t>(sent: &'t str, presented: Option<&str>) -> Cow<'t, str> {
 /// How often a text may be percent-encoded. Nobody does it more than twice by mistake.
 const PERCENT_LEVELS_MAX: usize = 4;
 
-/// Attributes for the journal: without secrets and tokens, and long ones cut, so that a record stays far below what a store takes.
+/// Attributes for the journal: without secrets and tokens, and long ones cut, so that a record stays far below what a store
+/// takes.
 fn noted(mask: &Mask<'_>, values: &Map<String, Value>, presented: Option<&str>) -> Map<String, Value> {
     let text = json_text(values);
     if text.len() <= LIMITS.journal_value_bytes_max && !mask.mentions(&text) && unhidden(&text, presented) == text {

@@ -1,5 +1,5 @@
-//! What one instance remembers of requests without a valid token, so that a caller who knows no more than a tenant URL takes
-//! neither turns nor reads of that tenant.
+//! What one instance remembers of requests without a valid token, so that a caller who knows no more than a tenant URL
+//! takes neither turns nor reads of that tenant.
 //!
 //! A tenant has [`RECORDS_AT_ONCE`] records of such requests, and one more each [`RECORD_EVERY`]. All beyond these are
 //! counted in memory, in one entry that is written [`TOLD_AFTER`] its first request, or with whatever is written of the
@@ -69,8 +69,8 @@ impl Visits {
 }
 
 impl Strangers {
-    /// What was found under an id a moment ago, where so many requests without a valid token have come since that reading it
-    /// once more for each is too much.
+    /// What was found under an id a moment ago, where so many requests without a valid token have come since that reading
+    /// it once more for each is too much.
     pub(super) fn recall(&self, tenant: &TenantId, now: Duration) -> Option<TenantLookup> {
         let visits = self.0.borrow();
         let visits = visits.get(tenant)?;

@@ -4,7 +4,7 @@ use super::Likeness;
 use crate::keys::{STORE_TESTS, Space};
 use crate::ledger::{self, Ledger, Queue, Read as _, Turn};
 use crate::ports::{BATCH_MAX, Batches, StoreError};
-use crate::settings::LIMITS;
+use crate::settings::{BESIDE_RESOURCE_BYTES_MAX, LIMITS};
 use serde::{Deserialize, Serialize};
 
 /// Reads right after a write. One that may be stale is stale now and then only.
@@ -149,8 +149,8 @@ impl Bench<'_> {
 
     fn value_size(&mut self) -> CheckResult {
         let key = self.key("large");
-        // With all that stands around a resource in its document, and around a part of an intent.
-        let value = vec![b'x'; LIMITS.resource_bytes_max + 32 * 1024];
+        // What stands around a part of an intent has room there, too.
+        let value = vec![b'x'; LIMITS.resource_bytes_max + BESIDE_RESOURCE_BYTES_MAX];
         if !self.takes(&[(key.clone(), value.clone())]) {
             return Ok(Some("it to be refused"));
         }

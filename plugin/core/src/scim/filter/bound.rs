@@ -177,7 +177,8 @@ fn element<'s>(name: &str, target: Target<'s>, filter: &Filter, reading: &Readin
     }
 }
 
-/// RFC 7643 §7 lets a server take filters on what it never returns. We do not keep such values, so no filter could be right.
+/// RFC 7643 §7 lets a server take filters on what it never returns. We do not keep such values, so no filter could be
+/// right.
 fn readable(attribute: &Attribute, name: &str) -> Result<(), Error> {
     if attribute.is_hidden() {
         let wanted = "expected an attribute that is returned, found one that never is";

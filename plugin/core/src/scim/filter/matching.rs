@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 
 impl BoundFilter<'_> {
-    /// Whether the resource fits. One whose relation is kept apart has to have as much of it as [`BoundFilter::reads`] says.
-    /// `base` is the tenant URL, where its `meta.location` begins.
+    /// Whether the resource fits. One whose relation is kept apart has to have as much of it as [`BoundFilter::reads`]
+    /// says. `base` is the tenant URL, where its `meta.location` begins.
     pub fn matches(&self, resource: &Resource, base: &str) -> bool {
         self.matches_at(resource, base, &Effort::default())
     }

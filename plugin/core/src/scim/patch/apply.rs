@@ -98,7 +98,8 @@ impl<'s> Patch<'s> {
         };
         value::check_names(names, within)?;
         for (name, value) in names {
-            // RFC 7643 §3: `schemas` says what an object is made by, and the object of an extension is named by that already.
+            // RFC 7643 §3: `schemas` says what an object is made by, and the object of an extension is named by that
+            // already.
             if extension.is_some() && name.eq_ignore_ascii_case("schemas") {
                 continue;
             }
@@ -227,8 +228,8 @@ impl<'s> Patch<'s> {
 fn guard(target: &Target<'_>, place: &str) -> Result<(), Error> {
     let found = match target {
         _ if target.read_only() => "a readOnly one",
-        // Of the built-in attributes only members have such parts. They are kept apart and come and go whole; what a tenant's
-        // own schema has is compared with what was there.
+        // Of the built-in attributes only members have such parts. They are kept apart and come and go whole; what a
+        // tenant's own schema has is compared with what was there.
         Target::Attribute { extension: None, sub: Some(sub), .. } if sub.mutability == Mutability::Immutable => {
             "an immutable one"
         }

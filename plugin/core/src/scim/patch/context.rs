@@ -131,8 +131,8 @@ impl<'s> Destination<'_, 's> {
         named.map(admit).collect()
     }
 
-    /// The value of a `remove`, if it says which elements are meant. Where the reading does not give it that meaning it is refused:
-    /// carried out as if it were not there, the request would remove more than the client named.
+    /// The value of a `remove`, if it says which elements are meant. Where the reading does not give it that meaning it is
+    /// refused: carried out as if it were not there, the request would remove more than the client named.
     pub(super) fn elements_named<'v>(&self, value: Option<&'v Value>) -> Result<Option<&'v Value>, Error> {
         let Some(value) = value.filter(|_| self.attribute.multi_valued) else {
             return Ok(None);
@@ -173,7 +173,8 @@ impl<'s> Destination<'_, 's> {
         self.context.effort.check(self.place)
     }
 
-    /// Counts the comparisons of new elements with those that are there, and with each other where all of them come to stay.
+    /// Counts the comparisons of new elements with those that are there, and with each other where all of them come to
+    /// stay.
     pub(super) fn spend_pairs(&self, new: &[Value], elements: usize) -> Result<(), Error> {
         let weight: usize = new.iter().map(effort::weight).sum();
         self.spend(weight.saturating_mul(elements + new.len() / 2 + 1) / PAIRS_A_UNIT)

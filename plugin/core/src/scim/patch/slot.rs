@@ -193,8 +193,8 @@ impl<'s> Slot<'_, 's> {
         Ok(())
     }
 
-    /// RFC 7644 §3.5.2.3: "all matching record values SHALL be replaced". So it is with elements without parts, too, of which
-    /// there is nothing to be merged.
+    /// RFC 7644 §3.5.2.3: "all matching record values SHALL be replaced". So it is with elements without parts, too, of
+    /// which there is nothing to be merged.
     fn assign_whole(&mut self, filter: &Filter, value: &Value) -> Result<(), Error> {
         let Destination { context, attribute, place, .. } = self.destination;
         let filter = self.destination.bind(filter)?;
@@ -250,8 +250,8 @@ impl<'s> Slot<'_, 's> {
         self.destination.bounded(elements)
     }
 
-    /// Where no element fits a filter and whole elements are meant: Entra expects an element without parts to be made, since
-    /// its value is all that there is to say of it. Elsewhere it is `noTarget`, RFC 7644 §3.5.2.3.
+    /// Where no element fits a filter and whole elements are meant: Entra expects an element without parts to be made,
+    /// since its value is all that there is to say of it. Elsewhere it is `noTarget`, RFC 7644 §3.5.2.3.
     fn make_whole(&mut self, new: Option<Value>) -> Result<(), Error> {
         let Destination { context, attribute, place, .. } = self.destination;
         if !context.filters_create() || !attribute.is_list_of_values() {

@@ -6,8 +6,8 @@ use serde::{Serialize, Serializer};
 ///
 /// A new one is a variant here, a line at the place that reads it, and a row of `tests/leniency.rs`.
 ///
-/// What HTTP itself leaves to the client is none, and holds in both dialects: a slash at the end of a path, the letter case of
-/// `Bearer`, HEAD and OPTIONS.
+/// What HTTP itself leaves to the client is none, and holds in both dialects: a slash at the end of a path, the letter case
+/// of `Bearer`, HEAD and OPTIONS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leniency {
     /// A boolean as text.

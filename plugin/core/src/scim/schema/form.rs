@@ -227,8 +227,8 @@ fn agrees(attribute: &Attribute, body: &Map<String, Value>, place: &str, level: 
     Ok(())
 }
 
-/// RFC 7643 §2.1: `ATTRNAME = ALPHA *(nameChar)`, `nameChar = "$" / "-" / "_" / DIGIT / ALPHA`. `$ref`, which the RFC itself
-/// uses (§2.4), does not fit its grammar and is let in as a sub-attribute.
+/// RFC 7643 §2.1: `ATTRNAME = ALPHA *(nameChar)`, `nameChar = "$" / "-" / "_" / DIGIT / ALPHA`. `$ref`, which the RFC
+/// itself uses (§2.4), does not fit its grammar and is let in as a sub-attribute.
 fn name(body: &Map<String, Value>, place: &str, level: Level) -> Result<String, Error> {
     let what = "a letter followed by letters, digits, \"$\", \"-\" and \"_\"";
     let name = match body.get("name") {
