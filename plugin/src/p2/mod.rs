@@ -21,7 +21,6 @@ use wasip2::http::types::{IncomingRequest, OutgoingBody, ResponseOutparam};
 pub(crate) use bindings::wasi::keyvalue;
 
 /// What wit-bindgen makes of `wit/`.
-#[expect(unsafe_code, reason = "wit-bindgen writes it")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../wit",

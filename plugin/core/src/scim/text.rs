@@ -11,9 +11,8 @@
 //!   beginning of a name would not be found by what it begins with. Folding looks at one character at a time. It is that
 //!   of no language: `İ` is `i` with a dot above it, and `ı` is only itself.
 //! - Normalisation: NFC. `é` as one character and as `e` with an accent behind it print alike, and which of them a
-//! directory
-//!   sends depends on the operating system on which it was typed. So it is done here and not to what is stored: each value
-//!   is answered as it was sent.
+//!   directory sends depends on the operating system on which it was typed. So it is done here and not to what is stored:
+//!   each value is answered as it was sent.
 //!
 //! What we leave out of the profile, knowing it: nothing is refused for the characters that it has (an existing directory
 //! has names with blanks, and SCIM lets it), and the rule about right-to-left text is for display. NFKC, which would also
