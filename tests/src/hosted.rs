@@ -5,6 +5,7 @@ use crate::world::{ADMIN_SECRET, Random, Time};
 use http::{Method, Request, Response};
 use rollcall_host::component::Sources;
 use rollcall_host::keyvalue::{Database, Probe, Store, Stores};
+use rollcall_host::limits::Machine;
 use rollcall_host::{Component, Environment, Limits, Manifest, Reuse, serve, toolchain};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -30,37 +31,34 @@ impl Hosted {
 
     /// The same on another store.
     pub fn on(store: Arc<dyn Store>, variables: &BTreeMap<String, String>) -> Hosted {
-        let reuse = Reuse { requests: usize::MAX, idle: Duration::from_secs(600), ..Reuse::default() };
-        Hosted::start(store, variables, reuse)
+        Hosted::start_file(component(), store, variables, one_instance())
     }
 
     /// Another build of the component, in one instance like the first.
     pub fn of(build: Build, variables: &BTreeMap<String, String>) -> Hosted {
-        let reuse = Reuse { requests: usize::MAX, idle: Duration::from_secs(600), ..Reuse::default() };
-        Hosted::start_file(build.component(), Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
+        let store = Database::in_memory().unwrap().store(Stores::DEFAULT);
+        Hosted::start_file(build.component(), store, variables, one_instance())
     }
 
     /// The build for WASI 0.2 as Spin 3 runs it: an instance for each request, which ends with its answer.
     pub fn single_use(variables: &BTreeMap<String, String>) -> Hosted {
         let reuse = Reuse { requests: 1, ..Reuse::default() };
-        Hosted::start_file(
-            Build::P2.component(),
-            Database::in_memory().unwrap().store(Stores::DEFAULT),
-            variables,
-            reuse,
-        )
+        let store = Database::in_memory().unwrap().store(Stores::DEFAULT);
+        Hosted::start_file(Build::P2.component(), store, variables, reuse)
     }
 
     /// Starts it with instances that live so long.
     pub fn with(variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
-        Hosted::start(Database::in_memory().unwrap().store(Stores::DEFAULT), variables, reuse)
-    }
-
-    fn start(store: Arc<dyn Store>, variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
+        let store = Database::in_memory().unwrap().store(Stores::DEFAULT);
         Hosted::start_file(component(), store, variables, reuse)
     }
 
-    fn start_file(file: &Path, store: Arc<dyn Store>, variables: &BTreeMap<String, String>, reuse: Reuse) -> Hosted {
+    fn start_file(
+        file: &Path,
+        store: Arc<dyn Store>,
+        variables: &BTreeMap<String, String>,
+        limits: impl Into<Limits>,
+    ) -> Hosted {
         let time = Time::default();
         let probe = Probe::new(store);
         let given = |name: &str| match name {
@@ -76,7 +74,7 @@ impl Hosted {
             sources: Some(Arc::new(Surprises { time: time.clone(), random: Random::default() })),
             ..Environment::default()
         };
-        Hosted { server: serve(file, environment, reuse), time, probe }
+        Hosted { server: serve(file, environment, limits), time, probe }
     }
 
     /// Where it listens.
@@ -126,6 +124,12 @@ impl Sources for Surprises {
     fn random_byte(&self) -> u8 {
         self.random.byte()
     }
+}
+
+/// Memory for a single instance, which lives as long as its host: it is lent to whoever sends a request.
+fn one_instance() -> Limits {
+    let reuse = Reuse { requests: usize::MAX, idle: Duration::from_secs(600), ..Reuse::default() };
+    Limits { reuse, machine: Machine { instance_bytes: 63 << 20, ..Machine::default() }, ..Limits::default() }
 }
 
 /// A component's file behind a listener.
