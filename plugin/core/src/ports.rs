@@ -28,6 +28,12 @@ pub trait Store {
     /// The value of a key, or nothing where the key is absent.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
+    /// The values of several keys, [`READS_MAX`] at most and none of them twice, in the order of the keys. They may be of
+    /// different moments. Spin's Redis store always fails; whoever asks has seen a test of the store pass.
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
     /// Writes all pairs; whole or not at all on SQLite and Redis. Elsewhere in any order, some of them where it fails, and
     /// no more than [`BATCH_MAX`] at once.
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
@@ -62,6 +68,9 @@ pub trait Store {
 /// Keys that every store takes in one call: DynamoDB refuses more in one BatchWriteItem, and Spin passes them on as they
 /// are.
 pub const BATCH_MAX: usize = 25;
+
+/// Keys whose values every store that reads many reads in one call: DynamoDB refuses more in one BatchGetItem.
+pub const READS_MAX: usize = 100;
 
 /// The largest value that every store takes, with its key: DynamoDB's item.
 pub const VALUE_BYTES_MAX: usize = 400 * 1024;

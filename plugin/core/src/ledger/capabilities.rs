@@ -21,7 +21,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// Counts up when the test asks for more, so that stores are tested anew.
-const TEST: u32 = 1;
+const TEST: u32 = 2;
 
 /// Which of Spin's backends a store behaves like. Told apart by the bytes of a counter that is read as a value, by whether
 /// a batch may name a key twice, and by whether a key may hold `#`.
@@ -68,6 +68,9 @@ pub struct Report {
     pub backend: Likeness,
     /// How it takes a batch.
     pub batches: Batches,
+    /// Whether it reads many keys in one call, and each as a read of its own would. A store that does not is usable, and slower
+    /// where it is far away.
+    pub reads_many: bool,
     /// Whether it may be written to: every check passed, and the backend is none that breaks turns.
     pub usable: bool,
     /// What was tried.
@@ -128,6 +131,11 @@ pub(crate) fn decides_first(ledger: Ledger<'_>) -> Result<bool, StoreError> {
     Ok(batches != Some(Batches::Whole))
 }
 
+/// Whether many keys can be read in one call, as far as this instance knows by now.
+pub(crate) fn reads_many(ledger: Ledger<'_>) -> bool {
+    ledger.memory.capabilities.0.borrow().as_ref().is_some_and(|report| report.usable && report.reads_many)
+}
+
 /// What is remembered of the last test. A store that was not fit is asked about again: another instance may have tested it
 /// since.
 fn known(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
@@ -149,7 +157,7 @@ pub fn last(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
 
 /// Tests the store, and remembers what was found, here and in the store.
 pub fn tested(ledger: Ledger<'_>) -> Result<Rc<Report>, StoreError> {
-    let (backend, checks) = probe::run(ledger)?;
+    let probe::Findings { backend, reads_many, checks } = probe::run(ledger)?;
     let report = Rc::new(Report {
         test: TEST,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -157,6 +165,7 @@ pub fn tested(ledger: Ledger<'_>) -> Result<Rc<Report>, StoreError> {
         tested_at: ledger.ports.clock.now(),
         backend,
         batches: backend.batches(),
+        reads_many,
         usable: backend != Likeness::CosmosDb && checks.iter().all(|check| check.found.is_none()),
         checks,
     });

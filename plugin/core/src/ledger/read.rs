@@ -5,11 +5,14 @@ use super::layout::{LAYOUT, Migrate};
 use super::turn::Turn;
 use super::{Error, Ledger, capabilities};
 use crate::keys::Space;
-use crate::ports::{KeyPage, Ports};
+use crate::ports::{KeyPage, Ports, READS_MAX};
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 use std::time::Duration;
+
+/// Values read ahead that may wait in a view.
+const WAITING_MAX: usize = 4 * READS_MAX;
 
 /// Reading keys, whether from the store or from within a turn.
 pub trait Read {
@@ -18,6 +21,13 @@ pub trait Read {
 
     /// The value of a key; an empty value counts as absent, because a batch can write but not delete.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Reads keys at once that are about to be read one by one, so that a store which is far away is waited for once. What
+    /// was read waits for [`Read::get`], which hands it out. Answers how many bytes wait; where the store cannot read several
+    /// keys in one call, nothing is read.
+    fn read_ahead(&self, _keys: Vec<String>) -> usize {
+        0
+    }
 
     /// The value of a key as the type that was stored there.
     fn read<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error>
@@ -37,13 +47,15 @@ pub struct View<'a, S> {
     decided: OnceCell<BTreeMap<String, Vec<u8>>>,
     /// What could not be read and was left out of a list.
     left_out: RefCell<BTreeSet<String>>,
+    ahead: Ahead,
     state: PhantomData<S>,
 }
 
 impl<'a, S: Migrate> View<'a, S> {
     /// A view of one space.
     pub fn new(ledger: Ledger<'a>, space: Space) -> View<'a, S> {
-        View { ledger, space, decided: OnceCell::new(), left_out: RefCell::default(), state: PhantomData }
+        let (decided, left_out, ahead) = (OnceCell::new(), RefCell::default(), Ahead::default());
+        View { ledger, space, decided, left_out, ahead, state: PhantomData }
     }
 
     /// Leaves out of a list what cannot be read, and says so in the error output, once.
@@ -79,6 +91,20 @@ impl<'a, S: Migrate> View<'a, S> {
         key_page(self.ledger.ports, &self.space, cursor)
     }
 
+    /// The values of several keys, see [`values`].
+    pub(super) fn all(&self, keys: &[String]) -> Option<Vec<Option<Vec<u8>>>> {
+        debug_assert!(keys.iter().all(|key| self.space.owns(key)));
+        // Before the values, as where one of them is read.
+        let decided = self.decided().ok()?;
+        let mut values = values(self.ledger, keys)?;
+        for (key, value) in keys.iter().zip(&mut values) {
+            if let Some(bytes) = decided.get(key) {
+                *value = Some(bytes.clone()).filter(|bytes| !bytes.is_empty());
+            }
+        }
+        Some(values)
+    }
+
     fn decided(&self) -> Result<&BTreeMap<String, Vec<u8>>, Error> {
         if let Some(decided) = self.decided.get() {
             return Ok(decided);
@@ -100,11 +126,58 @@ impl<S: Migrate> Read for View<'_, S> {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         debug_assert!(self.space.owns(key));
+        if let Some(read) = self.ahead.take(key) {
+            return Ok(read);
+        }
         match self.decided()?.get(key) {
             Some(bytes) => Ok(Some(bytes.clone()).filter(|bytes| !bytes.is_empty())),
             None => value(self.ledger.ports, key),
         }
     }
+
+    fn read_ahead(&self, keys: Vec<String>) -> usize {
+        self.ahead.extend(self.all(&keys).map(|values| keys.into_iter().zip(values)))
+    }
+}
+
+/// Values that were read ahead and that nobody has asked for yet.
+#[derive(Default)]
+pub(super) struct Ahead(RefCell<BTreeMap<String, Option<Vec<u8>>>>);
+
+impl Ahead {
+    /// Adds what was read, if anything was. Answers its bytes.
+    ///
+    /// What waits is at most one call's worth more than its reader is about to ask for. A reader that ended early leaves some
+    /// behind; these go when there are too many.
+    pub(super) fn extend(&self, read: Option<impl Iterator<Item = (String, Option<Vec<u8>>)>>) -> usize {
+        let Some(read) = read else {
+            return 0;
+        };
+        let mut waiting = self.0.borrow_mut();
+        if waiting.len() > WAITING_MAX - READS_MAX {
+            waiting.clear();
+        }
+        let mut bytes = 0;
+        waiting.extend(read.inspect(|(_, value)| bytes += value.as_ref().map_or(0, Vec::len)));
+        bytes
+    }
+
+    /// What waits for a key, which then waits no longer.
+    pub(super) fn take(&self, key: &str) -> Option<Option<Vec<u8>>> {
+        self.0.borrow_mut().remove(key)
+    }
+}
+
+/// Values of several keys from one call; nothing where the store was not found to do that, or fails: then each is read by
+/// itself, and whoever reads it hears of the failure.
+pub(super) fn values(ledger: Ledger<'_>, keys: &[String]) -> Option<Vec<Option<Vec<u8>>>> {
+    if keys.len() < 2 || keys.len() > READS_MAX || !capabilities::reads_many(ledger) {
+        return None;
+    }
+    let mut values = ledger.ports.store.get_many(keys).ok()?;
+    // An empty value counts as absent, as it does where it is read by itself.
+    values.iter_mut().for_each(|value| drop(value.take_if(|bytes| bytes.is_empty())));
+    (values.len() == keys.len()).then_some(values)
 }
 
 pub(super) fn value(ports: &Ports, key: &str) -> Result<Option<Vec<u8>>, Error> {

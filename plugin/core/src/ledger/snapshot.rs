@@ -11,7 +11,7 @@
 
 use super::head::{Head, HeadState};
 use super::layout::Migrate;
-use super::read::{Read, View, decode, value};
+use super::read::{Ahead, Read, View, decode, value};
 use super::{Error, Ledger, Turn, capabilities};
 use crate::keys::Space;
 use jiff::{SignedDuration, Timestamp};
@@ -45,6 +45,7 @@ pub(crate) struct Snapshot<'a, S> {
     ledger: Ledger<'a>,
     space: Space,
     mark: SnapshotMark,
+    ahead: Ahead,
     state: PhantomData<S>,
 }
 
@@ -72,7 +73,7 @@ impl<'a, S: Migrate> Snapshot<'a, S> {
 
     /// Goes on reading one.
     pub(crate) fn of(ledger: Ledger<'a>, space: Space, mark: &SnapshotMark) -> Snapshot<'a, S> {
-        Snapshot { ledger, space, mark: mark.clone(), state: PhantomData }
+        Snapshot { ledger, space, mark: mark.clone(), ahead: Ahead::default(), state: PhantomData }
     }
 
     /// Where the space stood.
@@ -126,6 +127,9 @@ impl<S: Migrate> Read for Snapshot<'_, S> {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
         debug_assert!(self.space.owns(key));
+        if let Some(read) = self.ahead.take(key) {
+            return Ok(read);
+        }
         // In this order: a value that changes between the two reads is kept by the time of the second.
         let now = || View::<S>::new(self.ledger, self.space.clone());
         let present = now().get(key)?;
@@ -133,6 +137,20 @@ impl<S: Migrate> Read for Snapshot<'_, S> {
             Some(kept) => unmarked(&kept),
             None => present,
         })
+    }
+
+    /// Two calls, in the order in which one key is read.
+    fn read_ahead(&self, keys: Vec<String>) -> usize {
+        let now = || View::<S>::new(self.ledger, self.space.clone());
+        let places: Vec<String> = keys.iter().map(|key| self.space.before(&self.mark.id, key)).collect();
+        let read = now().all(&keys).and_then(|present| Some((present, now().all(&places)?)));
+        self.ahead.extend(read.map(|(present, kept)| {
+            let values = kept.into_iter().zip(present).map(|(kept, present)| match kept {
+                Some(kept) => unmarked(&kept),
+                None => present,
+            });
+            keys.into_iter().zip(values)
+        }))
     }
 }
 

@@ -5,11 +5,11 @@ use super::head::{Head, HeadState, StoredHead};
 use super::intent::{self, Pair};
 use super::layout::Migrate;
 use super::lease::{Commits, Lease};
-use super::read::{Read, key_page, value};
+use super::read::{Read, key_page, value, values};
 use super::{EMPTIED_MAX, Error, Ledger, REMEMBERED_BYTES_MAX, REMEMBERED_MAX};
 use super::{Look, Waiter, capabilities};
 use crate::keys::Space;
-use crate::ports::{KeyChange, KeyPage};
+use crate::ports::{KeyChange, KeyPage, READS_MAX};
 use crate::settings::Settings;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -376,6 +376,19 @@ impl<S: HeadState> Drop for Turn<'_, S> {
     }
 }
 
+impl<S: HeadState> Turn<'_, S> {
+    fn knows(&self, key: &str) -> bool {
+        self.staged.contains_key(key) || self.kept.contains_key(key) || self.remembered.borrow().contains_key(key)
+    }
+
+    fn remember(&self, key: &str, read: &Option<Vec<u8>>) {
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() < REMEMBERED_MAX && read.as_ref().is_none_or(|read| read.len() <= REMEMBERED_BYTES_MAX) {
+            remembered.insert(key.to_owned(), read.clone());
+        }
+    }
+}
+
 impl<S: HeadState> Read for Turn<'_, S> {
     fn space(&self) -> &Space {
         &self.lease.space
@@ -390,10 +403,18 @@ impl<S: HeadState> Read for Turn<'_, S> {
         }
         self.lease.renew();
         let read = value(self.lease.ledger.ports, key)?;
-        let mut remembered = self.remembered.borrow_mut();
-        if remembered.len() < REMEMBERED_MAX && read.as_ref().is_none_or(|read| read.len() <= REMEMBERED_BYTES_MAX) {
-            remembered.insert(key.to_owned(), read.clone());
-        }
+        self.remember(key, &read);
         Ok(read)
+    }
+
+    fn read_ahead(&self, mut keys: Vec<String>) -> usize {
+        keys.retain(|key| !self.knows(key));
+        keys.sort_unstable();
+        keys.dedup();
+        keys.truncate(REMEMBERED_MAX.saturating_sub(self.remembered.borrow().len()).min(READS_MAX));
+        self.lease.renew();
+        let values = values(self.lease.ledger, &keys).unwrap_or_default();
+        keys.iter().zip(&values).for_each(|(key, value)| self.remember(key, value));
+        values.iter().flatten().map(Vec::len).sum()
     }
 }

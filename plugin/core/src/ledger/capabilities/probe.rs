@@ -3,12 +3,15 @@
 use super::Likeness;
 use crate::keys::{STORE_TESTS, Space};
 use crate::ledger::{self, Ledger, Queue, Read as _, Turn};
-use crate::ports::{BATCH_MAX, Batches, StoreError};
+use crate::ports::{BATCH_MAX, Batches, READS_MAX, StoreError};
 use crate::settings::{BESIDE_RESOURCE_BYTES_MAX, LIMITS};
 use serde::{Deserialize, Serialize};
 
 /// Reads right after a write. One that may be stale is stale now and then only.
 const READS: usize = 32;
+
+/// The same for reads of many keys. These are as fresh as reads of one in every backend of Spin that has them at all.
+const READS_OF_MANY: usize = 4;
 
 /// The longest key.
 const KEY_BYTES: usize = 255;
@@ -32,12 +35,19 @@ type CheckResult = Result<Option<&'static str>, StoreError>;
 
 /// Tries everything that is relied on, and what tells the backends apart. An error says nothing of the store: it may be
 /// gone for a moment.
-pub(super) fn run(ledger: Ledger<'_>) -> Result<(Likeness, Vec<Check>), StoreError> {
+pub(super) fn run(ledger: Ledger<'_>) -> Result<Findings, StoreError> {
     let number = ledger.ports.store.increment(STORE_TESTS, 1)?;
     let mut bench = Bench { ledger, space: Space::scratch(number), used: Vec::new() };
     let found = bench.all();
     bench.tidy();
     found
+}
+
+/// What a test has found.
+pub(super) struct Findings {
+    pub(super) backend: Likeness,
+    pub(super) reads_many: bool,
+    pub(super) checks: Vec<Check>,
 }
 
 struct Bench<'a> {
@@ -50,7 +60,7 @@ struct Bench<'a> {
 type CapabilityCheck<B> = (&'static str, &'static str, fn(&mut B) -> CheckResult);
 
 impl Bench<'_> {
-    fn all(&mut self) -> Result<(Likeness, Vec<Check>), StoreError> {
+    fn all(&mut self) -> Result<Findings, StoreError> {
         // Turns come last: they need all of the others.
         let trials: [CapabilityCheck<Self>; 9] = [
             ("keys", "keys of 255 bytes out of A-Z a-z 0-9 - _ . :", Self::keys),
@@ -68,7 +78,7 @@ impl Bench<'_> {
             let found = trial(self)?.map(str::to_owned);
             checks.push(Check { name: name.to_owned(), expected: expected.to_owned(), found });
         }
-        Ok((self.likeness()?, checks))
+        Ok(Findings { reads_many: self.reads_many()?, backend: self.likeness()?, checks })
     }
 
     fn keys(&mut self) -> CheckResult {
@@ -169,6 +179,28 @@ impl Bench<'_> {
                 Ok(Some("a turn that does not come"))
             }
         }
+    }
+
+    /// Whether as many keys as are ever read in one call are answered as they stand, absent ones included and each in its
+    /// place, right after one of them was written.
+    fn reads_many(&mut self) -> Result<bool, StoreError> {
+        let mut pairs = self.pairs("read", BATCH_MAX);
+        let absent: Vec<String> = (pairs.len()..READS_MAX).map(|n| self.space.scratch_key(&format!("absent.{n}"))).collect();
+        if !self.takes(&pairs) {
+            return Ok(false);
+        }
+        for round in 0..READS_OF_MANY {
+            // One that is written anew, one that stays, and those that nobody wrote, in no order.
+            pairs[round].1 = format!("anew {round}").into_bytes();
+            self.write(&pairs[round].0, &pairs[round].1)?;
+            let there = pairs.iter().rev().map(|(key, value)| (key.clone(), Some(value.clone())));
+            let (keys, values): (Vec<String>, Vec<Option<Vec<u8>>>) =
+                absent.iter().map(|key| (key.clone(), None)).chain(there).unzip();
+            if attempt(|| self.ledger.ports.store.get_many(&keys)).ok() != Some(values) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn likeness(&mut self) -> Result<Likeness, StoreError> {
