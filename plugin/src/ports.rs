@@ -4,6 +4,7 @@ use crate::platform;
 use crate::platform::keyvalue::{atomics, batch, store};
 use jiff::Timestamp;
 use rollcall_core::ports::{Clock, Condition, Entropy, KeyChange, KeyPage, Log, Ports, Store, StoreError};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// The label of the store in spin.toml.
@@ -51,6 +52,13 @@ impl Store for KeyValue {
     /// failed.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.bucket.get(key).or_else(|_| self.bucket.get(key)).map_err(words)
+    }
+
+    /// Absent keys are not in the answer of every backend, and its order is the backend's own.
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let found = batch::get_many(&self.bucket, keys).or_else(|_| batch::get_many(&self.bucket, keys));
+        let mut found: HashMap<String, Option<Vec<u8>>> = found.map_err(words)?.into_iter().collect();
+        Ok(keys.iter().map(|key| found.remove(key).flatten()).collect())
     }
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 
 use crate::real::Real;
 use crate::world::Time;
-use rollcall_core::ports::BATCH_MAX;
+use rollcall_core::ports::{BATCH_MAX, READS_MAX};
 use rollcall_core::ports::{Condition, KeyChange, KeyPage, Store, StoreError};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,8 @@ use std::time::Duration;
 pub enum Verb {
     /// `get`
     Get,
+    /// `get_many`
+    GetMany,
     /// `set_many`
     SetMany,
     /// `delete_many`
@@ -32,7 +34,7 @@ impl Verb {
     pub fn writes(self) -> bool {
         match self {
             Verb::SetMany | Verb::DeleteMany | Verb::Increment | Verb::ChangeIf => true,
-            Verb::Get | Verb::ListKeys => false,
+            Verb::Get | Verb::GetMany | Verb::ListKeys => false,
         }
     }
 }
@@ -518,6 +520,25 @@ impl Store for Memory {
                 None => self.value(key),
             }
         })
+    }
+
+    /// One step where the backend reads from a snapshot, and elsewhere a step for each key.
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.note(Verb::GetMany, keys.to_vec());
+        if matches!(self.backend.counters, Counters::Text) {
+            return Err(StoreError("wrong number of arguments for 'keys' command".to_owned()));
+        }
+        if !self.backend.unlimited && keys.len() > READS_MAX {
+            return Err(StoreError(format!("Member must have length less than or equal to {READS_MAX}")));
+        }
+        let distinct = keys.iter().collect::<BTreeSet<_>>().len();
+        if !self.backend.unlimited && distinct < keys.len() {
+            return Err(StoreError("Provided list of item keys contains duplicates".to_owned()));
+        }
+        if self.backend.whole {
+            return self.step(Verb::GetMany, || keys.iter().map(|key| self.value(key)).collect());
+        }
+        keys.iter().map(|key| self.step(Verb::GetMany, || self.value(key))).collect()
     }
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {

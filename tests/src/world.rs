@@ -214,6 +214,10 @@ impl Store for Shared {
         self.0.get(key)
     }
 
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.0.get_many(keys)
+    }
+
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         self.0.set_many(pairs)
     }

@@ -3,7 +3,7 @@
 
 use super::{BackupHeader, BackupLine, BackupState, Chain, FORMAT, Members, Totals};
 use crate::connection::Connection;
-use crate::directory::{Document, roster};
+use crate::directory::{Document, DocumentsAhead, roster};
 use crate::journal;
 use crate::keys::{Kind, Roll, Space, TenantId};
 use crate::ledger::{Error, LAYOUT, Ledger, Read as _, Snapshot, SnapshotMark};
@@ -162,8 +162,10 @@ impl Export {
             (true, Kind::Group) => BackupPosition::Members(0, 0),
         };
         let mut lines = Vec::with_capacity(seats.len());
-        for (_, id) in seats {
-            let document = document(snapshot, kind, &id)?;
+        let mut ahead = DocumentsAhead::new();
+        for (at, (_, id)) in seats.iter().enumerate() {
+            ahead.before(snapshot, seats[at..].iter().map(|(_, id)| (kind, id.as_str())));
+            let document = document(snapshot, kind, id)?;
             lines.push(match kind {
                 Kind::User => BackupLine::User(document),
                 Kind::Group => BackupLine::Group(document),
@@ -196,8 +198,10 @@ impl Export {
         let to = head.state.next_record.min(from + READ_AT_ONCE);
         self.place = if to < head.state.next_record { BackupPosition::Records(to) } else { BackupPosition::Trailer };
         let mut lines = Vec::new();
+        let capacity = head.state.journal_capacity.max(1);
+        snapshot.read_ahead((from..to).map(|number| snapshot.space().journal(number % capacity)).collect());
         for number in from..to {
-            let record = journal::read(snapshot, number % head.state.journal_capacity.max(1))?
+            let record = journal::read(snapshot, number % capacity)?
                 .filter(|record| record.number == number);
             lines.extend(record.map(|record| BackupLine::Record(Box::new(record))));
         }

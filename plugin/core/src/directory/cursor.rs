@@ -6,7 +6,8 @@
 //! [`Limits::cursor_scan_max`](crate::settings::Limits::cursor_scan_max) resources. An order has to read everything, as it
 //! has to where pages are counted, and is refused where that is refused.
 
-use super::search::{Candidates, Hit, PageBuilder, hits};
+use super::ahead::DocumentsAhead;
+use super::search::{Candidates, Hit, PageBuilder, hits, of_kind};
 use super::{Document, Error, Query, Relations, listed, roster};
 use crate::keys::Kind;
 use crate::scim::Effort;
@@ -99,12 +100,14 @@ fn through_all(
     let mut sheet = PageBuilder::new(count);
     let forth = page.is_none_or(|page| page.forth);
     let nearest: Vec<usize> = if forth { (start..end).collect() } else { (start..end).rev().collect() };
-    for at in nearest {
+    let mut ahead = DocumentsAhead::new();
+    for (nth, at) in nearest.iter().copied().enumerate() {
         if sheet.is_full() {
             // The page has enough, and whoever goes on in its direction begins here.
             (start, end) = if forth { (start, at) } else { (at + 1, end) };
             break;
         }
+        Hit::ahead(&mut ahead, view, nearest[nth..].iter().filter_map(|at| all.get(*at)).map(|(_, hit)| hit));
         if let Some((place, hit)) = all.get_mut(at)
             && let Some(document) = hit.document(view)?
         {
@@ -222,30 +225,38 @@ impl CursorScan<'_> {
         let kind = query.kind;
         let base = query.predicate.as_ref().map_or("", |predicate| predicate.base);
         let mut relations = Relations::new(view, base).counting(self.effort);
-        candidates.visit(view, kind, way, &mut |slot, id| {
-            let full = self.sheet.is_full();
-            // A walk is never refused: where it has computed enough the page ends, full or not.
-            if self.left == 0 || !self.effort.affords(1) || full && query.predicate.is_none() {
-                self.stop = Some(SortPosition { kind, slot, key: None });
-                return Ok(ControlFlow::Break(()));
-            }
-            self.left -= 1;
-            let Some(document) = listed(view, kind, id)? else {
-                return Ok(ControlFlow::Continue(()));
-            };
-            self.effort.read(document.resource.attributes().values());
-            let kept = match &query.predicate {
-                Some(predicate) => predicate.keep(&mut relations, kind, document, self.effort)?,
-                None => Some(document),
-            };
-            match kept {
-                Some(_) if full => {
-                    // There is another page, and this is where it begins.
+        // A page without a filter needs the leaves that its resources are in.
+        let of_page = 1 + self.sheet.open() as u64 / roster::LEAF_SLOTS;
+        let leaves = if query.predicate.is_some() { 1 } else { usize::try_from(of_page).unwrap_or(usize::MAX) };
+        let mut ahead = DocumentsAhead::new();
+        candidates.visit(view, kind, way, leaves, &mut |seats| {
+            for (at, (slot, id)) in seats.iter().enumerate() {
+                let (slot, full) = (*slot, self.sheet.is_full());
+                // A walk is never refused: where it has computed enough the page ends, full or not.
+                if self.left == 0 || !self.effort.affords(1) || full && query.predicate.is_none() {
                     self.stop = Some(SortPosition { kind, slot, key: None });
                     return Ok(ControlFlow::Break(()));
                 }
-                Some(document) => self.sheet.put(kind, document),
-                None => {}
+                let wanted = if query.predicate.is_some() { self.left } else { self.left.min(self.sheet.open()) };
+                ahead.before(view, of_kind(kind, &seats[at..]).take(wanted));
+                self.left -= 1;
+                let Some(document) = listed(view, kind, id)? else {
+                    continue;
+                };
+                self.effort.read(document.resource.attributes().values());
+                let kept = match &query.predicate {
+                    Some(predicate) => predicate.keep(&mut relations, kind, document, self.effort)?,
+                    None => Some(document),
+                };
+                match kept {
+                    Some(_) if full => {
+                        // There is another page, and this is where it begins.
+                        self.stop = Some(SortPosition { kind, slot, key: None });
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    Some(document) => self.sheet.put(kind, document),
+                    None => {}
+                }
             }
             Ok(ControlFlow::Continue(()))
         })

@@ -5,6 +5,7 @@
 //! member has an [`entry`] of the groups that it is in, in the order of their slots. All three are written in the batch of
 //! the change, together with the group's document. What a change costs is what it changes, however large the group is.
 
+use super::ahead::DocumentsAhead;
 use super::{Document, Error, Terms, entry, find, readable, roster};
 use crate::directory::roster::Extent;
 use crate::keys::{EntryName, Kind, Roll, is_id};
@@ -418,8 +419,12 @@ impl<'v, V: Read> Relations<'v, V> {
         }
         let named = self.affords_names(count);
         let mut elements = Vec::new();
-        for (_, member) in all(self.view, Some(group))? {
+        let members = all(self.view, Some(group))?;
+        let mut ahead = DocumentsAhead::new();
+        for (at, (_, member)) in members.iter().enumerate() {
             let resource = if named {
+                let rest = members.get(at..).unwrap_or_default();
+                ahead.before(self.view, rest.iter().map(|(_, member)| (member.kind, member.id.as_str())));
                 readable(find(self.view, member.kind, &member.id))?.map(|found| found.resource)
             } else {
                 None
@@ -427,7 +432,7 @@ impl<'v, V: Read> Relations<'v, V> {
             if let (Some(effort), Some(resource)) = (self.effort, &resource) {
                 effort.read(resource.attributes().values());
             }
-            elements.push(element(&member, resource.as_ref(), Some(self.base)));
+            elements.push(element(member, resource.as_ref(), Some(self.base)));
         }
         Ok(elements)
     }

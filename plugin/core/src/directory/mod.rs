@@ -6,6 +6,7 @@
 //! The document is the truth. Indexes, see `entry`, and roster are written with it in one batch and verified when they are
 //! read.
 
+mod ahead;
 pub mod audit;
 pub mod check;
 mod cursor;
@@ -19,6 +20,7 @@ pub(crate) mod roster;
 mod search;
 
 use crate::tenant::state::{TenantHead, TenantTurn, TenantView};
+pub(crate) use ahead::DocumentsAhead;
 pub use cursor::{CursorPage, PageCursor, SortPosition, search_by_cursor};
 pub use document::Document;
 use entry::Entry;
@@ -26,7 +28,7 @@ pub use membership::{Difference, Member, Relations, Wanted};
 pub use search::{Predicate, Query, ResourcePage, filter_users, search};
 
 use crate::directory::roster::Extent;
-use crate::keys::{EntryName, IndexKind, Kind};
+use crate::keys::{EntryName, IndexKind, Kind, Space};
 use crate::ledger::{self, Read};
 use crate::scim::text::fold;
 use crate::scim::{self, Effort, Meta, PatchRequest, Reading, Resource, ResourceBody};
@@ -34,6 +36,7 @@ use crate::settings::LIMITS;
 use crate::tenant::schemas::Types;
 use jiff::Timestamp;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Why a request cannot be carried out.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,6 +147,31 @@ impl Plan {
         }
     }
 
+    /// What carrying the plan out reads one by one.
+    pub fn touched(&self, space: &Space) -> Touched {
+        let resources = self.before.iter().map(|document| &document.resource).chain(&self.after);
+        let mut entries: Vec<(IndexKind, Cow<'_, str>)> =
+            resources.clone().flat_map(|resource| entries(self.kind, resource)).collect();
+        if let (Some(_), Some(_)) = (&self.before, &self.after) {
+            // An entry that stays is not looked at, but for the one of a user's name.
+            let all = std::mem::take(&mut entries);
+            let changes = |entry: &&(IndexKind, Cow<'_, str>)| {
+                entry.0 == IndexKind::UserName || all.iter().filter(|other| other == entry).count() == 1
+            };
+            entries = all.iter().filter(changes).cloned().collect();
+        }
+        let mut keys: Vec<String> =
+            entries.iter().map(|(kind, value)| space.entry(&EntryName::of_value(*kind, value))).collect();
+        if let Some(before) = &self.before {
+            keys.extend(space.document(self.kind, &before.resource.id));
+        }
+        if let (Some(before), None) = (&self.before, &self.after) {
+            keys.push(space.entry(&EntryName::groups_of(&before.resource.id)));
+            keys.extend(roster::path(space, &self.kind.roll(), roster::leaf_of(before.slot)));
+        }
+        Touched { keys, appends: self.before.is_none().then_some(self.kind) }
+    }
+
     /// Whether a user becomes active who was not.
     pub fn takes_seat(&self) -> bool {
         self.kind == Kind::User && self.active_after() && !self.active_before()
@@ -155,6 +183,31 @@ impl Plan {
 
     fn active_after(&self) -> bool {
         self.after.as_ref().is_some_and(Resource::active)
+    }
+}
+
+/// What a change was seen to read when it was planned outside of its turn. By its turn this may have changed, so it only says
+/// what to read at once.
+#[derive(Default)]
+pub struct Touched {
+    keys: Vec<String>,
+    /// Whether a resource of this kind comes to the end of the roster.
+    appends: Option<Kind>,
+}
+
+impl Touched {
+    /// Reads at once what the changes of a turn were seen to read.
+    pub fn read_ahead<'t>(turn: &mut TenantTurn<'_>, all: impl Iterator<Item = &'t Touched>) {
+        let (mut keys, mut appends) = (Vec::new(), BTreeSet::new());
+        for touched in all {
+            keys.extend(touched.keys.iter().cloned());
+            appends.extend(touched.appends);
+        }
+        for kind in appends {
+            let end = extent(&mut turn.head, kind).next_slot;
+            keys.extend(roster::path(turn.space(), &kind.roll(), roster::leaf_of(end)));
+        }
+        turn.read_ahead(keys);
     }
 }
 

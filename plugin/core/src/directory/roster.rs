@@ -10,6 +10,7 @@
 pub(crate) use crate::keys::ROSTER_TOP as TOP;
 use crate::keys::{Roll, Space};
 use crate::ledger::{Error, HeadState, Read, Turn};
+use crate::ports::READS_MAX;
 use serde::de::MapAccess;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize};
@@ -212,52 +213,120 @@ pub(crate) fn visit<E: From<Error>>(
     way: Way,
     visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, E>,
 ) -> Result<ControlFlow<()>, E> {
-    descend(view, roll, way, TOP, 0, visitor)
-}
-
-fn descend<E: From<Error>>(
-    view: &impl Read,
-    roll: &Roll,
-    way: Way,
-    level: u8,
-    index: u64,
-    visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, E>,
-) -> Result<ControlFlow<()>, E> {
-    if level == 0 {
-        let mut seats = leaf(view, roll, index)?;
-        match way {
-            Way::From(bound) => seats.retain(|(slot, _)| *slot >= bound),
-            Way::Before(bound) => {
-                seats.retain(|(slot, _)| *slot < bound);
-                seats.reverse();
-            }
-        }
-        for (slot, member) in &seats {
+    let one_by_one = &mut |seats: &[Seat]| -> Result<ControlFlow<()>, E> {
+        for (slot, member) in seats {
             if visitor(*slot, member)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        return Ok(ControlFlow::Continue(()));
+        Ok(ControlFlow::Continue(()))
+    };
+    Descent { view, roll, way, leaves: 1, more_leaves: 1 }.below(TOP, 0, one_by_one)
+}
+
+/// Leaves that are read at once where many members are shown.
+pub(crate) const LEAVES_AT_ONCE: usize = 16;
+
+/// Shows members run by run until the visitor has seen enough: those of so many leaves first, which are read at once, and
+/// then of [`LEAVES_AT_ONCE`] each time.
+pub(crate) fn visit_runs<E: From<Error>>(
+    view: &impl Read,
+    roll: &Roll,
+    way: Way,
+    leaves: usize,
+    visitor: &mut impl FnMut(&[Seat]) -> Result<ControlFlow<()>, E>,
+) -> Result<ControlFlow<()>, E> {
+    let leaves = leaves.clamp(1, LEAVES_AT_ONCE);
+    Descent { view, roll, way, leaves, more_leaves: LEAVES_AT_ONCE }.below(TOP, 0, visitor)
+}
+
+/// A way through a roster.
+struct Descent<'d, V> {
+    view: &'d V,
+    roll: &'d Roll,
+    way: Way,
+    /// Leaves that are read at once next.
+    leaves: usize,
+    /// Leaves that are read at once after that.
+    more_leaves: usize,
+}
+
+impl<V: Read> Descent<'_, V> {
+    fn below<E: From<Error>>(
+        &mut self,
+        level: u8,
+        index: u64,
+        visitor: &mut impl FnMut(&[Seat]) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        let children = self.children(level, index)?;
+        if level > 1 {
+            for child in children {
+                if self.below(level - 1, child, visitor)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            return Ok(ControlFlow::Continue(()));
+        }
+        let mut leaves = children.as_slice();
+        while !leaves.is_empty() {
+            let (run, rest) = leaves.split_at(self.leaves.min(leaves.len()));
+            (leaves, self.leaves) = (rest, self.more_leaves);
+            if self.run(run, visitor)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
-    let counts = node(view, roll, level, index)?;
+
+    /// Shows the members of some leaves. Those ahead of a leaf that cannot be read are shown before that is said.
+    fn run<E: From<Error>>(
+        &self,
+        leaves: &[u64],
+        visitor: &mut impl FnMut(&[Seat]) -> Result<ControlFlow<()>, E>,
+    ) -> Result<ControlFlow<()>, E> {
+        leaves_ahead(self.view, self.roll, leaves);
+        let (mut seats, mut failed) = (Vec::new(), None);
+        for index in leaves {
+            match leaf(self.view, self.roll, *index) {
+                Ok(mut leaf) => {
+                    match self.way {
+                        Way::From(bound) => leaf.retain(|(slot, _)| *slot >= bound),
+                        Way::Before(bound) => {
+                            leaf.retain(|(slot, _)| *slot < bound);
+                            leaf.reverse();
+                        }
+                    }
+                    seats.append(&mut leaf);
+                }
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        let seen = if seats.is_empty() { ControlFlow::Continue(()) } else { visitor(&seats)? };
+        match failed {
+            Some(error) if seen.is_continue() => Err(error.into()),
+            Some(_) | None => Ok(seen),
+        }
+    }
+
+    /// The children of a node that have members on the way, in its order.
+    fn children(&self, level: u8, index: u64) -> Result<Vec<u64>, Error> {
+        let counts = node(self.view, self.roll, level, index)?;
     // The slots below one child.
-    let width = LEAF_SLOTS * NODE_CHILDREN.pow(u32::from(level - 1));
-    let mut children: Vec<u64> =
-        (0..).zip(&counts).filter(|(_, members)| **members > 0).map(|(child, _)| child).collect();
-    let first = |child: u64| (index * NODE_CHILDREN + child) * width;
-    match way {
-        Way::From(bound) => children.retain(|child| first(*child) + (width - 1) >= bound),
-        Way::Before(bound) => {
-            children.retain(|child| first(*child) < bound);
-            children.reverse();
+        let width = LEAF_SLOTS * NODE_CHILDREN.pow(u32::from(level - 1));
+        let mut children: Vec<u64> =
+            (index * NODE_CHILDREN..).zip(&counts).filter(|(_, members)| **members > 0).map(|(child, _)| child).collect();
+        match self.way {
+            Way::From(bound) => children.retain(|child| child * width + (width - 1) >= bound),
+            Way::Before(bound) => {
+                children.retain(|child| child * width < bound);
+                children.reverse();
+            }
         }
+        Ok(children)
     }
-    for child in children {
-        if descend(view, roll, way, level - 1, index * NODE_CHILDREN + child, visitor)?.is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-    }
-    Ok(ControlFlow::Continue(()))
 }
 
 /// Every key that a roster of so many slots can have.
@@ -319,6 +388,25 @@ struct Walk<'r> {
 }
 
 impl Walk<'_> {
+    /// Reads the leaves of a node that the page needs at once, as many as one call reads.
+    fn leaves_ahead(&self, view: &impl Read, index: u64, counts: &[u64]) {
+        let (mut skip, mut open) = (self.skip, u64::try_from(self.limit - self.seats.len()).unwrap_or(u64::MAX));
+        let mut leaves = Vec::new();
+        for (child, members) in (index * NODE_CHILDREN..).zip(counts) {
+            if open == 0 || leaves.len() == READS_MAX {
+                break;
+            }
+            if *members <= skip {
+                skip -= members;
+            } else {
+                leaves.push(child);
+                open = open.saturating_sub(members - skip);
+                skip = 0;
+            }
+        }
+        leaves_ahead(view, self.roll, &leaves);
+    }
+
     fn node(&mut self, view: &impl Read, level: u8, index: u64) -> Result<(), Error> {
         if level == 0 {
             let skip = usize::try_from(self.skip).unwrap_or(usize::MAX);
@@ -327,7 +415,11 @@ impl Walk<'_> {
             self.skip = 0;
             return Ok(());
         }
-        for (child, members) in (0..).zip(node(view, self.roll, level, index)?) {
+        let counts = node(view, self.roll, level, index)?;
+        if level == 1 {
+            self.leaves_ahead(view, index, &counts);
+        }
+        for (child, members) in (0..).zip(counts) {
             if self.seats.len() >= self.limit {
                 break;
             }
@@ -435,6 +527,12 @@ fn count(turn: &mut Turn<'_, impl HeadState>, roll: &Roll, slot: u64, change: i6
         child = index;
     }
     Ok(())
+}
+
+fn leaves_ahead(view: &impl Read, roll: &Roll, leaves: &[u64]) {
+    if leaves.len() > 1 {
+        view.read_ahead(leaves.iter().map(|index| view.space().roster(roll, 0, *index)).collect());
+    }
 }
 
 fn leaf(view: &impl Read, roll: &Roll, index: u64) -> Result<Vec<Seat>, Error> {

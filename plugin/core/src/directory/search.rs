@@ -3,6 +3,7 @@
 //! Resources are visited one after the other, and of those that are not on the page nothing stays in memory but what they
 //! are put in order by. So a list takes the memory of its page, however large the resources are that it looks at.
 
+use super::ahead::DocumentsAhead;
 use super::entry::{self, Entry};
 use super::membership::{Relations, Wanted};
 use super::{Document, Error, extent, find, listed, roster};
@@ -110,7 +111,12 @@ pub fn search(
     if queries.iter().any(|query| query.sort.is_some()) {
         let mut hits = hits(view, queries, candidates, effort)?;
         hits.sort_by(|one, other| sort::compare(one.key.as_ref(), other.key.as_ref(), descending));
-        for mut hit in hits {
+        let mut ahead = DocumentsAhead::new();
+        for at in 0..hits.len() {
+            if page.is_open() {
+                Hit::ahead(&mut ahead, view, hits[at..].iter().take(page.page.open()));
+            }
+            let hit = &mut hits[at];
             page.pass(hit.kind, || hit.document(view))?;
         }
         return Ok(page.into());
@@ -201,19 +207,22 @@ impl Candidates {
         }
     }
 
-    /// Shows them one after the other.
+    /// Shows them run by run; those of so many leaves of a roster first.
     pub(super) fn visit(
         &self,
         view: &impl Read,
         kind: Kind,
         way: Way,
-        visitor: &mut impl FnMut(u64, &str) -> Result<ControlFlow<()>, Error>,
+        leaves: usize,
+        visitor: &mut impl FnMut(&[Seat]) -> Result<ControlFlow<()>, Error>,
     ) -> Result<ControlFlow<()>, Error> {
-        let mut few: Vec<(u64, &str)> = match self {
-            Candidates::All => return roster::visit(view, &kind.roll(), way, visitor),
-            Candidates::Many(name, _) => return roster::visit(view, &Roll::Entry(name.clone()), way, visitor),
-            Candidates::Whole(document) => vec![(document.slot, &document.resource.id)],
-            Candidates::Few(seats) => seats.iter().map(|(slot, id)| (*slot, id.as_str())).collect(),
+        let mut few = match self {
+            Candidates::All => return roster::visit_runs(view, &kind.roll(), way, leaves, visitor),
+            Candidates::Many(name, _) => {
+                return roster::visit_runs(view, &Roll::Entry(name.clone()), way, leaves, visitor);
+            }
+            Candidates::Whole(document) => vec![(document.slot, document.resource.id.clone())],
+            Candidates::Few(seats) => seats.clone(),
         };
         match way {
             Way::From(bound) => few.retain(|(slot, _)| *slot >= bound),
@@ -222,12 +231,7 @@ impl Candidates {
                 few.reverse();
             }
         }
-        for (slot, id) in few {
-            if visitor(slot, id)?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        visitor(&few)
     }
 }
 
@@ -243,8 +247,13 @@ impl Window {
         Window { skip, page: PageBuilder::new(count), total: 0 }
     }
 
+    /// Whether what passes by next is on the page.
+    fn is_open(&self) -> bool {
+        self.total >= self.skip && !self.page.is_full()
+    }
+
     fn pass(&mut self, kind: Kind, document: impl FnOnce() -> Result<Option<Document>, Error>) -> Result<(), Error> {
-        if self.total >= self.skip && !self.page.is_full() {
+        if self.is_open() {
             // Deleted since it was met: the page is one shorter.
             document()?.into_iter().for_each(|document| self.page.put(kind, document));
         }
@@ -272,6 +281,11 @@ impl PageBuilder {
         PageBuilder { documents: Vec::new(), count, bytes: 0 }
     }
 
+    /// How many resources it may have beyond those that it has.
+    pub(super) fn open(&self) -> usize {
+        self.count.saturating_sub(self.documents.len())
+    }
+
     pub(super) fn is_full(&self) -> bool {
         self.documents.len() >= self.count || self.bytes >= LIMITS.page_bytes_max
     }
@@ -294,6 +308,19 @@ pub(super) struct Hit {
 }
 
 impl Hit {
+    /// Goes ahead of the first of some that are about to be read, unless it is at hand.
+    pub(super) fn ahead<'h>(
+        ahead: &mut DocumentsAhead,
+        view: &TenantView<'_>,
+        rest: impl Iterator<Item = &'h Hit>,
+    ) {
+        let mut rest = rest.peekable();
+        if rest.peek().is_some_and(|hit| hit.document.is_none()) {
+            let apart = rest.filter(|hit| hit.document.is_none());
+            ahead.before(view, apart.map(|hit| (hit.kind, hit.id.as_str())));
+        }
+    }
+
     /// The resource, if it is still there.
     pub(super) fn document(&mut self, view: &TenantView<'_>) -> Result<Option<Document>, Error> {
         match self.document.take() {
@@ -355,7 +382,14 @@ fn each(
     };
     match candidates {
         Candidates::Whole(document) => look(Some(*document)),
-        Candidates::Few(seats) => seats.iter().try_for_each(|(_, id)| look(listed(view, kind, id)?)),
+        Candidates::Few(seats) => {
+            let mut ahead = DocumentsAhead::new();
+            for (at, (_, id)) in seats.iter().enumerate() {
+                ahead.before(view, of_kind(kind, &seats[at..]));
+                look(listed(view, kind, id)?)?;
+            }
+            Ok(())
+        }
         candidates @ (Candidates::All | Candidates::Many(..)) => {
             everything(view, kind, &candidates, why, &mut |document| look(Some(document)))
         }
@@ -387,12 +421,21 @@ fn everything(
     if candidates.count(view, kind)? > LIMITS.scan_max {
         return Err(kind.resource_type().too_many(LIMITS.scan_max, why).into());
     }
-    let mut show = |_: u64, id: &str| -> Result<ControlFlow<()>, Error> {
-        // Deleted since its place in the roster was read, or there.
-        listed(view, kind, id)?.map_or(Ok(()), &mut *visitor)?;
+    let mut ahead = DocumentsAhead::new();
+    let mut show = |seats: &[Seat]| -> Result<ControlFlow<()>, Error> {
+        for (at, (_, id)) in seats.iter().enumerate() {
+            ahead.before(view, of_kind(kind, &seats[at..]));
+            // Deleted since its place in the roster was read, or there.
+            listed(view, kind, id)?.map_or(Ok(()), &mut *visitor)?;
+        }
         Ok(ControlFlow::Continue(()))
     };
-    candidates.visit(view, kind, Way::From(0), &mut show).map(|_| ())
+    candidates.visit(view, kind, Way::From(0), roster::LEAVES_AT_ONCE, &mut show).map(|_| ())
+}
+
+/// The resources of a kind that have these seats.
+pub(super) fn of_kind(kind: Kind, seats: &[Seat]) -> impl Iterator<Item = (Kind, &str)> {
+    seats.iter().map(move |(_, id)| (kind, id.as_str()))
 }
 
 /// Where a roster has what is asked for and nothing else: nothing is read but the page.
@@ -407,9 +450,12 @@ fn pages(
     for (Query { kind, .. }, candidates) in queries.iter().zip(candidates) {
         let members = candidates.count(view, *kind)?;
         if !page.is_full() {
-            for (_, id) in candidates.page(view, *kind, skip, count - page.documents.len())? {
+            let seats = candidates.page(view, *kind, skip, count - page.documents.len())?;
+            let mut ahead = DocumentsAhead::new();
+            for (at, (_, id)) in seats.iter().enumerate() {
+                ahead.before(view, of_kind(*kind, &seats[at..]));
                 // Deleted since the roster was read: the page is one shorter.
-                if let Some(document) = listed(view, *kind, &id)? {
+                if let Some(document) = listed(view, *kind, id)? {
                     page.put(*kind, document);
                 }
                 if page.is_full() {

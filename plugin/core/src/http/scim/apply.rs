@@ -9,7 +9,7 @@ use super::prepare::{Act, ChangeRequest};
 use super::span::Span;
 use super::{Answer, Scim};
 use crate::connection::Connection;
-use crate::directory::{self, Document, Plan};
+use crate::directory::{self, Document, Plan, Touched};
 use crate::http::respond::{self, Problem};
 use crate::keys::{Kind, TenantId};
 use crate::ledger::{self, Read};
@@ -31,6 +31,8 @@ pub(super) struct Prepared {
     pub(super) request: ChangeRequest<'static>,
     /// What the record says where the change is refused after all.
     pub(super) event: Event,
+    /// What the change will read in its turn, as things were.
+    pub(super) touched: Touched,
 }
 
 /// Whether a turn finds what a change was prepared by.
@@ -66,7 +68,7 @@ impl Prepared {
     }
 
     fn apply_current(&self, scim: &Scim<'_>, turn: &mut TenantTurn<'_>) -> Response<Vec<u8>> {
-        let Prepared { admitted, span, request, event } = self;
+        let Prepared { admitted, span, request, event, .. } = self;
         let (mask, effort) = (&admitted.mask(), &Effort::default());
         let context = Context { admitted, span, mask, effort };
         let answer = scim.carry_out(turn, &context, request, event.clone());
@@ -91,7 +93,7 @@ impl Prepared {
     /// Prepares the change once more, by the connection and the schemas that the turn finds. Its body is not read again.
     /// Answers a change that these do not let in.
     fn prepare_anew(&self, scim: &Scim<'_>, turn: &TenantTurn<'_>) -> Result<Prepared, Response<Vec<u8>>> {
-        let Prepared { admitted: Admitted { digest, base, .. }, span, request, event } = self;
+        let Prepared { admitted: Admitted { digest, base, .. }, span, request, event, .. } = self;
         let now = span.arrival.now;
         let found = scim.find(&span.tenant, Some(digest), scim.ledger.ports.clock.elapsed(), now);
         let found = found.map_err(|error| self.failed(scim, &error))?;
@@ -114,7 +116,8 @@ impl Prepared {
         match prepared {
             Ok(request) => {
                 drop(mask);
-                Ok(Prepared { admitted, span, request, event: event.clone() })
+                // The turn has begun, so there is nothing to read ahead of it.
+                Ok(Prepared { admitted, span, request, event: event.clone(), touched: Touched::default() })
             }
             Err(problem) => Err(scim.recorder.answer(&mask, &span, Answer::refused(event.clone(), problem))),
         }

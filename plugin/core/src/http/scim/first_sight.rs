@@ -7,7 +7,9 @@ use super::describe::{Event, describe_change};
 use super::prepare::{ChangeRequest, ChangeTarget, Conditions};
 use super::span::Span;
 use super::{Answer, Provision, Scim};
+use crate::directory::Touched;
 use crate::http::respond::Problem;
+use crate::ledger::Read as _;
 use crate::scim::{Effort, JsonBody};
 use crate::tenant::state::TenantView;
 use http::Response;
@@ -25,7 +27,7 @@ pub(super) enum FirstSight {
 /// A change as it was seen outside of any turn, before it is answered.
 enum Sight {
     Unchanged(Response<Vec<u8>>),
-    Due { request: ChangeRequest<'static>, json: Option<Rc<Value>>, values: usize },
+    Due { request: ChangeRequest<'static>, touched: Touched, json: Option<Rc<Value>>, values: usize },
 }
 
 impl Scim<'_> {
@@ -44,10 +46,10 @@ impl Scim<'_> {
         let context = Context { admitted: &admitted, span: &span, mask: &mask, effort };
         let mut event = target.event();
         let response = match self.sight(view, &context, request, target, &mut event) {
-            Ok(Sight::Due { request, json, values }) => {
+            Ok(Sight::Due { request, touched, json, values }) => {
                 let span = self.recorder.kept(&mask, span, json);
                 drop(mask);
-                return FirstSight::Due(Prepared { admitted, span, request, event }, values);
+                return FirstSight::Due(Prepared { admitted, span, request, event, touched }, values);
             }
             Ok(Sight::Unchanged(response)) => Ok(response),
             Err(problem) => {
@@ -85,6 +87,6 @@ impl Scim<'_> {
             target.name(event, before);
         }
         self.leave_groups(view, context, &plan)?;
-        Ok(Sight::Due { request, json, values })
+        Ok(Sight::Due { request, touched: plan.touched(view.space()), json, values })
     }
 }

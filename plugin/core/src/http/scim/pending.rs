@@ -5,6 +5,7 @@ use super::arrival::Arrival;
 use super::caller::Caller;
 use super::first_sight::FirstSight;
 use super::{Provision, Scim};
+use crate::directory::Touched;
 use crate::http::{Body, respond, tenant_url};
 use crate::keys::{Space, TenantId};
 use crate::ledger::{self, Look, Waiter};
@@ -129,7 +130,12 @@ impl<'r> Scim<'r> {
         let applied = self
             .turns
             .take(tenant)
-            .and_then(|turn| self.recorder.commit_waiting(tenant, turn, |turn| prepared.apply(self, turn)));
+            .and_then(|turn| {
+                self.recorder.commit_waiting(tenant, turn, |turn| {
+                    Touched::read_ahead(turn, std::iter::once(&prepared.touched));
+                    prepared.apply(self, turn)
+                })
+            });
         applied.unwrap_or_else(|error| prepared.failed(self, &error))
     }
 
@@ -167,6 +173,7 @@ impl<'r> Scim<'r> {
         let all = || changes.iter().map(|change| &change.prepared);
         let carried = turn.and_then(|turn| {
             self.recorder.commit_waiting(tenant, turn, |turn| {
+                Touched::read_ahead(turn, all().map(|prepared| &prepared.touched));
                 all().map(|prepared| prepared.apply(self, turn).map(Body::Full)).collect()
             })
         });
