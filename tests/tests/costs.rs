@@ -56,6 +56,28 @@ fn costs(setting: &mut Setting) -> Vec<(&'static str, Cost)> {
     costs
 }
 
+/// A component waits for each call, so on a store that is far away a request takes the time of its calls.
+#[test]
+fn a_page_costs_ten_calls_a_create_seven_and_a_match_one_where_the_store_reads_many_keys() {
+    let mut setting = Setting::of(1_000);
+    let match_one = "/Users?filter=userName+eq+%22user7%40contoso.com%22";
+    // The tenant's connection is known from here on, and the records of reads wait.
+    setting.cost("GET", match_one, None);
+    let calls = |method: &str, path: &str, body: Option<Value>| {
+        setting.server.world.store.forget_calls();
+        setting.server.rollcall.handle(setting.tenant.request(method, path, body.as_ref()));
+        setting.server.world.store.calls()
+    };
+    for page in ["/Users?count=100", "/Users?count=100&startIndex=800", "/Users?cursor&count=100"] {
+        let calls = calls("GET", page, None);
+        assert!(calls.len() <= 10, "{page}: {calls:#?}");
+    }
+    assert_eq!(calls("GET", match_one, None).len(), 1);
+    let create = calls("POST", "/Users", Some(life::user("new@contoso.com")));
+    // One of them is for the seats, which the registry keeps.
+    assert_eq!(create.len(), 7, "{create:#?}");
+}
+
 #[test]
 fn a_change_costs_three_write_transactions_at_most_with_its_record() {
     let mut setting = Setting::with_users(3);

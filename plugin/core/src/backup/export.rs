@@ -201,8 +201,7 @@ impl Export {
         let capacity = head.state.journal_capacity.max(1);
         snapshot.read_ahead((from..to).map(|number| snapshot.space().journal(number % capacity)).collect());
         for number in from..to {
-            let record = journal::read(snapshot, number % capacity)?
-                .filter(|record| record.number == number);
+            let record = journal::read(snapshot, number % capacity)?.filter(|record| record.number == number);
             lines.extend(record.map(|record| BackupLine::Record(Box::new(record))));
         }
         Ok(lines)

@@ -36,8 +36,7 @@ impl DocumentsAhead {
             self.left -= 1;
             return;
         }
-        let keys: Vec<String> =
-            rest.take(self.size).filter_map(|(kind, id)| view.space().document(kind, id)).collect();
+        let keys: Vec<String> = rest.take(self.size).filter_map(|(kind, id)| view.space().document(kind, id)).collect();
         self.left = keys.len().saturating_sub(1);
         let bytes = view.read_ahead(keys);
         self.size = if bytes > BYTES { self.size / 2 } else { self.size * 2 }.clamp(FEW, MANY);

@@ -10,6 +10,7 @@ use super::{Document, Error, Terms, entry, find, readable, roster};
 use crate::directory::roster::Extent;
 use crate::keys::{EntryName, Kind, Roll, is_id};
 use crate::ledger::{self, Read};
+use crate::ports::READS_MAX;
 use crate::scim::filter::{ElementFilter, Reads};
 use crate::scim::{self, Effort, RelationStep, Resource};
 use crate::settings::LIMITS;
@@ -382,6 +383,17 @@ impl<'v, V: Read> Relations<'v, V> {
     /// The same, and counts what is read and told.
     pub fn counting(self, effort: &'v Effort) -> Relations<'v, V> {
         Relations { effort: Some(effort), ..self }
+    }
+
+    /// Reads at once which groups the users of a page are in.
+    pub fn ahead_of_users(&self, page: &[(Kind, Document)]) {
+        let users: Vec<&Document> =
+            page.iter().filter(|(kind, _)| *kind == Kind::User).map(|(_, document)| document).collect();
+        for some in users.chunks(READS_MAX) {
+            let space = self.view.space();
+            let key = |user: &&Document| space.entry(&EntryName::groups_of(&user.resource.id));
+            self.view.read_ahead(some.iter().map(key).collect());
+        }
     }
 
     /// Names cost a read each. They are told while half of the budget is left: members without their names are an answer,

@@ -314,10 +314,13 @@ impl<V: Read> Descent<'_, V> {
     /// The children of a node that have members on the way, in its order.
     fn children(&self, level: u8, index: u64) -> Result<Vec<u64>, Error> {
         let counts = node(self.view, self.roll, level, index)?;
-    // The slots below one child.
+        // The slots below one child.
         let width = LEAF_SLOTS * NODE_CHILDREN.pow(u32::from(level - 1));
-        let mut children: Vec<u64> =
-            (index * NODE_CHILDREN..).zip(&counts).filter(|(_, members)| **members > 0).map(|(child, _)| child).collect();
+        let mut children: Vec<u64> = (index * NODE_CHILDREN..)
+            .zip(&counts)
+            .filter(|(_, members)| **members > 0)
+            .map(|(child, _)| child)
+            .collect();
         match self.way {
             Way::From(bound) => children.retain(|child| child * width + (width - 1) >= bound),
             Way::Before(bound) => {

@@ -309,11 +309,7 @@ pub(super) struct Hit {
 
 impl Hit {
     /// Goes ahead of the first of some that are about to be read, unless it is at hand.
-    pub(super) fn ahead<'h>(
-        ahead: &mut DocumentsAhead,
-        view: &TenantView<'_>,
-        rest: impl Iterator<Item = &'h Hit>,
-    ) {
+    pub(super) fn ahead<'h>(ahead: &mut DocumentsAhead, view: &TenantView<'_>, rest: impl Iterator<Item = &'h Hit>) {
         let mut rest = rest.peekable();
         if rest.peek().is_some_and(|hit| hit.document.is_none()) {
             let apart = rest.filter(|hit| hit.document.is_none());

@@ -53,6 +53,11 @@ impl<'c> Context<'c> {
         Relations::new(view, &self.admitted.base).naming(self.reading().is_lenient()).counting(self.effort)
     }
 
+    /// What an answer shows of the members of groups and the groups of users.
+    pub(super) fn wanted(&self, projection: &Projection<'_>) -> Wanted {
+        if self.admitted.groups() && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing }
+    }
+
     pub(super) fn render<'p, V: Read>(
         &self,
         relations: &mut Relations<'_, V>,
@@ -60,7 +65,7 @@ impl<'c> Context<'c> {
         document: Document,
         projection: &'p Projection<'p>,
     ) -> Result<Sent<'p>, Problem> {
-        let wanted = if self.admitted.groups() && projection.has_relation() { Wanted::Whole } else { Wanted::Nothing };
+        let wanted = self.wanted(projection);
         let mut resource = relations.complete(kind, document, &wanted)?;
         // RFC 7643 §2.5: an empty list says the same as none. Who asks for members by name or takes their absence for
         // unknown is told.

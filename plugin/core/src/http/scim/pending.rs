@@ -127,15 +127,12 @@ impl<'r> Scim<'r> {
 
     fn apply_now(&self, prepared: &Prepared) -> Response<Vec<u8>> {
         let tenant = prepared.tenant();
-        let applied = self
-            .turns
-            .take(tenant)
-            .and_then(|turn| {
-                self.recorder.commit_waiting(tenant, turn, |turn| {
-                    Touched::read_ahead(turn, std::iter::once(&prepared.touched));
-                    prepared.apply(self, turn)
-                })
-            });
+        let applied = self.turns.take(tenant).and_then(|turn| {
+            self.recorder.commit_waiting(tenant, turn, |turn| {
+                Touched::read_ahead(turn, std::iter::once(&prepared.touched));
+                prepared.apply(self, turn)
+            })
+        });
         applied.unwrap_or_else(|error| prepared.failed(self, &error))
     }
 

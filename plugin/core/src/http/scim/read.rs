@@ -3,7 +3,7 @@
 use super::context::{Context, names, tags};
 use super::describe::{Event, describe_query, name_of};
 use super::{Answer, Provision, Scim};
-use crate::directory::{self, Document, Predicate};
+use crate::directory::{self, Document, Predicate, Wanted};
 use crate::http::respond::{self, Problem};
 use crate::http::route;
 use crate::journal::Action;
@@ -44,6 +44,11 @@ impl Scim<'_> {
                 page.is_of_none(),
             );
             let mut relations = context.relations(view);
+            for (kind, projection) in kinds.iter().zip(&projections) {
+                if *kind == Kind::User && context.wanted(projection) == Wanted::Whole {
+                    relations.ahead_of_users(&page.documents);
+                }
+            }
             let render = |(kind, document): (Kind, Document)| {
                 let projection = kinds.iter().zip(&projections).find(|(asked, _)| **asked == kind);
                 let (_, projection) = projection.expect("only the kinds that were asked for are listed");

@@ -185,7 +185,8 @@ impl Bench<'_> {
     /// place, right after one of them was written.
     fn reads_many(&mut self) -> Result<bool, StoreError> {
         let mut pairs = self.pairs("read", BATCH_MAX);
-        let absent: Vec<String> = (pairs.len()..READS_MAX).map(|n| self.space.scratch_key(&format!("absent.{n}"))).collect();
+        let absent: Vec<String> =
+            (pairs.len()..READS_MAX).map(|n| self.space.scratch_key(&format!("absent.{n}"))).collect();
         if !self.takes(&pairs) {
             return Ok(false);
         }
