@@ -59,6 +59,10 @@ impl Store for BulkStore {
         self.database.get(key).map_err(words)
     }
 
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         self.waiting.borrow_mut().extend(pairs.iter().map(|(key, value)| (key.clone(), Some(value.clone()))));
         Ok(())

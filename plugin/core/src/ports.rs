@@ -30,9 +30,7 @@ pub trait Store {
 
     /// The values of several keys, [`READS_MAX`] at most and none of them twice, in the order of the keys. They may be of
     /// different moments. Spin's Redis store always fails; whoever asks has seen a test of the store pass.
-    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
-        keys.iter().map(|key| self.get(key)).collect()
-    }
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
     /// Writes all pairs; whole or not at all on SQLite and Redis. Elsewhere in any order, some of them where it fails, and
     /// no more than [`BATCH_MAX`] at once.

@@ -79,6 +79,10 @@ impl Store for MemoryStore {
         Ok(self.data.borrow().get(key).cloned())
     }
 
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        keys.iter().map(|key| self.get(key)).collect()
+    }
+
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
         if let Some(left) = self.writes_left.get() {
             let left = left.checked_sub(1).ok_or_else(|| StoreError("the disk said no".to_owned()))?;

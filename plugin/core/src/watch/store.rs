@@ -9,6 +9,8 @@ use std::rc::Rc;
 pub(crate) enum StoreCall {
     /// [`Store::get`]
     Get,
+    /// [`Store::get_many`]
+    GetMany,
     /// [`Store::set_many`]
     SetMany,
     /// [`Store::delete_many`]
@@ -23,8 +25,9 @@ pub(crate) enum StoreCall {
 
 impl StoreCall {
     /// Every kind.
-    pub(crate) const ALL: [StoreCall; 6] = [
+    pub(crate) const ALL: [StoreCall; 7] = [
         StoreCall::Get,
+        StoreCall::GetMany,
         StoreCall::SetMany,
         StoreCall::DeleteMany,
         StoreCall::Increment,
@@ -36,6 +39,7 @@ impl StoreCall {
     pub(crate) fn name(self) -> &'static str {
         match self {
             StoreCall::Get => "get",
+            StoreCall::GetMany => "get_many",
             StoreCall::SetMany => "set_many",
             StoreCall::DeleteMany => "delete_many",
             StoreCall::Increment => "increment",
@@ -81,6 +85,10 @@ pub(crate) struct CountedStore {
 impl Store for CountedStore {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.calls.counted(StoreCall::Get, self.store.get(key))
+    }
+
+    fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        self.calls.counted(StoreCall::GetMany, self.store.get_many(keys))
     }
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError> {
