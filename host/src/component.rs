@@ -92,8 +92,8 @@ pub trait Sources: Send + Sync + 'static {
 }
 
 impl Component {
-    /// Compiles the file, or takes it from the cache of compiled code, and links it. It may be of WASI 0.3.0, of the release
-    /// candidate that Spin 4.0 has, or of WASI 0.2.
+    /// Compiles the file, or takes it from the cache of compiled code, and links it. It may be of WASI 0.3.0, of the
+    /// release candidate that Spin 4.0 has, or of WASI 0.2.
     pub fn load(path: &Path, environment: Environment) -> Result<Self> {
         let bytes =
             std::fs::read(path).map_err(|error| anyhow!("cannot read the component {}: {error}", path.display()))?;

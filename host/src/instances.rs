@@ -602,8 +602,9 @@ impl Instances {
             let (result, received) = answered::channel();
             let prepared = accessor
                 .with(|mut store| Prepared::new(store.as_context_mut(), proxy, request, Guest::http, result))?;
-            // A handler of WASI 0.3 ends with the head of its answer, and its end is looked at first: whoever reads the answer
-            // knows that its end frees the instance, because nobody else holds the request. One of WASI 0.2 writes the body.
+            // A handler of WASI 0.3 ends with the head of its answer, and its end is looked at first: whoever reads the
+            // answer knows that its end frees the instance, because nobody else holds the request. One of WASI 0.2 writes
+            // the body.
             let pass_on = async move {
                 if let Ok(result) = received.await {
                     drop(answer.send(result.map(|response| (response, held))));

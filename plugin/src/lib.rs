@@ -3,9 +3,9 @@
 //! An instance is reused for many requests where the platform does that, so what is here is a cache at most: the settings,
 //! the open store, and the journal's buffer with its bound. `docs/architecture.md` has the way of a request.
 //!
-//! There is a build for each WASI, by a feature of Cargo: [`p3`] answers `wasi:http/handler@0.3`, many requests at once in one
-//! instance, with work after the answer; [`p2`] answers `wasi:http/incoming-handler@0.2`, one request at a time, and nothing
-//! is left to be done after the answer.
+//! There is a build for each WASI, by a feature of Cargo: [`p3`] answers `wasi:http/handler@0.3`, many requests at once in
+//! one instance, with work after the answer; [`p2`] answers `wasi:http/incoming-handler@0.2`, one request at a time, and
+//! nothing is left to be done after the answer.
 
 mod instance;
 mod ports;

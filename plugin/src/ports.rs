@@ -10,8 +10,8 @@ use std::time::Duration;
 /// The label of the store in spin.toml.
 const LABEL: &str = "default";
 
-/// The same store where the host offers conditional batches, which is an extension of this project's own host: the first
-/// pair of a batch is a condition then. Spin refuses the label.
+/// The label of that store where the host offers conditional batches, which is an extension of this project's own host: the
+/// first pair of a batch is a condition then. Spin refuses the label.
 const GUARDED_LABEL: &str = "default+guarded";
 
 /// A key that exists under the guarded label and nowhere else. A runtime that opens any label knows nothing of conditions.

@@ -29,7 +29,7 @@ impl Hosted {
         Hosted::on(Database::in_memory().unwrap().store(Stores::DEFAULT), variables)
     }
 
-    /// The same on another store.
+    /// Starts it on another store.
     pub fn on(store: Arc<dyn Store>, variables: &BTreeMap<String, String>) -> Hosted {
         Hosted::start_file(component(), store, variables, one_instance())
     }

@@ -60,7 +60,7 @@ pub fn admin(server: &mut dyn Server, method: &str, path: &str, body: Option<&Va
     admin_with(server, ADMIN_SECRET, method, path, body)
 }
 
-/// The same, with another admin secret than that of the tests.
+/// Sends a request to the admin API with another admin secret than that of the tests.
 pub fn admin_with(server: &mut dyn Server, secret: &str, method: &str, path: &str, body: Option<&Value>) -> Reply {
     let path = format!("/admin/api/v1{path}");
     Reply::of(server.answer(request(method, &path, secret, "application/json", body)))

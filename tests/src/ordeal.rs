@@ -62,7 +62,7 @@ impl Load {
         Load::pausing(hosts, Duration::ZERO)
     }
 
-    /// The same with clients that pause between two requests.
+    /// A load whose clients pause between two requests.
     pub fn pausing(hosts: &mut [Host], pause: Duration) -> Load {
         let tenant = Tenant::connect(&mut hosts[0]);
         tenant.admin(&mut hosts[0], "PATCH", "/connection", Some(&json!({"groups": true}))).expect(200);

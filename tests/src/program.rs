@@ -92,7 +92,7 @@ pub fn host_command(state: &Path, options: &[&str]) -> Command {
     command_of(&hosted::program(), state, options)
 }
 
-/// The same with a program that was built elsewhere.
+/// The command that starts a program that was built elsewhere.
 fn command_of(program: &Path, state: &Path, options: &[&str]) -> Command {
     // Built before, so that the program does not build it.
     hosted::component();
@@ -116,7 +116,7 @@ impl Host {
         Host::with(state, &["--variable", &secret(), "--variable", UNPACED])
     }
 
-    /// The same with further options and a journal that keeps every record. It is started again while it ends because its
+    /// Starts it with further options and a journal that keeps every record. It is started again while it ends because its
     /// store is gone, as whoever watches over it does.
     pub fn remembering(state: &Path, options: &[&str]) -> Host {
         let secret = secret();
@@ -137,7 +137,7 @@ impl Host {
         Host::with(state, &["--variable", &secret()])
     }
 
-    /// The same for as many connections of one address as there can be, as behind a proxy.
+    /// Starts it for as many connections of one address as there can be, as behind a proxy.
     pub fn for_a_crowd(state: &Path) -> Host {
         Host::with(state, &["--variable", &secret(), "--connections-per-address", "4096"])
     }

@@ -106,7 +106,7 @@ impl Backend {
         guarded: false,
     };
 
-    /// The same without `consistent_read`, as Spin has it where nothing is set.
+    /// DynamoDB without `consistent_read`, as Spin has it where nothing is set.
     pub const DYNAMODB_STALE: Backend = Backend { name: "DynamoDB, stale", stale: true, ..Backend::DYNAMODB };
 
     /// Spin's `key-value-azure`: one pair after the other.
@@ -133,7 +133,7 @@ impl Backend {
     /// Models of those that may be written to.
     pub const FIT: [Backend; 4] = [Backend::SQLITE, Backend::REDIS, Backend::DYNAMODB, Backend::GUARDED_SQLITE];
 
-    /// The same, and a real Redis where there is one; where there is none, this says so.
+    /// [`Backend::FIT`], and a real Redis where there is one; where there is none, this says so.
     pub fn all_fit() -> Vec<Backend> {
         Backend::FIT.into_iter().chain(Backend::real_redis()).collect()
     }

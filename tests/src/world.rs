@@ -35,7 +35,7 @@ impl World {
         World::on(Backend::SQLITE, variables)
     }
 
-    /// The same on a store of another kind.
+    /// A world on a store of another kind.
     pub fn on(backend: Backend, variables: &BTreeMap<String, String>) -> World {
         World::of(Memory::new(backend), Time::default(), variables)
     }
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    /// The same store, beside a clock that is so much ahead.
+    /// A world on this world's store, beside a clock that is so much ahead.
     pub fn beside_with_clock_ahead(&self, ahead: Duration) -> World {
         let time = Time {
             beginning: self.time.beginning + ahead,

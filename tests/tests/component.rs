@@ -31,7 +31,7 @@ const SPIN_4_1: Offered = &[
     ("spin:variables/variables", "3.0.0"),
 ];
 
-/// The same of v4.0.0 to v4.0.2.
+/// What Spin v4.0.0 to v4.0.2 link.
 const SPIN_4_0: Offered = &[
     ("wasi:cli/", "0.2."),
     ("wasi:cli/", "0.3.0-rc-2026-03-15"),
@@ -54,7 +54,7 @@ const SPIN_4_0: Offered = &[
     ("spin:variables/variables", "3.0.0"),
 ];
 
-/// The same of v3.1.0 to v3.6.3, and with that of all later ones. The runtime takes an HTTP handler of any patch version
+/// What Spin v3.1.0 to v3.6.3 link, and with that all later ones. The runtime takes an HTTP handler of any patch version
 /// (`crates/http/src/trigger.rs`).
 const SPIN_3: Offered = &[
     ("wasi:cli/", "0.2."),

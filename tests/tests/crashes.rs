@@ -85,7 +85,7 @@ impl Setting {
         Setting::on(Backend::SQLITE)
     }
 
-    /// The same, going its own way from here, in a new instance.
+    /// A copy that goes its own way from here, in a new instance.
     fn fork(&self) -> Setting {
         let server = Native::within(&self.server.world.fork());
         let (tenant, cookie) = (self.tenant.clone(), self.cookie.clone());

@@ -225,7 +225,7 @@ fn a_change_at_any_step_of_a_check_makes_no_finding() {
 }
 
 impl Setting {
-    /// The same, going its own way from here.
+    /// A copy that goes its own way from here.
     fn fork(&self) -> Setting {
         let server = Native::within(&self.server.world.fork());
         Setting { server, tenant: self.tenant.clone(), users: self.users.clone(), group: self.group.clone() }

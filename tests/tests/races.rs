@@ -415,7 +415,7 @@ fn run(race: &Race) {
     }
 }
 
-/// The same with a third request, like the first one, in every later moment.
+/// Two requests at once, and a third one, like the first, in every later moment.
 #[track_caller]
 fn run_three(race: &Race) {
     if let Some(hosts) = Hosts::of_this_thread() {

@@ -33,7 +33,7 @@ impl Setting {
         Setting { server, tenant, alice, bob, sales, inner }
     }
 
-    /// The same, going its own way from here, in a new instance.
+    /// A copy that goes its own way from here, in a new instance.
     fn fork(&self) -> Setting {
         let server = Native::within(&self.server.world.fork());
         let (tenant, alice, bob) = (self.tenant.clone(), self.alice.clone(), self.bob.clone());

@@ -13,7 +13,7 @@ fn a_token_whose_key_has_changed_works_on_and_cannot_be_shown() {
     let shown = tenant.admin(&mut before, "GET", "/connection", None).expect(200).body;
     assert_eq!((&shown["secretToken"], &shown["secretTokenNote"]), (&json!(tenant.token), &Value::Null));
 
-    // The same world under another key.
+    // This world under another key.
     let mut world = World::new(&key("two"));
     world.store = before.world.store.clone();
     let mut after = Native::within(&world);

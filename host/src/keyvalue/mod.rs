@@ -34,7 +34,7 @@ pub const RESULT_BYTES_MAX: usize = 128 << 20;
 pub trait Store: Send + Sync + 'static {
     /// The value of a key.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>>;
-    /// The same where nobody has to be waited for, be it a lock or a network; nothing where somebody would.
+    /// The value of a key, if nobody has to be waited for, be it a lock or a network; nothing where somebody would.
     fn get_at_once(&self, _key: &str) -> Option<Result<Option<Vec<u8>>>> {
         None
     }

@@ -91,7 +91,7 @@ thread_local! {
     pub(crate) static PARSED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The same into a type. Nothing where the text is JSON of another shape.
+/// Reads a text as [`parse`] does into a type. Nothing where the text is JSON of another shape.
 pub(crate) fn typed<T: DeserializeOwned>(text: &[u8]) -> Result<Option<T>, JsonError> {
     Ok(serde_json::from_value(parse(text)?).ok())
 }

@@ -76,7 +76,8 @@ pub const HOLD: Duration = Duration::from_millis(2_000);
 /// of a holder that is alive.
 pub const TAKEOVER_GUARDED: Duration = Duration::from_millis(2_500);
 
-/// The same on a store without a guard: long enough for a commit that is on its way.
+/// How long a turn must be seen unfinished before it is taken for dead, on a store without a guard: long enough for a
+/// commit that is on its way.
 pub const TAKEOVER_UNGUARDED: Duration = Duration::from_millis(15_000);
 
 /// A waiter that has not looked for so long was not awake, so what it saw before counts for nothing.

@@ -106,7 +106,7 @@ impl Demand {
         counts.into_iter().fold(peak, u64::max)
     }
 
-    /// The same in a later second.
+    /// This demand, seen from a later second.
     fn at(&self, second: i64, rate: u64) -> Demand {
         let passed = second.saturating_sub(self.second);
         if passed <= 0 {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub const HEADER: HeaderName = HeaderName::from_static("traceparent");
 
 /// A well-formed `traceparent` of version 00: two digits of the version, 32 of the trace, 16 of the parent and two of the
-/// flags, all of them lower-case hexadecimal, with a hyphen between each. Neither the trace nor the parent is all zeros (§3.2.2).
-/// Whatever else a client sends is passed over (§4.3), so nothing but such digits comes into the journal or the error output.
+/// flags, all of them lower-case hexadecimal, with a hyphen between each. Neither the trace nor the parent is all zeros
+/// (§3.2.2). Whatever else a client sends is passed over (§4.3), so nothing but such digits comes into the journal or the
+/// error output.
 #[derive(Serialize, Clone, Debug, PartialEq, Eq)]
 #[serde(transparent)]
 pub struct Traceparent(String);

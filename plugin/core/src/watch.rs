@@ -1,7 +1,7 @@
 //! What an instance counts of itself, for `/metrics`: cells that are added to, and nothing that is stored.
 //!
-//! An instance ends at any moment and its counts with it, and several instances live beside each other. So each count is that of
-//! one instance, and whoever reads it is told which one, see `docs/operations.md`.
+//! An instance ends at any moment and its counts with it, and several instances live beside each other. So each count is
+//! that of one instance, and whoever reads it is told which one, see `docs/operations.md`.
 
 mod histogram;
 mod store;

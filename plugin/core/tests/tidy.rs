@@ -296,6 +296,20 @@ fn comments_of_the_workspace_fit_a_line() {
 }
 
 #[test]
+fn a_doc_comment_can_be_read_without_the_one_before_it() {
+    const REFER: [&str; 4] = ["The same", "As above", "Likewise", "Ditto"];
+    for (file, source) in sources(&["plugin/core/src", "plugin/src", "host/src", "tests"]) {
+        let mut within = false;
+        for line in source.lines().map(str::trim_start) {
+            let text = line.strip_prefix("/// ");
+            let refers = !within && text.is_some_and(|text| REFER.iter().any(|start| text.starts_with(start)));
+            assert!(!refers, "{file}: {line}");
+            within = line.starts_with("///");
+        }
+    }
+}
+
+#[test]
 fn a_number_that_bounds_something_stands_in_a_constant() {
     let sources = sources(&["plugin/core/src", "plugin/src", "host/src"]);
     for (name, source) in sources.iter().filter(|(name, _)| name != HOST_LIMITS && !name.ends_with("tests.rs")) {

@@ -11,7 +11,7 @@ use spin_sdk::http_service;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// The same interfaces as the component's own.
+/// The interfaces of the component itself.
 #[allow(missing_docs)]
 mod bindings {
     spin_sdk::wit_bindgen::generate!({

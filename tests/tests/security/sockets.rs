@@ -42,7 +42,7 @@ impl Wire {
         self.first(first, &format!("Connection: close\r\n{lines}"), body)
     }
 
-    /// The same, behind which there may be another.
+    /// The bytes of a request with a first line and headers, behind which there may be another request.
     fn first(&self, first: &str, lines: &str, body: &str) -> Vec<u8> {
         let first = first.replace("{tenant}", &format!("/scim/v2/{}", self.tenant.id));
         let token = &self.tenant.token;

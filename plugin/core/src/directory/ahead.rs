@@ -29,8 +29,8 @@ impl DocumentsAhead {
         DocumentsAhead { size: FEW, left: 0 }
     }
 
-    /// Goes ahead, where the document that is about to be read was not read ahead. It is the first of `rest`; the others are
-    /// those behind it, in the order in which they will be asked for.
+    /// Goes ahead, where the document that is about to be read was not read ahead. It is the first of `rest`; the others
+    /// are those behind it, in the order in which they will be asked for.
     pub(crate) fn before<'i>(&mut self, view: &impl Read, rest: impl Iterator<Item = (Kind, &'i str)>) {
         if self.left > 0 {
             self.left -= 1;

@@ -20,7 +20,7 @@ pub struct Document {
     pub resource: Resource,
 }
 
-/// The same as one flat object: read like this, no value is read into anything but its place.
+/// A [`Document`] as the one flat object that is stored: read like this, no value is read into anything but its place.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredDocument {

@@ -375,12 +375,12 @@ impl<'v, V: Read> Relations<'v, V> {
         Relations { view, base, named: true, groups: BTreeMap::new(), read: 0, effort: None }
     }
 
-    /// The same with the names of members or without.
+    /// These relations, with the names of members or without.
     pub fn naming(self, named: bool) -> Relations<'v, V> {
         Relations { named, ..self }
     }
 
-    /// The same, and counts what is read and told.
+    /// These relations, which count what is read and told.
     pub fn counting(self, effort: &'v Effort) -> Relations<'v, V> {
         Relations { effort: Some(effort), ..self }
     }

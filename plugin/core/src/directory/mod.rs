@@ -186,8 +186,8 @@ impl Plan {
     }
 }
 
-/// What a change was seen to read when it was planned outside of its turn. By its turn this may have changed, so it only says
-/// what to read at once.
+/// What a change was seen to read when it was planned outside of its turn. By its turn this may have changed, so it only
+/// says what to read at once.
 #[derive(Default)]
 pub struct Touched {
     keys: Vec<String>,
@@ -369,7 +369,7 @@ pub fn get(view: &impl Read, kind: Kind, id: &str) -> Result<Document, Error> {
     find(view, kind, id)?.ok_or_else(|| Error::NotFound(kind, id.to_owned()))
 }
 
-/// The same, where there may be none.
+/// The resource of this kind and id, if there is one.
 fn find(view: &impl Read, kind: Kind, id: &str) -> Result<Option<Document>, Error> {
     Ok(match view.space().document(kind, id) {
         Some(key) => view.read(&key)?,

@@ -1,5 +1,5 @@
-//! `/healthz`: whether the service can be used, and `/readyz`: whether requests are to be sent here, for the probes of whoever
-//! runs it. Neither needs a secret nor says one.
+//! `/healthz`: whether the service can be used, and `/readyz`: whether requests are to be sent here, for the probes of
+//! whoever runs it. Neither needs a secret nor says one.
 
 use super::respond::{self, admin_body, admin_error};
 use super::route::{self, FILE_METHODS};
@@ -34,12 +34,12 @@ pub(super) fn answer(request: &Request<Vec<u8>>, store: &dyn Store, log: &dyn Lo
     respond::to(request.method(), response)
 }
 
-/// How long the store may take to answer where requests are to be sent here. A call of the store cannot be broken off by the
-/// component; the host ends a request that takes longer than it grants.
+/// How long the store may take to answer where requests are to be sent here. A call of the store cannot be broken off by
+/// the component; the host ends a request that takes longer than it grants.
 pub const READY_WITHIN: Duration = Duration::from_secs(5);
 
-/// Answers 200 where requests are to be sent here: the store answers in time, was found fit to be written to or not tested yet,
-/// and holds no data of a later version. Otherwise 503 and the sentence that says why not.
+/// Answers 200 where requests are to be sent here: the store answers in time, was found fit to be written to or not tested
+/// yet, and holds no data of a later version. Otherwise 503 and the sentence that says why not.
 pub(super) fn ready(request: &Request<Vec<u8>>, ledger: Ledger<'_>) -> Response<Vec<u8>> {
     if let Some(response) = without_reading(request.method()) {
         return response;

@@ -214,7 +214,8 @@ impl Rollcall {
         self.begin_after(preflight, Request::from_parts(head, body))
     }
 
-    /// The same of a request whose head was looked at by [`Rollcall::preflight`], with as much of its body as that wanted.
+    /// Answers as [`Rollcall::begin`] does a request whose head was looked at by [`Rollcall::preflight`], with as much of
+    /// its body as that wanted.
     pub fn begin_after(&self, preflight: Preflight, request: Request<Vec<u8>>) -> Begun {
         let noted = self.noted(&preflight.route, request.headers());
         match self.route(preflight, request) {

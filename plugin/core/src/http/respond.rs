@@ -61,7 +61,7 @@ pub(crate) enum Problem {
     NotFound(String),
     /// `If-None-Match` names the present version, RFC 9110 §13.1.2: a read is answered without the resource.
     NotModified(String),
-    /// The same of a change, which is refused.
+    /// `If-None-Match` names the present version, RFC 9110 §13.1.2: a change is refused.
     Unwanted(String),
     /// Something that must not be answered as if it had been looked at.
     Forbidden(&'static str),
@@ -318,7 +318,7 @@ fn unpacked(found: &str) -> String {
     format!("content-encoding: expected {IDENTITY}, found {found:?}")
 }
 
-/// The same for the admin API, RFC 9110 §15.5.16.
+/// Refuses a packed body of a request to the admin API, RFC 9110 §15.5.16.
 pub(crate) fn packed(found: &str) -> Response<Vec<u8>> {
     let mut response = admin_error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "content_encoding", &unpacked(found));
     set(&mut response, ACCEPT_ENCODING, IDENTITY);

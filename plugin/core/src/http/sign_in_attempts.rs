@@ -25,7 +25,7 @@ use std::time::Duration;
 /// Wrong secrets that one client may try in one minute.
 pub const OF_CLIENT_MAX: u32 = 20;
 
-/// The same of all who come by one address.
+/// Wrong secrets that all clients of one address may try in one minute.
 pub const OF_ADDRESS_MAX: u32 = 200;
 
 /// Clients and addresses that are counted at once.

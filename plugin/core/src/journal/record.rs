@@ -13,8 +13,8 @@ use std::borrow::Cow;
 /// further ones and counts them. Who knows no more than a tenant URL must not be able to wash the ring out.
 pub const REFUSALS_AN_HOUR: u64 = 100;
 
-/// The same of requests that were refused because there were too many; those that one instance refuses in one second have
-/// one record anyway.
+/// Records of requests above the rate that a tenant's journal takes in one hour; the last of them stands for all further
+/// ones and counts them. Those that one instance refuses in one second have one record anyway.
 pub const THROTTLES_AN_HOUR: u64 = 20;
 
 /// The mark at the end of a body that was cut.
@@ -152,7 +152,7 @@ pub struct Record {
     /// The attributes that differ, before the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Map<String, Value>>,
-    /// The same attributes after it.
+    /// The attributes that differ, after the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Map<String, Value>>,
     /// How many further requests this record stands for that were refused alike, see [`REFUSALS_AN_HOUR`] and
@@ -255,7 +255,7 @@ impl Record {
         bytes
     }
 
-    /// The same backwards. A record of the first two layouts has its bodies within the JSON.
+    /// Reads what [`Record::to_stored`] wrote. A record of the first two layouts has its bodies within the JSON.
     pub(super) fn of_stored(bytes: &[u8]) -> Option<Record> {
         let mut parts = bytes.splitn(3, |byte| *byte == b'\n');
         let mut record: Record = serde_json::from_slice(parts.next()?).ok()?;
@@ -325,7 +325,7 @@ pub fn cut(text: &str) -> String {
     cut_at(text, LIMITS.journal_body_bytes_max)
 }
 
-/// The same of the beginning of a longer text.
+/// Cuts a text that may be the beginning of a longer one to what a record may hold, and says so where anything is missing.
 pub(crate) fn cut_of(text: Cow<'_, str>, longer: bool) -> String {
     match (text.len() <= LIMITS.journal_body_bytes_max, longer) {
         (false, _) => cut(&text),

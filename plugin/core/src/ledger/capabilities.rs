@@ -68,8 +68,8 @@ pub struct Report {
     pub backend: Likeness,
     /// How it takes a batch.
     pub batches: Batches,
-    /// Whether it reads many keys in one call, and each as a read of its own would. A store that does not is usable, and slower
-    /// where it is far away.
+    /// Whether it reads many keys in one call, and each as a read of its own would. A store that does not is usable, and
+    /// slower where it is far away.
     pub reads_many: bool,
     /// Whether it may be written to: every check passed, and the backend is none that breaks turns.
     pub usable: bool,

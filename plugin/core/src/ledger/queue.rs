@@ -140,7 +140,7 @@ impl Waiter {
         Waiter::arrive(ports, space).mending()
     }
 
-    /// The same waiter for a turn in which a damaged space is mended.
+    /// This waiter, for a turn in which a damaged space is mended.
     pub(super) fn mending(self) -> Waiter {
         Waiter { mends: true, ..self }
     }

@@ -23,8 +23,8 @@ pub trait Read {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
 
     /// Reads keys at once that are about to be read one by one, so that a store which is far away is waited for once. What
-    /// was read waits for [`Read::get`], which hands it out. Answers how many bytes wait; where the store cannot read several
-    /// keys in one call, nothing is read.
+    /// was read waits for [`Read::get`], which hands it out. Answers how many bytes wait; where the store cannot read
+    /// several keys in one call, nothing is read.
     fn read_ahead(&self, _keys: Vec<String>) -> usize {
         0
     }
@@ -147,8 +147,8 @@ pub(super) struct Ahead(RefCell<BTreeMap<String, Option<Vec<u8>>>>);
 impl Ahead {
     /// Adds what was read, if anything was. Answers its bytes.
     ///
-    /// What waits is at most one call's worth more than its reader is about to ask for. A reader that ended early leaves some
-    /// behind; these go when there are too many.
+    /// What waits is at most one call's worth more than its reader is about to ask for. A reader that ended early leaves
+    /// some behind; these go when there are too many.
     pub(super) fn extend(&self, read: Option<impl Iterator<Item = (String, Option<Vec<u8>>)>>) -> usize {
         let Some(read) = read else {
             return 0;

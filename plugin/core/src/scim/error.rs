@@ -142,12 +142,12 @@ impl Error {
         Error { scim_type: ScimType::TooMany, detail }
     }
 
-    /// The same refusal, said of a place further out.
+    /// This refusal, said of a place further out.
     pub(crate) fn within(self, place: &str) -> Error {
         Error { detail: format!("{place}{}", self.detail), ..self }
     }
 
-    /// The same refusal under another keyword: a wrong filter within a path is a wrong path.
+    /// This refusal under another keyword: a wrong filter within a path is a wrong path.
     pub(crate) fn with_scim_type(self, scim_type: ScimType) -> Error {
         Error { scim_type, ..self }
     }

@@ -260,7 +260,7 @@ impl Resource {
         self.lent(of, target, base).into_iter().map(Cow::into_owned).collect()
     }
 
-    /// The same, lent where they stand here as clients see them.
+    /// The values that a target has here, borrowed where they are stored in the form that clients see.
     pub(crate) fn lent(&self, of: &ResourceType, target: &Target<'_>, base: Option<&str>) -> Vec<Cow<'_, Value>> {
         let (extension, attribute, sub) = match target {
             Target::Extension(schema) => {

@@ -336,7 +336,7 @@ impl ResourceType {
         }
     }
 
-    /// As [`ResourceType::resolve`], for those who refuse with a filter error.
+    /// Finds what a name in a filter means, as [`ResourceType::resolve`] does, and refuses with a filter error.
     pub(crate) fn resolve_in_filter(&self, name: &str) -> Result<Target<'_>, Error> {
         self.resolve(name).map_err(|problem| Error::filter(format!("filter: {name}: {problem}")))
     }

@@ -28,12 +28,13 @@ impl Types {
         Types { user: Cow::Borrowed(ResourceType::user()), group: Cow::Borrowed(ResourceType::group()) }
     }
 
-    /// Those of a tenant.
+    /// The resource types of a tenant, with the schemas of its own.
     pub fn read(view: &impl Read) -> Result<Types, Error> {
         Ok(Types::with(read(view)?))
     }
 
-    /// The same where the connection is known: nothing is read where it says that there is nothing to read.
+    /// The resource types of a tenant whose connection is known: nothing is read where the connection says that the tenant
+    /// has no schemas of its own.
     pub fn of_connection(view: &impl Read, connection: &Connection) -> Result<Types, Error> {
         if connection.own_schemas { Types::read(view) } else { Ok(Types::built_in()) }
     }
@@ -89,7 +90,7 @@ impl OwnSchema {
         Ok(OwnSchema { extends, schema: Schema::parse(urn, &body)? })
     }
 
-    /// The same form again, every default said.
+    /// The schema in the form that [`OwnSchema::parse`] reads, with every default said.
     pub fn to_json(&self) -> Map<String, Value> {
         let mut form = self.schema.to_json();
         form.insert(EXTENDS.to_owned(), Value::from(self.extends.resource_type().name));

@@ -376,7 +376,7 @@ impl Audit<'_, '_> {
         Ok(())
     }
 
-    /// The same for an entry, whose top stands where a short one would.
+    /// The counts of a node in the roster of an entry, whose top stands where a short one would.
     fn node_of_entry(&self, roll: &Roll, level: u8, index: u64) -> Result<Option<Vec<u64>>, Error> {
         let key = self.scene.space().roster(roll, level, index);
         readable(self.scene.read::<Vec<u64>>(&key)).map(|found| match found {

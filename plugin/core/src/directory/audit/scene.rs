@@ -10,9 +10,9 @@ use std::time::Duration;
 pub(crate) enum Scene<'s, 'a> {
     /// The store as it is, while others may change it.
     View(&'s TenantView<'a>, Box<TenantHead>),
-    /// The same while nobody else does.
+    /// The store within a turn, so that nobody else changes it.
     Still(&'s TenantTurn<'a>),
-    /// The same, and what differs is mended.
+    /// The store within a turn in which what differs is mended.
     Mended(&'s mut TenantTurn<'a>),
 }
 

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 /// Reads right after a write. One that may be stale is stale now and then only.
 const READS: usize = 32;
 
-/// The same for reads of many keys. These are as fresh as reads of one in every backend of Spin that has them at all.
+/// Reads of many keys right after a write. These are as fresh as reads of one in every backend of Spin that has them at
+/// all.
 const READS_OF_MANY: usize = 4;
 
 /// The longest key.
