@@ -363,7 +363,8 @@ fn a_store_that_fails_in_the_midst_of_an_export_leaves_a_file_that_no_import_tak
     let mut broken = stream(&mut server, &tenant.id);
     let mut file = server.rollcall.next_chunk(&mut broken).unwrap();
     server.world.store.forget_calls();
-    server.world.store.fail(40..41, Fault::Refused);
+    // Keys that cannot be read in one call are read one by one, so one call that fails is none too many.
+    server.world.store.fail(10..12, Fault::Refused);
     while let Some(piece) = server.rollcall.next_chunk(&mut broken) {
         file.extend(piece);
     }
