@@ -229,7 +229,7 @@ fn an_answer_breaks_off_when_its_instance_ends() {
 #[test]
 fn an_export_whose_store_fails_breaks_off() {
     let slow = Slow::large(limits());
-    slow.probe.fail(2_000..2_100, rollcall_host::keyvalue::Fault::Refused);
+    slow.probe.fail(200..300, rollcall_host::keyvalue::Fault::Refused);
     assert!(slow.export().is_err());
 }
 
@@ -303,7 +303,7 @@ fn a_connection_goes_on_after_a_trailer() {
 #[test]
 fn an_export_that_breaks_off_has_no_trailer() {
     let slow = Slow::large(limits());
-    slow.probe.fail(2_000..2_100, rollcall_host::keyvalue::Fault::Refused);
+    slow.probe.fail(200..300, rollcall_host::keyvalue::Fault::Refused);
     let mut stream = connect(slow.address());
     stream.write_all(&file_request(&slow, "export", "te: trailers\r\n")).unwrap();
     let (head, _, trailers) = ends(&rest(&mut stream).0);
