@@ -209,14 +209,14 @@ fn a_client_that_takes_nothing_of_its_export_is_cut_off_and_nobody_else_notices(
 fn an_answer_breaks_off_when_its_instance_ends() {
     let mut slow = Slow::large(limits());
     // The store becomes so slow in the midst of it that the component's time is over.
-    slow.probe.stall(2_000.., PAUSE);
+    slow.probe.stall(200.., PAUSE);
     let error = slow.export().expect_err("the export is not whole");
     assert!(error.to_string().contains("cut off") || error.kind() == ErrorKind::ConnectionReset, "{error}");
     slow.probe.heal();
     slow.answers();
 
     // To a client of HTTP/1.0 the end of the connection is the end of the answer, so that one is reset.
-    slow.probe.stall(2_000.., PAUSE);
+    slow.probe.stall(200.., PAUSE);
     let mut stream = connect(slow.address());
     let request = String::from_utf8(bytes(&export_request(&slow.tenant.id))).unwrap().replace("HTTP/1.1", "HTTP/1.0");
     stream.write_all(request.as_bytes()).unwrap();
