@@ -222,6 +222,9 @@ pub struct RecordPage {
 ///
 /// Looks at no more than [`Limits::journal_scan_max`](crate::settings::Limits::journal_scan_max) records, so a page may
 /// come back with fewer than `limit` and still have a `next`.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn page(
     view: &TenantView<'_>,
     before: Option<u64>,
@@ -244,6 +247,9 @@ pub fn page(
 }
 
 /// The record of this number, if the ring still holds it.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn get(view: &TenantView<'_>, number: u64) -> Result<Option<Record>, Error> {
     let head = view.head()?;
     let record = read(view, number % head.state.journal_capacity.max(1))?;

@@ -6,6 +6,9 @@
 //! `docs/architecture.md` has the map, the way of one request, the invariants and a glossary; `docs/scim.md` what is
 //! supported, and `docs/requirements.md` the test of each MUST.
 
+// Whoever calls learns from a function's documentation what can go wrong.
+#![warn(clippy::missing_errors_doc)]
+
 mod backup;
 pub mod connection;
 pub mod directory;

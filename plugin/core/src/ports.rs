@@ -26,27 +26,48 @@ pub struct Ports {
 /// four backends break it. What a store of a host of our own can do beyond Spin is [`Store::change_if`].
 pub trait Store {
     /// The value of a key, or nothing where the key is absent.
+    ///
+    /// # Errors
+    /// The store does not answer.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The values of several keys, [`READS_MAX`] at most and none of them twice, in the order of the keys. They may be of
     /// different moments. Spin's Redis store always fails; whoever asks has seen a test of the store pass.
+    ///
+    /// # Errors
+    /// The store does not answer, or cannot do this.
     fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StoreError>;
 
     /// Writes all pairs; whole or not at all on SQLite and Redis. Elsewhere in any order, some of them where it fails, and
     /// no more than [`BATCH_MAX`] at once.
+    ///
+    /// # Errors
+    /// The store does not answer; some pairs may be written all the same.
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), StoreError>;
 
     /// Deletes all keys; absent ones are no error.
+    ///
+    /// # Errors
+    /// The store does not answer; some keys may be gone all the same.
     fn delete_many(&self, keys: &[String]) -> Result<(), StoreError>;
 
     /// Adds to a counter and answers its new value; an absent counter is 0. Exactly one caller sees each value.
+    ///
+    /// # Errors
+    /// The store does not answer, or the key holds no counter; the counter may have been added to all the same.
     fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
 
     /// Every key of the store, unordered. It costs the whole store, and a store may have too many for one answer.
+    ///
+    /// # Errors
+    /// The store does not answer, or has more keys than one answer holds.
     fn list_keys(&self) -> Result<Vec<String>, StoreError>;
 
     /// Some keys that begin with a prefix, from the cursor of the page before on. A key that is there as long as the pages
     /// are read is in one of them at least. A store that has no pages lists all its keys for each.
+    ///
+    /// # Errors
+    /// The store does not answer, or has more keys than one answer holds.
     fn list_page(&self, prefix: &str, cursor: Option<&str>) -> Result<KeyPage, StoreError> {
         Ok(KeyPage::of_all(self.list_keys()?, prefix, cursor))
     }
@@ -58,6 +79,9 @@ pub trait Store {
 
     /// Carries out all changes at once, or none of them where the key of the condition has another value by then. Answers
     /// whether the condition held.
+    ///
+    /// # Errors
+    /// The store does not answer, and the changes may be carried out all the same; or it has no condition.
     fn change_if(&self, condition: Condition<'_>, _changes: &[KeyChange]) -> Result<bool, StoreError> {
         Err(StoreError(format!("{}: the store has no conditional batch", condition.key)))
     }

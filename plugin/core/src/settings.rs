@@ -287,6 +287,9 @@ impl Settings {
     ];
 
     /// Reads the variables. One that is empty counts as not set.
+    ///
+    /// # Errors
+    /// The variable that cannot be used, and why, without its value where that is a secret.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
         let get = |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let admin_secret = admin_secret(get("admin_secret"))?;

@@ -100,6 +100,9 @@ impl From<ledger::Error> for ConnectionError {
 
 impl Connection {
     /// The connection of a space, ended or not.
+    ///
+    /// # Errors
+    /// The store does not answer, or the tenant's data cannot be read.
     pub fn read(view: &impl Read) -> Result<Option<Connection>, Error> {
         view.read(&view.space().connection())
     }
@@ -168,6 +171,9 @@ impl Connection {
 
 /// Starts the setup. After an ended connection this makes a new one; the users are still there, and the provider finds
 /// them by userName.
+///
+/// # Errors
+/// There is a connection that has not been ended, or the ledger failed.
 pub fn start(
     turn: &mut TenantTurn<'_>,
     ports: &Ports,
@@ -199,6 +205,9 @@ pub fn start(
 }
 
 /// Makes a new token. The one before it stays valid for the overlap; one that was still in its own overlap ends now.
+///
+/// # Errors
+/// There is no connection, it has ended, or the ledger failed.
 pub fn rotate(
     turn: &mut TenantTurn<'_>,
     ports: &Ports,
@@ -237,6 +246,9 @@ pub struct ConnectionChange {
 }
 
 /// Changes a connection.
+///
+/// # Errors
+/// There is no connection, it has ended, or the ledger failed.
 pub fn change(turn: &mut TenantTurn<'_>, change: &ConnectionChange) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
         return Err(ConnectionError::NotConnected);
@@ -252,6 +264,9 @@ pub fn change(turn: &mut TenantTurn<'_>, change: &ConnectionChange) -> Result<Co
 }
 
 /// Ends the sync. The tokens are gone at once; users and journal stay.
+///
+/// # Errors
+/// There is no connection, it has ended, or the ledger failed.
 pub fn end(turn: &mut TenantTurn<'_>, ports: &Ports) -> Result<Connection, ConnectionError> {
     let Some(mut connection) = Connection::read(turn)?.filter(|connection| connection.ended_at.is_none()) else {
         return Err(ConnectionError::NotConnected);

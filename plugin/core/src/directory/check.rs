@@ -17,6 +17,9 @@ use crate::ledger::{Error, Ledger};
 use crate::tenant::state::{TenantTurn, TenantView};
 
 /// Looks at the portion of a tenant that begins at a position. It changes nothing and takes a turn only where it has to.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn portion(ledger: Ledger<'_>, tenant: &TenantId, position: Position) -> Result<Portion, Error> {
     let space = Space::tenant(tenant);
     let view = TenantView::new(ledger, space.clone());

@@ -55,6 +55,9 @@ pub struct CursorPage {
 }
 
 /// The page that is asked for, or the first one: `count` resources, fewer where a filter has looked at enough.
+///
+/// # Errors
+/// The budget of the request is spent, the order may not be paged by cursor, or the store does not answer.
 pub fn search_by_cursor(
     view: &TenantView<'_>,
     queries: &[Query<'_>],

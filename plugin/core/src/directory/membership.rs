@@ -404,6 +404,9 @@ impl<'v, V: Read> Relations<'v, V> {
     }
 
     /// The resource with the wanted part of its relation, as its type's schema has it.
+    ///
+    /// # Errors
+    /// The budget of the request is spent, or the store does not answer.
     pub fn complete(&mut self, kind: Kind, document: Document, wanted: &Wanted) -> Result<Resource, Error> {
         let elements = match (kind, wanted) {
             (_, Wanted::Nothing) => Vec::new(),

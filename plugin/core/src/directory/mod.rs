@@ -138,6 +138,9 @@ impl Plan {
     }
 
     /// What is deleted, where it is in more groups than one change may write: it has to leave some of them before.
+    ///
+    /// # Errors
+    /// The store does not answer, or the tenant's data cannot be read.
     pub fn leaves_first(&self, view: &impl Read) -> Result<Option<String>, ledger::Error> {
         match (&self.before, &self.after) {
             (Some(before), None) if membership::is_in_many_groups(view, &before.resource.id)? => {
@@ -227,6 +230,10 @@ pub struct Terms<'t> {
 }
 
 /// Works out what a change would do, and refuses what it may not.
+///
+/// # Errors
+/// The resource is not there, its version is another one, a name is taken, the seats are full, the change is not valid, or
+/// the store does not answer.
 pub fn plan(
     view: &impl Read,
     kind: Kind,
@@ -280,6 +287,9 @@ fn looked_at(effort: &Effort, document: Document) -> Result<Document, Error> {
 ///
 /// Refused while an import is under way: a request may have been let in before the connection ended, and have waited for
 /// its turn while the import began.
+///
+/// # Errors
+/// An import is under way, or the store does not answer.
 pub fn carry_out(turn: &mut TenantTurn<'_>, plan: &Plan) -> Result<Option<Document>, Error> {
     if turn.head.state.being_restored {
         return Err(Error::BeingRestored);
@@ -365,6 +375,9 @@ fn put_stored(turn: &mut TenantTurn<'_>, kind: Kind, id: &str, bytes: Vec<u8>) {
 }
 
 /// The resource of this kind and id.
+///
+/// # Errors
+/// There is no such resource, or the store does not answer.
 pub fn get(view: &impl Read, kind: Kind, id: &str) -> Result<Document, Error> {
     find(view, kind, id)?.ok_or_else(|| Error::NotFound(kind, id.to_owned()))
 }
@@ -398,6 +411,9 @@ fn readable(found: Result<Option<Document>, Error>) -> Result<Option<Document>, 
 }
 
 /// The resource of this kind and name, compared without case; of several the oldest.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn named(view: &impl Read, kind: Kind, name: &str) -> Result<Option<Document>, Error> {
     let folded = fold(name);
     let of = kind.resource_type();

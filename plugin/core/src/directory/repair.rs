@@ -13,6 +13,9 @@ use crate::ledger::Error;
 use crate::tenant::state::TenantTurn;
 
 /// Stages what differs in the portion that begins at a position, as much as one turn takes.
+///
+/// # Errors
+/// The store does not answer, the turn was lost, or the tenant's data cannot be read.
 pub fn portion(turn: &mut TenantTurn<'_>, position: Position) -> Result<Portion, Error> {
     audit::portion(Scene::Mended(turn), position)
 }

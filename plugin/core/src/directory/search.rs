@@ -94,6 +94,9 @@ impl Query<'_> {
 /// neither filter nor order costs its page. Any other filter or order reads resources until
 /// [`Limits::scan_max`](crate::settings::Limits::scan_max) is reached in a kind, and then says so. What it costs is counted
 /// in `effort`.
+///
+/// # Errors
+/// More would have to be read or compared than one request may, or the store does not answer.
 pub fn search(
     view: &TenantView<'_>,
     queries: &[Query<'_>],
@@ -393,6 +396,9 @@ fn each(
 }
 
 /// Users that a test lets through, found by reading all of them: refused where there are too many for that.
+///
+/// # Errors
+/// More users would have to be read than one request may, or the store does not answer.
 pub fn filter_users(
     view: &TenantView<'_>,
     keeps: impl Fn(&Resource) -> bool,

@@ -331,6 +331,9 @@ impl Rollcall {
     }
 
     /// Refuses the id of a tenant that is not there.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn expect_tenant(&self, tenant: &TenantId) -> Result<(), Unanswered> {
         let prepared = self.prepare::<RegistryState>(Space::registry()).map(drop);
         let prepared = prepared.and_then(|()| self.prepare::<TenantState>(Space::tenant(tenant)).map(drop));
@@ -340,6 +343,9 @@ impl Rollcall {
     }
 
     /// The user of this id.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn user(&self, tenant: &TenantId, id: &str) -> Result<Option<UserEntry>, Unanswered> {
         let view = self.view(tenant);
         match directory::get(&view, Kind::User, id) {
@@ -350,6 +356,9 @@ impl Rollcall {
     }
 
     /// The user of this name.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn user_named(&self, tenant: &TenantId, user_name: &str) -> Result<Option<UserEntry>, Unanswered> {
         let view = self.view(tenant);
         let found = directory::named(&view, Kind::User, user_name).map_err(|error| self.unanswered(error))?;
@@ -360,6 +369,9 @@ impl Rollcall {
     }
 
     /// Users in the order of their creation, and how many there are.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn users(
         &self,
         tenant: &TenantId,
@@ -386,6 +398,9 @@ impl Rollcall {
     }
 
     /// Records of the journal, newest first.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn records(
         &self,
         tenant: &TenantId,
@@ -399,6 +414,9 @@ impl Rollcall {
     }
 
     /// The record of this number.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn record(&self, tenant: &TenantId, number: u64) -> Result<Option<Record>, Unanswered> {
         self.flush_tenant(tenant);
         journal::get(&self.view(tenant), number).map_err(|error| self.failed(&error))

@@ -447,6 +447,9 @@ pub enum Misrouted {
 }
 
 /// Refuses a method that a route does not know: 405 where the route exists, 404 where it does not.
+///
+/// # Errors
+/// Which of the two it is, with the methods that the route knows.
 pub fn check_method(method: &Method, known: &'static [Method]) -> Result<(), Misrouted> {
     if known.contains(method) {
         Ok(())

@@ -144,6 +144,9 @@ fn known(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
 }
 
 /// The report of the last test, whichever instance made it; remembered from now on.
+///
+/// # Errors
+/// The store does not answer.
 pub fn last(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
     // A report that does not read is one of another version: the store is tested anew.
     let found = ledger.ports.store.get(STORE_REPORT)?.and_then(|bytes| serde_json::from_slice::<Report>(&bytes).ok());
@@ -156,6 +159,9 @@ pub fn last(ledger: Ledger<'_>) -> Result<Option<Rc<Report>>, StoreError> {
 }
 
 /// Tests the store, and remembers what was found, here and in the store.
+///
+/// # Errors
+/// The store does not answer. What it does not keep is no error, and stands in the report.
 pub fn tested(ledger: Ledger<'_>) -> Result<Rc<Report>, StoreError> {
     let probe::Findings { backend, reads_many, checks } = probe::run(ledger)?;
     let report = Rc::new(Report {

@@ -35,12 +35,21 @@ pub trait HeadState: Clone + fmt::Debug + PartialEq {
     fn absent() -> Self;
 
     /// Writes the members that stand before those of the ledger which come and go.
+    ///
+    /// # Errors
+    /// That of the serializer.
     fn write_first<M: SerializeMap>(&self, head: &mut M) -> Result<(), M::Error>;
 
     /// Writes the members that stand at the end.
+    ///
+    /// # Errors
+    /// That of the serializer.
     fn write_last<M: SerializeMap>(&self, head: &mut M) -> Result<(), M::Error>;
 
     /// Reads the value of a member. Answers whether it is one of these.
+    ///
+    /// # Errors
+    /// The value is none of this member.
     fn read<'de, M: MapAccess<'de>>(&mut self, name: &str, head: &mut M) -> Result<bool, M::Error>;
 }
 

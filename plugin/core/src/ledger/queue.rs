@@ -147,6 +147,9 @@ impl Waiter {
 
     /// Asks for a number where this instance has none, and looks whether it is its turn. A space of an earlier layout is
     /// migrated on the way.
+    ///
+    /// # Errors
+    /// The store does not answer or is not fit to be written to, the space has a later layout, or it is damaged.
     pub fn look<'a, S: Migrate>(&self, ledger: Ledger<'a>) -> Result<Look<'a, S>, Error> {
         let commits = Commits::of(ledger, capabilities::batches(ledger)?);
         let (clock, tickets) = (&ledger.ports.clock, &ledger.memory.tickets);

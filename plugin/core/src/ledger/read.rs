@@ -20,6 +20,9 @@ pub trait Read {
     fn space(&self) -> &Space;
 
     /// The value of a key; an empty value counts as absent, because a batch can write but not delete.
+    ///
+    /// # Errors
+    /// The store does not answer.
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Error>;
 
     /// Reads keys at once that are about to be read one by one, so that a store which is far away is waited for once. What
@@ -30,6 +33,9 @@ pub trait Read {
     }
 
     /// The value of a key as the type that was stored there.
+    ///
+    /// # Errors
+    /// The store does not answer, or what it holds is none of this type.
     fn read<T: serde::de::DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error>
     where
         Self: Sized,
@@ -71,6 +77,9 @@ impl<'a, S: Migrate> View<'a, S> {
     }
 
     /// Where the space stands. One of an earlier layout is migrated first.
+    ///
+    /// # Errors
+    /// The store does not answer, the head cannot be read, or it has a later layout.
     pub fn head(&self) -> Result<Head<S>, Error> {
         let head = Head::read(self.ledger, &self.space)?;
         if head.layout < LAYOUT {

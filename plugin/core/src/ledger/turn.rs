@@ -54,11 +54,17 @@ enum WriteOutcome {
 
 impl<'a, S: Migrate> Turn<'a, S> {
     /// Waits for this caller's turn, in a space of this version's layout.
+    ///
+    /// # Errors
+    /// The store does not answer or is not fit to be written to, the turn did not come in time, or the space is damaged.
     pub fn take(ledger: Ledger<'a>, space: Space) -> Result<Turn<'a, S>, Error> {
         Turn::wait_for(Waiter::arrive(ledger.ports, space), ledger)
     }
 
     /// Waits for this caller's turn in a space that may be damaged, to mend it.
+    ///
+    /// # Errors
+    /// The store does not answer or is not fit to be written to, or the turn did not come in time.
     pub fn take_to_mend(ledger: Ledger<'a>, space: Space) -> Result<Turn<'a, S>, Error> {
         Turn::wait_for(Waiter::arrive(ledger.ports, space).mending(), ledger)
     }
@@ -115,6 +121,9 @@ impl<'a, S: HeadState> Turn<'a, S> {
     ///
     /// A write that is reported as failed may have been done. The head tells, so it is tried once more only where it was
     /// not, and success is what the store holds, not what it said.
+    ///
+    /// # Errors
+    /// Nothing was written, because the turn was taken over or the store refused; or it is not known whether all was.
     pub fn commit(mut self) -> Result<(), Error> {
         self.keep();
         self.keep_before()?;
@@ -122,6 +131,9 @@ impl<'a, S: HeadState> Turn<'a, S> {
     }
 
     /// Gives the turn on without writing anything else.
+    ///
+    /// # Errors
+    /// The store does not answer. The turn then goes on when it counts as dead.
     pub fn release(mut self) -> Result<(), Error> {
         self.give_up();
         self.finish()

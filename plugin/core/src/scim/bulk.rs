@@ -68,6 +68,9 @@ impl<'s> BulkRequest<'s> {
     }
 
     /// Reads the body of a bulk request about resources of these types.
+    ///
+    /// # Errors
+    /// What of the body was expected and what was found, with the `scimType`.
     pub fn parse(
         body: &'s Map<String, Value>,
         reading: &Reading,
@@ -280,6 +283,9 @@ impl<'s> BulkOperation<'s> {
     }
 
     /// The path with an id in the place of a bulkId.
+    ///
+    /// # Errors
+    /// The bulkId that names nothing, or something that was not made.
     pub fn resolved_path(&self, made: &Made) -> Result<String, Unresolved> {
         let reference =
             self.path.rsplit_once('/').and_then(|(endpoint, id)| Some((endpoint, id.strip_prefix(REFERENCE)?)));
@@ -291,6 +297,9 @@ impl<'s> BulkOperation<'s> {
 
     /// The data with ids in the place of bulkIds; `without` some of them, which takes out the values that they stand in.
     /// Data that refer to nothing are lent.
+    ///
+    /// # Errors
+    /// The bulkId that names nothing, or something that was not made.
     pub fn resolved_data(&self, made: &Made, without: &BTreeSet<String>) -> Result<Option<Cow<'_, Value>>, Unresolved> {
         let Some(data) = self.data.as_deref() else {
             return Ok(None);

@@ -44,6 +44,9 @@ impl Effort {
     }
 
     /// Refuses a request that has spent its budget; `place` says what it was about to do.
+    ///
+    /// # Errors
+    /// `tooMany`, with the bound.
     pub fn check(&self, place: &str) -> Result<(), Error> {
         let max = LIMITS.request_effort_max;
         if self.0.get() > max { Err(Error::too_many_comparisons(place, max)) } else { Ok(()) }

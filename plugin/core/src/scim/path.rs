@@ -21,6 +21,9 @@ pub struct Path {
 }
 
 /// Reads a path.
+///
+/// # Errors
+/// `invalidPath`, with what was expected, what was found, and the column.
 pub fn parse(text: &str, reading: &Reading) -> Result<Path, Error> {
     if text.len() > LIMITS.path_bytes_max {
         let max = LIMITS.path_bytes_max;

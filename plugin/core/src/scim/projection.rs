@@ -20,6 +20,9 @@ pub struct Projection<'s> {
 
 impl<'s> Projection<'s> {
     /// Reads `attributes` and `excludedAttributes`, names separated by commas.
+    ///
+    /// # Errors
+    /// One of the lists has more names than it may.
     pub fn parse(
         of: &'s ResourceType,
         attributes: Option<&str>,

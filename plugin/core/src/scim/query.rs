@@ -36,6 +36,9 @@ pub struct ListQuery {
 
 impl ListQuery {
     /// Reads the parameters of a URL, or what a search says instead.
+    ///
+    /// # Errors
+    /// The parameter, what was expected of it, and what was found.
     pub fn parse(parameters: &Parameters<'_>) -> Result<ListQuery, Error> {
         let parameter = |name: &str| parameters.first_filled(name);
         let (index, cursor) = (parameter("startIndex"), parameters.first("cursor"));
@@ -61,11 +64,17 @@ impl ListQuery {
 
     /// Which attributes the answer about one resource has. RFC 7644 §3.9: of a query nothing else concerns it, so nothing
     /// else is read.
+    ///
+    /// # Errors
+    /// One of the lists has more names than it may.
     pub fn projection_of<'s>(parameters: &Parameters<'_>, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
         Projection::parse(of, parameters.first_filled("attributes"), parameters.first_filled("excludedAttributes"))
     }
 
     /// Reads the body of a search, RFC 7644 §3.4.3. What a URL lists behind commas may be an array here.
+    ///
+    /// # Errors
+    /// The member, what was expected of it, and what was found.
     pub fn parse_body(body: &Map<String, Value>, reading: &Reading) -> Result<ListQuery, Error> {
         value::check_names(body, "body")?;
         let member = |name: &str| reading::member(body, name);
@@ -91,11 +100,17 @@ impl ListQuery {
     }
 
     /// The order that the client wants, at the tenant URL `base`. `sortOrder` says nothing without `sortBy`.
+    ///
+    /// # Errors
+    /// `sortBy` names nothing of the schema, what is never returned or kept apart, or a whole object.
     pub fn sort<'s>(&self, of: &'s ResourceType, base: &'s str) -> Result<Option<Sort<'s>>, Error> {
         self.sort_by.as_deref().map(|by| Sort::parse(of, by, self.descending, base)).transpose()
     }
 
     /// Which attributes the answer has.
+    ///
+    /// # Errors
+    /// One of the lists has more names than it may.
     pub fn projection<'s>(&self, of: &'s ResourceType) -> Result<Projection<'s>, Error> {
         Projection::parse(of, self.attributes.as_deref(), self.excluded_attributes.as_deref())
     }

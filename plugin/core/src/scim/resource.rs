@@ -59,6 +59,9 @@ pub struct ResourceBody {
 impl ResourceBody {
     /// Lets a body in. Attributes that only the server sets are passed over (RFC 7644 §3.3), and so are names that no
     /// schema has: a provider's mapping may be larger than what we keep. A user's `active` is true where it is not said.
+    ///
+    /// # Errors
+    /// The attribute, what was expected of it and what was found, with the `scimType`.
     pub fn parse(of: &ResourceType, body: &Map<String, Value>, reading: &Reading) -> Result<ResourceBody, Error> {
         value::check_names(body, "body")?;
         check_schemas(of, body, reading)?;
@@ -103,6 +106,9 @@ impl Resource {
     ///
     /// The RFC leaves to us what becomes of an attribute that the body does not have. We unset it, but leave `active` as it
     /// is: no body that is silent about it lets a leaver in again. What clients do not see or cannot change stays, too.
+    ///
+    /// # Errors
+    /// An extension lacks what its schema requires, or has another value of what never changes (`mutability`).
     pub fn replaced(&self, of: &ResourceType, body: ResourceBody) -> Result<Resource, Error> {
         let says_active = body.says_active;
         let mut replaced = Resource::new(self.id.clone(), self.meta.clone(), body);

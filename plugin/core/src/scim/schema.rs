@@ -310,6 +310,9 @@ impl ResourceType {
     /// RFC 7644 §3.10 asks for the URN of an extension's attribute. A name without it is taken for the extension's
     /// where no attribute of the resource has it (Entra sends `manager`), and a dot may stand behind the URN where the
     /// RFC has a colon. A tenant's own extension comes last, so that none changes what a name meant before.
+    ///
+    /// # Errors
+    /// What was expected instead of the name, in words.
     pub fn resolve(&self, name: &str) -> Result<Target<'_>, String> {
         if let Some((schema, rest)) = self.schemas().find_map(|schema| strip_urn(name, schema)) {
             let extension = (!std::ptr::eq(schema, self.schema)).then_some(schema);

@@ -35,6 +35,9 @@ pub enum Key {
 
 impl<'s> Sort<'s> {
     /// Finds the attribute of `sortBy`; `base` is the tenant URL, where `meta.location` begins.
+    ///
+    /// # Errors
+    /// `sortBy` names nothing of the schema, what is never returned or kept apart, or a whole object.
     pub fn parse(of: &'s ResourceType, by: &str, descending: bool, base: &'s str) -> Result<Sort<'s>, Error> {
         let refused = |problem: &str| Error::value(format!("sortBy: {problem}"));
         let target = of.resolve(by.trim()).map_err(|problem| refused(&problem))?;

@@ -50,6 +50,9 @@ impl From<ledger::Error> for TenantError {
 
 /// Makes a tenant, with an id of the caller's where an export is to be restored: the tenant URL that the provider knows
 /// stays as it is.
+///
+/// # Errors
+/// The name is not valid, the id is taken, there are as many tenants as there may be, or the store does not answer.
 pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Tenant, TenantError> {
     let Some(name) = proper(name) else {
         return Err(TenantError::BadName);
@@ -84,11 +87,17 @@ pub fn create(ledger: Ledger<'_>, name: &str, id: Option<TenantId>) -> Result<Te
 }
 
 /// The tenant of this id.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn read(ledger: Ledger<'_>, id: &TenantId) -> Result<Option<Tenant>, Error> {
     RegistryView::new(ledger, Space::registry()).read(&Space::registry().registered(id))
 }
 
 /// Tenants in the order in which they were made, and how many there are.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn list(ledger: Ledger<'_>, skip: u64, limit: usize) -> Result<(Vec<Tenant>, u64), Error> {
     let view = RegistryView::new(ledger, Space::registry());
     let head = view.head()?;
@@ -110,6 +119,9 @@ pub struct TenantChange {
 }
 
 /// Changes a tenant.
+///
+/// # Errors
+/// There is no such tenant, a value is not valid, or the store does not answer.
 pub fn change(ledger: Ledger<'_>, id: &TenantId, change: TenantChange) -> Result<Tenant, TenantError> {
     let name = match change.name.as_deref().map(proper) {
         Some(None) => return Err(TenantError::BadName),
@@ -169,6 +181,9 @@ impl From<&Tenant> for Profile {
 /// Takes a tenant out that has neither a connection nor users nor groups, and with it its journal.
 ///
 /// The tenant's own turn is held meanwhile, so nobody starts a connection between the look and the removal.
+///
+/// # Errors
+/// There is no such tenant, it still has a connection, users or groups, or the store does not answer.
 pub fn delete(ledger: Ledger<'_>, id: &TenantId) -> Result<(), TenantError> {
     let mut own = TenantTurn::take(ledger, Space::tenant(id))?;
     let connected = Connection::read(&own)?.is_some_and(|connection| connection.ended_at.is_none());

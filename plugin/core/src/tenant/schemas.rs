@@ -29,12 +29,18 @@ impl Types {
     }
 
     /// The resource types of a tenant, with the schemas of its own.
+    ///
+    /// # Errors
+    /// The store does not answer, or the tenant's data cannot be read.
     pub fn read(view: &impl Read) -> Result<Types, Error> {
         Ok(Types::with(read(view)?))
     }
 
     /// The resource types of a tenant whose connection is known: nothing is read where the connection says that the tenant
     /// has no schemas of its own.
+    ///
+    /// # Errors
+    /// The store does not answer, or the tenant's data cannot be read.
     pub fn of_connection(view: &impl Read, connection: &Connection) -> Result<Types, Error> {
         if connection.own_schemas { Types::read(view) } else { Ok(Types::built_in()) }
     }
@@ -79,6 +85,9 @@ const EXTENDS: &str = "resourceType";
 
 impl OwnSchema {
     /// Reads a schema in the RFC's form, with the resource type that it extends; users where it names none.
+    ///
+    /// # Errors
+    /// The place in the form, what was expected there, and what was found.
     pub fn parse(urn: &str, mut body: Map<String, Value>) -> Result<OwnSchema, scim::Error> {
         let extends = match body.shift_remove(EXTENDS) {
             None => Kind::User,
@@ -118,6 +127,9 @@ impl From<ledger::Error> for SchemaError {
 }
 
 /// The schemas that a tenant has of its own, in the order in which they came.
+///
+/// # Errors
+/// The store does not answer, or the tenant's data cannot be read.
 pub fn read(view: &impl Read) -> Result<Vec<OwnSchema>, Error> {
     let key = view.space().schemas();
     let forms: Vec<Map<String, Value>> = view.read(&key)?.unwrap_or_default();
@@ -130,6 +142,9 @@ pub fn read(view: &impl Read) -> Result<Vec<OwnSchema>, Error> {
 
 /// Adds a schema, or puts it in the place of the one of its URN, whose spelling stays, since documents use it. Answers what
 /// is there now, and whether there was none.
+///
+/// # Errors
+/// The schema does not go with the others or with what is stored, there are too many, or the store does not answer.
 pub fn put(turn: &mut TenantTurn<'_>, mut new: OwnSchema) -> Result<(OwnSchema, bool), SchemaError> {
     let mut schemas = read(turn)?;
     let urn = new.schema.id.clone();
@@ -154,6 +169,9 @@ pub fn put(turn: &mut TenantTurn<'_>, mut new: OwnSchema) -> Result<(OwnSchema, 
 }
 
 /// Takes a schema out, if there is one of this URN. No document changes.
+///
+/// # Errors
+/// The store does not answer, the turn was lost, or the tenant's data cannot be read.
 pub fn remove(turn: &mut TenantTurn<'_>, urn: &str) -> Result<Option<OwnSchema>, Error> {
     let mut schemas = read(turn)?;
     let Some(index) = schemas.iter().position(|own| own.schema.id.eq_ignore_ascii_case(urn)) else {

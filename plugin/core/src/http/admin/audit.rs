@@ -30,6 +30,9 @@ struct Sum {
 impl Rollcall {
     /// The invariants of a tenant, see [`directory::check`](crate::directory::check): all portions, one after the other.
     /// What differs, and what could not be looked at, a sentence each.
+    ///
+    /// # Errors
+    /// There is no such tenant, or the store does not answer.
     pub fn check(&self, tenant: &TenantId) -> Result<Vec<String>, Unanswered> {
         let mut findings = Vec::new();
         let mut next = Some(Position::start());

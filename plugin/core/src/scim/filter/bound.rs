@@ -16,12 +16,18 @@ pub struct BoundFilter<'s> {
 
 impl<'s> BoundFilter<'s> {
     /// Reads a filter and binds it.
+    ///
+    /// # Errors
+    /// `invalidFilter`, with what was expected, what was found, and where.
     pub fn parse(text: &str, of: &'s ResourceType, reading: &Reading) -> Result<BoundFilter<'s>, Error> {
         BoundFilter::bind(&parse(text, reading)?, of, reading)
     }
 
     /// Binds a filter to each of several types. RFC 7644 §3.4.2.1: an attribute that a type does not have is there one
     /// without a value, and only what no type has is a mistake.
+    ///
+    /// # Errors
+    /// `invalidFilter`, with what was expected, what was found, and where.
     pub fn parse_for(text: &str, types: &[&'s ResourceType], reading: &Reading) -> Result<Vec<BoundFilter<'s>>, Error> {
         let filter = parse(text, reading)?;
         let bound = |of: &&'s ResourceType| {
@@ -32,6 +38,9 @@ impl<'s> BoundFilter<'s> {
     }
 
     /// Finds every name in the schema and checks every value against its type.
+    ///
+    /// # Errors
+    /// `invalidFilter`, with the name or value that does not fit.
     pub fn bind(filter: &Filter, of: &'s ResourceType, reading: &Reading) -> Result<BoundFilter<'s>, Error> {
         let node = bind(filter, &Names::Resource { of, among: &[] }, reading)?;
         Ok(BoundFilter { of, node })

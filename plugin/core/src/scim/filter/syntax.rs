@@ -73,6 +73,9 @@ const COMPARES: [(&str, Compare); 9] = [
 ];
 
 /// Reads a filter.
+///
+/// # Errors
+/// `invalidFilter`, with what was expected, what was found, and the column.
 pub fn parse(text: &str, reading: &Reading) -> Result<Filter, Error> {
     if text.len() > LIMITS.filter_bytes_max {
         let max = LIMITS.filter_bytes_max;

@@ -16,6 +16,9 @@ use std::borrow::Cow;
 
 impl PatchRequest<'_> {
     /// Carries all operations out, or none. Revision and times are the caller's.
+    ///
+    /// # Errors
+    /// The first operation that cannot be carried out, with the `scimType`; the resource is as it was.
     pub fn apply(&self, of: &ResourceType, resource: &Resource, reading: &Reading) -> Result<Resource, Error> {
         let context = PatchContext { reading, effort: &Effort::default() };
         let mut patch = Patch { of, context, resource: resource.clone(), steps: None };
@@ -26,6 +29,9 @@ impl PatchRequest<'_> {
     /// Carries all operations out, or none, where [`ResourceType::relation`] is kept apart from the resource: what the
     /// operations do to it comes out as steps, none of which needed to know what was there. What the operations compare is
     /// counted in `effort`. Revision and times are the caller's.
+    ///
+    /// # Errors
+    /// The first operation that cannot be carried out, with the `scimType`; the resource is as it was.
     pub fn apply_apart<'s>(
         &self,
         of: &'s ResourceType,

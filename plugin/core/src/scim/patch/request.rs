@@ -38,6 +38,9 @@ pub(super) enum Op {
 
 impl<'b> PatchRequest<'b> {
     /// Reads a body. Names go without case, `operations` too (RFC 7643 §2.1); names that are not of PATCH are passed over.
+    ///
+    /// # Errors
+    /// What of the body was expected and what was found, with the `scimType`.
     pub fn parse(body: impl Into<JsonBody<'b>>, reading: &Reading) -> Result<PatchRequest<'b>, Error> {
         let body = body.into();
         let operations = operations(&body, reading)?;

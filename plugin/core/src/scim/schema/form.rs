@@ -17,6 +17,9 @@ const REFERENCE_TYPES: [&str; 4] = ["User", "Group", "external", "uri"];
 
 impl Schema {
     /// Reads a schema that is to be known by this URN.
+    ///
+    /// # Errors
+    /// The place in the form, what was expected there, and what was found.
     pub fn parse(urn: &str, body: &Map<String, Value>) -> Result<Schema, Error> {
         check_urn(urn)?;
         known(body, &["schemas", "id", "name", "description", "attributes", "meta"], "")?;
