@@ -70,6 +70,8 @@ struct Pool {
     count: u32,
     /// Those that are being made, by the stream that wants one.
     being_made: HashMap<Prefix, usize>,
+    /// Those that take nothing any more and have not ended, by the stream that they had last.
+    leaving: HashMap<Prefix, usize>,
     /// Requests without an instance.
     waiting: HashMap<Prefix, VecDeque<Job>>,
 }
@@ -310,16 +312,20 @@ impl Pool {
     }
 
     /// The one with the most requests of the stream that has room for one more, or else one without any: the stream's own,
-    /// or another stream's where this one has none or where others lend.
+    /// or another stream's where this one has none, not even one that is about to end, or where others lend.
     fn instance_for(&self, stream: Prefix, reuse: &Reuse, lends: bool) -> Option<Arc<Instance>> {
-        let borrows = lends || !self.open.iter().any(|instance| instance.load.lock().stream == stream);
+        let has_some = self.being_made.contains_key(&stream)
+            || self.leaving.contains_key(&stream)
+            || self.open.iter().any(|instance| instance.load.lock().stream == stream);
+        let borrows = lends || !has_some;
         let rank = |instance: &&Arc<Instance>| {
             let load = instance.load.lock();
             let is_own = load.stream == stream;
             let has_room = if is_own {
                 load.under_way.len() < reuse.requests_at_once
             } else {
-                borrows && load.under_way.is_empty()
+                // One that was just made is there for those for whom it was made.
+                borrows && load.under_way.is_empty() && load.so_far > 0
             };
             let is_free = has_room && load.given == 0 && !instance.computes.load(Ordering::SeqCst);
             is_free.then_some((load.under_way.len(), is_own))
@@ -332,7 +338,8 @@ impl Pool {
     /// What a stream has.
     fn own(&self, stream: Prefix) -> Own {
         let being_made = self.being_made.get(&stream).copied().unwrap_or(0);
-        let mut all = Own { being_made, own: being_made, computing: being_made, soon_free: 0 };
+        let leaving = self.leaving.get(&stream).copied().unwrap_or(0);
+        let mut all = Own { being_made, own: being_made + leaving, computing: being_made, soon_free: 0 };
         for instance in &self.open {
             let load = instance.load.lock();
             all.own += usize::from(load.is_of(stream));
@@ -346,7 +353,22 @@ impl Pool {
 
     fn let_leave(&mut self, instance: &Arc<Instance>) {
         self.open.retain(|other| !Arc::ptr_eq(other, instance));
-        instance.load.lock().is_leaving = true;
+        let mut load = instance.load.lock();
+        if !std::mem::replace(&mut load.is_leaving, true) {
+            *self.leaving.entry(load.stream).or_default() += 1;
+        }
+    }
+
+    /// One that was let leave has ended.
+    fn has_ended(&mut self, instance: &Instance) {
+        self.count -= 1;
+        let stream = instance.load.lock().stream;
+        if let Entry::Occupied(mut leaving) = self.leaving.entry(stream) {
+            *leaving.get_mut() -= 1;
+            if *leaving.get() == 0 {
+                leaving.remove();
+            }
+        }
     }
 }
 
@@ -354,7 +376,8 @@ impl Pool {
 #[derive(Debug, PartialEq)]
 struct Own {
     being_made: usize,
-    /// Those with requests, and those that are being made.
+    /// Those with requests, those that are being made, and those that take nothing any more: a stream of many short requests
+    /// has most of its memory in these, because each writes its records before it ends.
     own: usize,
     /// Those of them that need a processor.
     computing: usize,
@@ -480,7 +503,7 @@ impl Drop for Life {
         while let Ok(job) = self.jobs.try_recv() {
             pool.waiting.entry(job.stream).or_default().push_front(job);
         }
-        pool.count -= 1;
+        pool.has_ended(&self.instance);
         drop(pool);
         self.instance.reserved.release();
         self.instances.ended.notify_waiters();
@@ -674,7 +697,10 @@ mod tests {
         let open = instances.iter().map(|(stream, requests)| {
             let instance = Instance::new(*stream, mpsc::unbounded_channel().0, memory.reserve().unwrap());
             let under_way = std::iter::repeat_with(|| Arc::new(Pulse::begin())).take(*requests);
-            instance.load.lock().under_way.extend(under_way);
+            let mut load = instance.load.lock();
+            load.under_way.extend(under_way);
+            load.so_far = requests + 1;
+            drop(load);
             Arc::new(instance)
         });
         Pool { open: open.collect(), ..Pool::default() }
@@ -727,5 +753,35 @@ mod tests {
             "so one is made at once"
         );
         assert_eq!(pool.own(FLOOD), Own { being_made: 0, own: 1, computing: 1, soon_free: 1 });
+    }
+
+    #[test]
+    fn a_new_instance_goes_to_nobody_but_the_stream_that_it_was_made_for() {
+        let pool = pool(&[(QUIET, 0)]);
+        pool.open[0].load.lock().so_far = 0;
+        assert_eq!((given(&pool, FLOOD, true), given(&pool, QUIET, false)), (None, Some(0)));
+    }
+
+    #[test]
+    fn a_stream_whose_instances_are_about_to_end_takes_none_of_another_stream() {
+        let mut pool = pool(&[(FLOOD, 0), (QUIET, 0)]);
+        let leaving = pool.open[0].clone();
+        pool.let_leave(&leaving);
+        assert_eq!((given(&pool, FLOOD, false), given(&pool, QUIET, false)), (None, Some(0)));
+    }
+
+    #[test]
+    fn what_an_instance_takes_counts_for_its_stream_until_it_has_ended() {
+        let mut pool = pool(&[(FLOOD, 0), (FLOOD, 1), (QUIET, 0)]);
+        pool.count = 3;
+        let leaving: Vec<_> = pool.open.iter().take(2).cloned().collect();
+        for instance in leaving.iter().chain(&leaving) {
+            pool.let_leave(instance);
+        }
+        assert_eq!((pool.own(FLOOD).own, pool.own(QUIET).own), (2, 0));
+        pool.has_ended(&leaving[0]);
+        assert_eq!((pool.own(FLOOD).own, pool.count), (1, 2));
+        pool.has_ended(&leaving[1]);
+        assert_eq!((pool.own(FLOOD).own, pool.leaving.len()), (0, 0));
     }
 }
