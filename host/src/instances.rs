@@ -376,8 +376,8 @@ impl Pool {
 #[derive(Debug, PartialEq)]
 struct Own {
     being_made: usize,
-    /// Those with requests, those that are being made, and those that take nothing any more: a stream of many short requests
-    /// has most of its memory in these, because each writes its records before it ends.
+    /// Those with requests, those that are being made, and those that take nothing any more: a stream of many short
+    /// requests has most of its memory in these, because each writes its records before it ends.
     own: usize,
     /// Those of them that need a processor.
     computing: usize,
