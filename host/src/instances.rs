@@ -324,8 +324,9 @@ impl Pool {
             let has_room = if is_own {
                 load.under_way.len() < reuse.requests_at_once
             } else {
-                // One that was just made is there for those for whom it was made.
-                borrows && load.under_way.is_empty() && load.so_far > 0
+                // One that was just made is there for those for whom it was made, as long as one of them waits.
+                let is_kept = load.so_far == 0 && self.waiting.contains_key(&load.stream);
+                borrows && load.under_way.is_empty() && !is_kept
             };
             let is_free = has_room && load.given == 0 && !instance.computes.load(Ordering::SeqCst);
             is_free.then_some((load.under_way.len(), is_own))
@@ -756,10 +757,13 @@ mod tests {
     }
 
     #[test]
-    fn a_new_instance_goes_to_nobody_but_the_stream_that_it_was_made_for() {
-        let pool = pool(&[(QUIET, 0)]);
+    fn a_new_instance_goes_to_nobody_but_the_stream_that_waits_for_it() {
+        let mut pool = pool(&[(QUIET, 0)]);
         pool.open[0].load.lock().so_far = 0;
+        pool.waiting.insert(QUIET, VecDeque::new());
         assert_eq!((given(&pool, FLOOD, true), given(&pool, QUIET, false)), (None, Some(0)));
+        pool.waiting.remove(&QUIET);
+        assert_eq!(given(&pool, FLOOD, true), Some(0), "the client that it was made for has gone");
     }
 
     #[test]

@@ -104,10 +104,10 @@ impl Drop for Server {
     }
 }
 
-/// Where the component says how it is.
 /// How long no connection is accepted after one could not be.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where the component says how it is.
 const HEALTH: &str = "/healthz";
 
 /// What it answers there when it is not well.
