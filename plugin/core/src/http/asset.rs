@@ -1,14 +1,13 @@
 //! The page's files. They are part of the component, and their address changes with their content.
 
 use super::packed::inflated;
-use super::route::{self, FILE_METHODS};
 use super::{openapi, respond};
 use crate::settings::Settings;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::header::{ALLOW, X_CONTENT_TYPE_OPTIONS};
+use http::header::X_CONTENT_TYPE_OPTIONS;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY};
-use http::{HeaderName, Method, Request, Response, StatusCode};
+use http::{HeaderName, Request, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use std::sync::LazyLock;
 
@@ -52,12 +51,7 @@ fn serve(
     request: &Request<Vec<u8>>,
     settings: &Settings,
 ) -> Response<Vec<u8>> {
-    if request.method() == Method::OPTIONS {
-        return respond::options(FILE_METHODS);
-    }
-    if !FILE_METHODS.contains(request.method()) {
-        let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
-        respond::set(&mut response, ALLOW, &route::allow(FILE_METHODS));
+    if let Some(response) = respond::unless_file_method(request.method()) {
         return response;
     }
     let tag = format!("\"{}\"", short(&Sha256::digest(&content)));

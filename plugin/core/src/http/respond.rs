@@ -1,7 +1,7 @@
 //! Answers. Every status, header and error body of this crate is made here.
 
 use super::Body;
-use super::route::{self, Misrouted, Route};
+use super::route::{self, FILE_METHODS, Misrouted, Route};
 use crate::directory;
 use crate::journal;
 use crate::json;
@@ -93,6 +93,18 @@ impl From<Misrouted> for Problem {
     fn from(error: Misrouted) -> Problem {
         Problem::Misrouted(error)
     }
+}
+
+/// The answer to a method that what is only read does not have: OPTIONS, or one that is refused. Nothing for GET and HEAD.
+pub(super) fn unless_file_method(method: &Method) -> Option<Response<Vec<u8>>> {
+    if method == Method::OPTIONS {
+        return Some(options(FILE_METHODS));
+    }
+    (!FILE_METHODS.contains(method)).then(|| {
+        let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+        set(&mut response, ALLOW, &route::allow(FILE_METHODS));
+        response
+    })
 }
 
 /// The answer to a request whose body ended before its end (RFC 9112 §8): 400, in the form that its path has.

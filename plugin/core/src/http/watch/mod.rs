@@ -10,16 +10,16 @@ pub(super) use operation::{OperationLabel, RequestOutcome};
 
 use super::credentials::bearer;
 use super::respond::{self, REQUEST_ID};
-use super::route::{self, FILE_METHODS, Route};
+use super::route::Route;
 use super::{Body, Rollcall};
 use crate::keys::TenantId;
 use crate::settings::{RequestLog, Settings};
 use crate::trace::Traceparent;
 use crate::watch::{Counter, Histogram, StoreCalls, microseconds};
 use exposition::Exposition;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use jiff::Timestamp;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -122,12 +122,7 @@ impl Rollcall {
         let Some(secret) = &self.settings.metrics_secret else {
             return respond::empty(StatusCode::NOT_FOUND);
         };
-        if request.method() == Method::OPTIONS {
-            return respond::options(FILE_METHODS);
-        }
-        if !FILE_METHODS.contains(request.method()) {
-            let mut response = respond::empty(StatusCode::METHOD_NOT_ALLOWED);
-            respond::set(&mut response, ALLOW, &route::allow(FILE_METHODS));
+        if let Some(response) = respond::unless_file_method(request.method()) {
             return response;
         }
         if !bearer(request.headers()).is_some_and(|presented| secret.is(presented)) {
